@@ -1,0 +1,41 @@
+"""The flows, as ad-hoc runs from Python call them: `asyncio.run(rma_sync(account="main"))`.
+
+Prefect is imported only when a flow is really called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows.parameters import HealthParameters, SyncParameters
+from flows.report import Report
+
+__all__ = ["cancellation_sync", "health_check", "invoice_sync", "rma_sync"]
+
+
+async def rma_sync(**parameters: Any) -> list[Report]:
+    """Run `rma-sync` with the fields of SyncParameters; a report for each account."""
+    from flows import deployed
+
+    return await deployed.rma_sync(SyncParameters(**parameters))
+
+
+async def cancellation_sync(**parameters: Any) -> list[Report]:
+    """Run `cancellation-sync` with the fields of SyncParameters; a report for each account."""
+    from flows import deployed
+
+    return await deployed.cancellation_sync(SyncParameters(**parameters))
+
+
+async def invoice_sync(**parameters: Any) -> list[Report]:
+    """Run `invoice-sync` with the fields of SyncParameters; a report for each account."""
+    from flows import deployed
+
+    return await deployed.invoice_sync(SyncParameters(**parameters))
+
+
+async def health_check(**parameters: Any) -> None:
+    """Run `health-check` with the fields of HealthParameters; fails when something is wrong."""
+    from flows import deployed
+
+    await deployed.health_check(HealthParameters(**parameters))

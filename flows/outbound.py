@@ -1,0 +1,89 @@
+"""The way out, the same for every kind: load pending rows, call eMAG, persist the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from flows.report import Problem, Report
+from integrations.erp.rows import Kind
+from integrations.ledger.books import State
+from integrations.ledger.changes import newest_change
+from integrations.sync.channel import Channel
+from integrations.sync.work import Batch
+from tasks.call import call_emag
+from tasks.load import fold_changes, load_pending_rows, unrested
+from tasks.persist import persist_answers, release_orders, write_back
+
+# While one batch is being read, another is being saved: the request budget is never idle.
+LANES = 2
+
+NEEDS_A_PERSON = frozenset({State.REFUSED, State.IN_DOUBT})
+
+
+@dataclass
+class Allowance:
+    """How many more rows this run may claim."""
+
+    rows: int
+
+    def used(self, rows: int) -> None:
+        self.rows -= rows
+
+
+async def carry_out(channel: Channel, kind: Kind, limit: int, report: Report) -> None:
+    """Carry every due row of a kind to eMAG, and those whose changes have not rested yet as well."""
+    allowance = Allowance(limit)
+    newest = await newest_change(channel.engine, kind)
+    while True:
+        await fold_changes(channel)
+        await _carry_due(channel, kind, allowance, report)
+        rest = await unrested(channel, kind, newest)
+        if rest is None or allowance.rows <= 0 or report.unreachable:
+            break
+        await asyncio.sleep(max(0.05, rest))
+    await write_back(channel, kind)
+
+
+async def _carry_due(channel: Channel, kind: Kind, allowance: Allowance, report: Report) -> None:
+    await asyncio.gather(*(_lane(channel, kind, allowance, report) for _ in range(LANES)))
+
+
+async def _lane(channel: Channel, kind: Kind, allowance: Allowance, report: Report) -> None:
+    while allowance.rows > 0 and not report.unreachable:
+        batch = await load_pending_rows(channel, kind, allowance.rows)
+        if batch is None:
+            return
+        allowance.used(len(batch.works))
+        try:
+            await call_emag(channel, batch)
+        except BaseException:
+            await release_orders(channel, batch)
+            raise
+        states = await persist_answers(channel, batch)
+        report.rows.update(states)
+        _note_batch(report, batch)
+        await write_back(channel, kind)
+        if batch.busy:
+            return
+
+
+def _note_batch(report: Report, batch: Batch) -> None:
+    if batch.outage is not None:
+        report.unreachable = str(batch.outage)
+    for work in batch.works:
+        outcome = work.outcome
+        if outcome is not None and outcome.state in NEEDS_A_PERSON:
+            report.problems.append(
+                Problem(batch.kind, work.claim.row_id, outcome.state, outcome.reason or "")
+            )
+
+
+def close_report(report: Report, channel: Channel, began: float) -> Report:
+    """Add what the channel counted and the seconds since `began` (monotonic)."""
+    report.seconds = time.monotonic() - began
+    report.requests = dict(channel.tally.requests)
+    report.throttled = channel.tally.throttled
+    report.waited = channel.tally.waited
+    return report

@@ -1,0 +1,47 @@
+"""A dry run: what each due row would become, with nothing sent and nothing folded or leased."""
+
+from __future__ import annotations
+
+from flows.report import PlanLine, Report
+from integrations.erp.rows import Kind
+from integrations.ledger.budget import BudgetBusy
+from integrations.ledger.prospects import prospects
+from integrations.sync.channel import Channel
+from integrations.sync.outage import Outage
+from integrations.sync.plan import describe_outcome, describe_state, describe_wish
+from integrations.sync.propose import Proposal, propose
+
+
+async def preview(channel: Channel, kind: Kind, limit: int, report: Report) -> None:
+    """Put into the report a line for every row that is due or has changed."""
+    found = await prospects(
+        channel.engine,
+        channel.schema,
+        channel.accounts,
+        channel.account,
+        kind,
+        limit,
+        require_approval=channel.require_approval,
+    )
+    report.plans.extend(
+        PlanLine(kind, entry.row_id, entry.order_id or 0, "-", "-", (), f"refused: {entry.reason}")
+        for entry in found.unusable
+    )
+    try:
+        for proposal in await propose(channel, kind, found.claims):
+            report.plans.append(_line(kind, proposal))
+    except (Outage, BudgetBusy) as stopped:
+        report.unreachable = str(stopped)
+
+
+def _line(kind: Kind, proposal: Proposal) -> PlanLine:
+    claim, plan = proposal.claim, proposal.plan
+    return PlanLine(
+        kind=kind,
+        row_id=claim.row_id,
+        order_id=claim.order_id,
+        wish=describe_wish(claim.row) if claim.row else "the row was deleted",
+        state=", ".join(map(describe_state, proposal.states)) or describe_state(None),
+        steps=proposal.steps,
+        outcome=describe_outcome(plan) if plan else proposal.problem,
+    )

@@ -1,0 +1,101 @@
+"""What a run did, for people and for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from integrations.erp.rows import Kind
+from integrations.ledger.books import State
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row that needs a person, or that could not be finished."""
+
+    kind: Kind
+    row_id: int
+    state: State
+    reason: str
+
+
+@dataclass(frozen=True)
+class PlanLine:
+    """What a dry run found out about one row."""
+
+    kind: Kind
+    row_id: int
+    order_id: int
+    wish: str
+    state: str
+    steps: Sequence[str]
+    outcome: str
+
+
+@dataclass
+class Report:
+    """One account's share of a run; `unreachable` says why eMAG could not be worked with."""
+
+    flow: str
+    account: str
+    direction: str
+    dry_run: bool
+    started_at: datetime
+    seconds: float = 0.0
+    rows: Counter[State] = field(default_factory=Counter)
+    requests: Mapping[str, int] = field(default_factory=dict)
+    throttled: int = 0
+    waited: float = 0.0
+    problems: list[Problem] = field(default_factory=list)
+    plans: list[PlanLine] = field(default_factory=list)
+    unreachable: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 all well, 1 something refused or in doubt, 3 eMAG unreachable or credentials refused."""
+        if self.unreachable:
+            return 3
+        return 1 if self.rows[State.REFUSED] or self.rows[State.IN_DOUBT] else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `run --json` prints."""
+        report: dict[str, Any] = {
+            "flow": self.flow,
+            "account": self.account,
+            "direction": self.direction,
+            "dry_run": self.dry_run,
+            "started_at": self.started_at.isoformat(),
+            "seconds": round(self.seconds, 3),
+            "rows": {state.value: self.rows[state] for state in State},
+            "requests": dict(self.requests),
+            "throttled": self.throttled,
+            "waited": round(self.waited, 3),
+            "problems": [
+                {
+                    "kind": problem.kind.value,
+                    "row_id": problem.row_id,
+                    "state": problem.state.value,
+                    "reason": problem.reason,
+                }
+                for problem in self.problems
+            ],
+        }
+        if self.dry_run:
+            report["plans"] = [
+                {
+                    "kind": line.kind.value,
+                    "row_id": line.row_id,
+                    "order_id": line.order_id,
+                    "wish": line.wish,
+                    "state": line.state,
+                    "steps": list(line.steps),
+                    "outcome": line.outcome,
+                }
+                for line in self.plans
+            ]
+        if self.unreachable:
+            report["unreachable"] = self.unreachable
+        return report

@@ -1,0 +1,1 @@
+"""The eMAG marketplace: accounts, routes, wire models, status matrices, verdicts and the client."""

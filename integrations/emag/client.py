@@ -1,0 +1,136 @@
+"""One request to eMAG at a time, through one pooled connection set per account.
+
+Nothing is retried, logged or raised here: every exchange ends in an `Answer`, whatever the network
+or eMAG did. Whether to send again is decided where the books are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Final
+
+import httpx
+
+from integrations.emag.accounts import Account
+from integrations.emag.routes import Route
+from integrations.emag.verdicts import Answer, AnswerSizeError, judge, judge_failure
+
+LARGEST_ANSWER: Final = 64 * 2**20
+
+Body = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+
+class _Received:
+    """What has come of an answer so far."""
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.headers: Mapping[str, str] = {}
+        self.body = bytearray()
+
+
+class EmagClient:
+    """An account's connection to eMAG; `open_client` makes one."""
+
+    def __init__(
+        self, account: Account, http: httpx.AsyncClient, deadline: float, largest: int
+    ) -> None:
+        self.account = account
+        self._http = http
+        self._deadline = deadline
+        self._largest = largest
+
+    async def exchange(self, route: Route, body: Body, *, path_id: int | None = None) -> Answer:
+        """Send one request and say what came of it, at the latest after the deadline.
+
+        Entities to save go as a list, which becomes `{"data": [...]}`; the filters of a read as a
+        mapping, whose nulls are left out (API facts: Body shape). `path_id` fills the route's
+        `{id}`. Never raises for what the network or eMAG does; cancelling it passes through.
+        """
+        path = _path(route, path_id)
+        content = _encoded(route, body)
+        received = _Received()
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._deadline):
+                status = await self._receive(path, content, received)
+        except (httpx.HTTPError, AnswerSizeError, OSError) as failure:
+            return judge_failure(
+                route,
+                failure,
+                status=received.status,
+                body=bytes(received.body),
+                seconds=time.monotonic() - began,
+            )
+        seconds = time.monotonic() - began
+        return judge(route, status, received.headers, bytes(received.body), seconds)
+
+    async def _receive(self, path: str, content: bytes, received: _Received) -> int:
+        async with self._http.stream("POST", path, content=content) as response:
+            received.status = response.status_code
+            received.headers = response.headers
+            async for chunk in response.aiter_bytes():
+                if len(received.body) + len(chunk) > self._largest:
+                    raise AnswerSizeError
+                received.body += chunk
+            return response.status_code
+
+
+@asynccontextmanager
+async def open_client(
+    account: Account,
+    *,
+    deadline: float = 30.0,
+    max_connections: int = 16,
+    largest_answer: int = LARGEST_ANSWER,
+) -> AsyncIterator[EmagClient]:
+    """A client for an account; `deadline` is in seconds, over all of a request and its answer.
+
+    Waiting for a free connection, connecting and TLS get a quarter of the deadline each, so that
+    a request that the deadline itself ends has most likely left and counts as sent. Cookies are
+    not kept: they would tie concurrent requests to one session of eMAG's.
+    """
+    async with httpx.AsyncClient(
+        base_url=account.base_url,
+        auth=httpx.BasicAuth(account.username, account.password.get_secret_value()),
+        headers={
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+            "Content-Type": "application/json",
+            "User-Agent": "emag-flows",
+        },
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        timeout=httpx.Timeout(deadline, connect=deadline / 4, pool=deadline / 4),
+        limits=httpx.Limits(
+            max_connections=max_connections, max_keepalive_connections=max_connections
+        ),
+        follow_redirects=False,
+        trust_env=False,
+        http2=False,
+    ) as http:
+        yield EmagClient(account, http, deadline, largest_answer)
+
+
+def _path(route: Route, path_id: int | None) -> str:
+    if path_id is None and "{id}" in route.path:
+        raise ValueError(f"{route.path} needs a path_id")
+    return route.path.format(id=path_id)
+
+
+def _encoded(route: Route, body: Body) -> bytes:
+    if isinstance(body, Mapping):
+        sent: Any = body if route.writes else _filters(body)
+    elif body is None:
+        sent = []
+    else:
+        sent = {"data": list(body)}
+    return json.dumps(sent, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _filters(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None}

@@ -1,0 +1,402 @@
+"""What eMAG sends and takes, read tolerantly and sent back whole.
+
+eMAG writes numbers as strings, `[]` for an empty object, null anywhere, lists as objects with
+numbered keys, and adds fields without notice (API facts: Order object; RMA object; Quirks). Only
+what decides something is read; everything stays in `raw`, because a save must send back every
+field that was read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+Raw = dict[str, Any]
+
+_CARD: Final = 3
+
+
+class WireError(ValueError):
+    """Something that decides about an order, return or invoice of eMAG's could not be read.
+
+    `value` describes what came instead in words that name no customer.
+    """
+
+    def __init__(self, entity: str, entity_id: int | None, field: str, value: str) -> None:
+        super().__init__(entity, entity_id, field, value)
+        self.entity, self.entity_id, self.field, self.value = entity, entity_id, field, value
+
+    def __str__(self) -> str:
+        which = self.entity if self.entity_id is None else f"{self.entity} {self.entity_id}"
+        return f"eMAG's {which} has an unusable {self.field}: {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """A product line of an order; `id` is eMAG's line id, `product_id` the seller's offer."""
+
+    id: int
+    product_id: str | None
+    mkt_id: str | None
+    part_number: str | None
+    ext_part_number: str | None
+    status: int
+    quantity: int
+
+    @property
+    def active(self) -> bool:
+        """Whether the line is still part of the order."""
+        return self.status == 1 and self.quantity > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A document that hangs on an order: 1 invoice, 3 warranty, 10 AWB, 11 proforma."""
+
+    name: str
+    url: str
+    type: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as read; `type` is 3 (sold by the seller) or 2 (FBE), times are aware UTC."""
+
+    id: int
+    type: int
+    status: int
+    payment_mode_id: int | None
+    finalization_date: datetime | None
+    modified: datetime | None
+    lines: tuple[OrderLine, ...]
+    attachments: tuple[Attachment, ...]
+    cancellation_request: str | None
+    reason_cancellation: int | None
+    raw: Raw = field(repr=False)
+
+    @property
+    def is_card(self) -> bool:
+        """Paid online by card; eMAG sometimes leaves the payment mode's id null."""
+        if self.payment_mode_id is not None:
+            return self.payment_mode_id == _CARD
+        return "card" in (_text(self.raw.get("payment_mode")) or "").lower()
+
+    @property
+    def finalized_at(self) -> datetime | None:
+        """The start of the order's windows: when it was finalized, else last modified."""
+        return self.finalization_date or self.modified
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnLine:
+    """A product line of a return; `product_id` is the seller's offer."""
+
+    id: int
+    product_id: str | None
+    product_emag_id: str | None
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A return (RMA) as read; `status` is eMAG's `request_status`, `date` is aware UTC."""
+
+    emag_id: int
+    order_id: int | None
+    type: int
+    status: int
+    lines: tuple[ReturnLine, ...]
+    date: datetime | None
+    raw: Raw = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedInvoice:
+    """An invoice that eMAG issued; `reversal_for` is the number that a storno takes back."""
+
+    number: str
+    order_id: int | None
+    category: str
+    date: date | None
+    reversal_for: str | None
+    is_storno: bool
+
+
+def read_order(raw: object, zone: ZoneInfo) -> Order:
+    """An order of `order/read`, whose times are in `zone`. Raises WireError."""
+    source = _object(raw, "order")
+    order_id = _needed(source, "id", "order", None)
+    return Order(
+        id=order_id,
+        type=_needed(source, "type", "order", order_id),
+        status=_needed(source, "status", "order", order_id),
+        payment_mode_id=_number(source.get("payment_mode_id")),
+        finalization_date=to_utc(source.get("finalization_date"), zone),
+        modified=to_utc(source.get("modified"), zone),
+        lines=tuple(_order_line(line, order_id) for line in _entries(source.get("products"))),
+        attachments=_attachments(source.get("attachments")),
+        cancellation_request=_text(source.get("cancellation_request")),
+        reason_cancellation=_reason(source.get("reason_cancellation")),
+        raw=source,
+    )
+
+
+def read_return(raw: object, zone: ZoneInfo) -> Return:
+    """A return of `rma/read`, whose times are in `zone`. Raises WireError.
+
+    Returns had no `type` before eMAG fulfilled orders itself; without one it is 3.
+    """
+    source = _object(raw, "return")
+    emag_id = _needed(source, "emag_id", "return", None)
+    own = source.get("type") is None
+    return Return(
+        emag_id=emag_id,
+        order_id=_number(source.get("order_id")),
+        type=3 if own else _needed(source, "type", "return", emag_id),
+        status=_needed(source, "request_status", "return", emag_id),
+        lines=tuple(_return_line(line, emag_id) for line in _entries(source.get("products"))),
+        date=to_utc(source.get("date"), zone),
+        raw=source,
+    )
+
+
+def read_issued_invoice(raw: object) -> IssuedInvoice:
+    """An invoice of `customer-invoice/read` or `invoice/read`. Raises WireError."""
+    source = _object(raw, "invoice")
+    number = _text(source.get("number"))
+    if number is None:
+        raise _unusable("invoice", None, "number", source.get("number"))
+    category = (_text(source.get("category")) or "").lower()
+    is_storno = category == "storno" or _truth(source.get("is_storno"))
+    return IssuedInvoice(
+        number=number,
+        order_id=_number(source.get("order_id")),
+        category=category or ("storno" if is_storno else "normal"),
+        date=_date(source.get("date")),
+        reversal_for=_text(source.get("reversal_for")),
+        is_storno=is_storno,
+    )
+
+
+def rows(results: object) -> list[Raw]:
+    """The objects in an answer's `results`, however eMAG nested them."""
+    if isinstance(results, dict):
+        if "invoices" in results:
+            return rows(results["invoices"])
+        return [row for row in _entries(results) if isinstance(row, dict)]
+    if isinstance(results, list):
+        return [row for part in results for row in rows(part)]
+    return []
+
+
+def order_body(
+    order: Order, /, *, lines: Mapping[int, Mapping[str, Any]] | None = None, **changes: Any
+) -> Raw:
+    """The order as `order/save` wants it: every field that was read, with the changes.
+
+    `lines` holds changes by line id. The cancellation reason is read as an object and saved as
+    an integer (API facts: Order object). The order's own `raw` is left as it is.
+    """
+    body = dict(order.raw)
+    if "reason_cancellation" in body:
+        body["reason_cancellation"] = order.reason_cancellation
+    return _changed(body, lines, changes)
+
+
+def return_body(
+    ret: Return, /, *, lines: Mapping[int, Mapping[str, Any]] | None = None, **changes: Any
+) -> Raw:
+    """The return as `rma/save` wants it: every field that was read, with the changes.
+
+    `lines` holds changes by line id. The return's own `raw` is left as it is.
+    """
+    return _changed(dict(ret.raw), lines, changes)
+
+
+def elements(entity: object) -> int:
+    """How many scalars an entity holds: what eMAG counts against its 4,000 input vars."""
+    count = 0
+    rest = [entity]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict):
+            rest.extend(value.values())
+        elif isinstance(value, list):
+            rest.extend(value)
+        else:
+            count += 1
+    return count
+
+
+def to_utc(text: object, zone: ZoneInfo) -> datetime | None:
+    """A time of eMAG's, naive and local to `zone`, as aware UTC; None if it is none.
+
+    Of an hour that comes twice the earlier instant is taken; an hour that the spring change
+    leaves out is read with the offset from before it. Unix seconds are taken too (seen once).
+    """
+    try:
+        seconds = _number(text)
+        if seconds is not None:
+            return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
+        moment = datetime.fromisoformat(text.strip()) if isinstance(text, str) else None
+        if moment is None:
+            return None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def to_local(moment: datetime, zone: ZoneInfo) -> str:
+    """An aware time as eMAG's filters want it: "Y-m-d H:i:s", local to `zone`."""
+    if moment.tzinfo is None:
+        raise ValueError("a time for eMAG must carry its zone")
+    return moment.astimezone(zone).replace(tzinfo=None, microsecond=0).isoformat(" ")
+
+
+def _order_line(raw: object, order_id: int) -> OrderLine:
+    source = _object(raw, "order", order_id, "product line")
+    status = _needed(source, "status", "order", order_id, "product line's status")
+    return OrderLine(
+        id=_needed(source, "id", "order", order_id, "product line's id"),
+        product_id=_text(source.get("product_id")),
+        mkt_id=_text(source.get("mkt_id")),
+        part_number=_text(source.get("part_number")),
+        ext_part_number=_text(source.get("ext_part_number")),
+        status=status,
+        quantity=_quantity(source, "order", order_id)
+        if status == 1
+        else _number(source.get("quantity")) or 0,
+    )
+
+
+def _return_line(raw: object, emag_id: int) -> ReturnLine:
+    source = _object(raw, "return", emag_id, "product line")
+    return ReturnLine(
+        id=_needed(source, "id", "return", emag_id, "product line's id"),
+        product_id=_text(source.get("product_id")),
+        product_emag_id=_text(source.get("product_emag_id")),
+        quantity=_quantity(source, "return", emag_id),
+    )
+
+
+def _attachments(value: object) -> tuple[Attachment, ...]:
+    found = (entry for entry in _entries(value) if isinstance(entry, dict))
+    return tuple(_attachment(entry) for entry in found if _text(entry.get("url")))
+
+
+def _attachment(entry: Raw) -> Attachment:
+    kind = entry.get("type")
+    return Attachment(
+        name=_text(entry.get("name")) or "",
+        url=_text(entry.get("url")) or "",
+        type=1 if kind is None else _number(kind) or 0,
+    )
+
+
+def _changed(
+    body: Raw, lines: Mapping[int, Mapping[str, Any]] | None, changes: Mapping[str, Any]
+) -> Raw:
+    if lines:
+        body["products"] = _changed_lines(body.get("products"), lines)
+    return body | dict(changes)
+
+
+def _changed_lines(value: Any, lines: Mapping[int, Mapping[str, Any]]) -> Any:
+    if isinstance(value, list):
+        return [_changed_lines(entry, lines) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if _is_numbered(value):
+        return {key: _changed_lines(entry, lines) for key, entry in value.items()}
+    line_id = _number(value.get("id"))
+    return value if line_id is None else {**value, **lines.get(line_id, {})}
+
+
+def _entries(value: object) -> list[Any]:
+    """The filled entries of a PHP list: a list, an object with numbered keys, or one object."""
+    if isinstance(value, dict):
+        value = list(value.values()) if _is_numbered(value) else [value]
+    if not isinstance(value, list):
+        return []
+    return [entry for entry in value if entry not in (None, [], {})]
+
+
+def _is_numbered(value: Raw) -> bool:
+    return all(key.isdecimal() for key in value)
+
+
+def _object(raw: object, entity: str, entity_id: int | None = None, part: str = "shape") -> Raw:
+    if isinstance(raw, dict):
+        return raw
+    raise _unusable(entity, entity_id, part, raw)
+
+
+def _needed(
+    source: Raw, key: str, entity: str, entity_id: int | None, called: str | None = None
+) -> int:
+    number = _number(source.get(key))
+    if number is None:
+        raise _unusable(entity, entity_id, called or key, source.get(key))
+    return number
+
+
+def _quantity(source: Raw, entity: str, entity_id: int) -> int:
+    return _needed(source, "quantity", entity, entity_id, "product line's quantity")
+
+
+def _unusable(entity: str, entity_id: int | None, key: str, value: object) -> WireError:
+    return WireError(entity, entity_id, key, _shown(value))
+
+
+def _shown(value: object) -> str:
+    """A value in words that can't be a customer's: numbers as they are, the rest by their kind."""
+    if value is None or isinstance(value, bool | int | float):
+        return repr(value)[:40]
+    if isinstance(value, str):
+        plain = not any(letter.isalpha() for letter in value)
+        return repr(value[:20]) if plain else f"a text of {len(value)} characters"
+    return "a list" if isinstance(value, list) else "an object"
+
+
+_WHOLE: Final = re.compile(r"\s*([+-]?[0-9]{1,19})(?:\.0*)?\s*")
+_EXACT: Final = 2.0**53
+
+
+def _number(value: object) -> int | None:
+    """A whole number written as 1, 1.0, "1" or "1.0000"; None for anything else."""
+    if type(value) is int:
+        return value
+    if isinstance(value, str):
+        match = _WHOLE.fullmatch(value)
+        return int(match[1]) if match else None
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    return None
+
+
+def _text(value: object) -> str | None:
+    """A text, or a number as text; None for blanks and for anything else."""
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if type(value) in (int, float) else None
+
+
+def _reason(value: object) -> int | None:
+    return _number(value.get("id") if isinstance(value, dict) else value)
+
+
+def _truth(value: object) -> bool:
+    return value is True or _number(value) == 1 or str(value).lower() == "true"
+
+
+def _date(value: object) -> date | None:
+    try:
+        return date.fromisoformat((_text(value) or "")[:10])
+    except ValueError:
+        return None

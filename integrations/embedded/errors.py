@@ -1,0 +1,12 @@
+"""What goes wrong with the embedded PostgreSQL, said in one line."""
+
+from __future__ import annotations
+
+
+class EmbeddedError(RuntimeError):
+    """The embedded PostgreSQL can't run here; the text is one line with the remedy."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"embedded PostgreSQL: {problem}; set DATABASE_URL to use a PostgreSQL of your own"
+        )

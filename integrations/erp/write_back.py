@@ -1,0 +1,75 @@
+"""Write what eMAG answered into the ERP's own `emag_*` columns, harming none of its transactions.
+
+One row a transaction, both rows locked with SKIP LOCKED: an ERP that holds its row locked delays
+nobody, the value stays flagged and is written by a later run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from integrations.erp.rows import Kind
+from integrations.erp.schema import ErpSchema
+from integrations.erp.tables import ERP_TABLES
+
+_WRITE_BACK = """
+    WITH ours AS (
+        SELECT id, {erp_id} AS row_id, set_config('emag.writing_back', 'on', true)
+          FROM {books} WHERE id = :id AND write_back IS NOT NULL FOR UPDATE SKIP LOCKED),
+    theirs AS (
+        SELECT r.id FROM app.{table} r JOIN ours ON r.id = ours.row_id
+         FOR UPDATE OF r SKIP LOCKED),
+    written AS (
+        UPDATE app.{table} r SET {assignments} FROM theirs
+         WHERE r.id = theirs.id AND ({differs}))
+    UPDATE {books} t SET write_back = NULL FROM ours
+     WHERE t.id = ours.id
+       AND (EXISTS (SELECT FROM theirs)
+            OR NOT EXISTS (SELECT FROM app.{table} r WHERE r.id = ours.row_id))
+    RETURNING t.id
+"""
+
+
+def statement(
+    kind: Kind, schema: ErpSchema, books: str, erp_id: str, values: Mapping[str, str]
+) -> tuple[str, dict[str, str]]:
+    """The statement for one row and its values, in the form that the ERP's columns have.
+
+    Columns that this ERP lacks, and words that its enums do not know, are left out.
+    """
+    table = ERP_TABLES[kind]
+    stored: dict[str, tuple[str, str]] = {}
+    for name in table.written:
+        column = schema.column(table.name, name)
+        value = column.stored(values.get(name)) if column else None
+        if column and value is not None:
+            stored[name] = (value, column.type_name)
+    casts = {name: f"CAST(:{name} AS {type_name})" for name, (_, type_name) in stored.items()}
+    assignments = ", ".join(f"{name} = {cast}" for name, cast in casts.items())
+    differs = " OR ".join(f"r.{name} IS DISTINCT FROM {cast}" for name, cast in casts.items())
+    sql = _WRITE_BACK.format(
+        books=books,
+        erp_id=erp_id,
+        table=table.name,
+        assignments=assignments or "id = r.id",
+        differs=differs or "false",
+    )
+    return sql, {name: value for name, (value, _) in stored.items()}
+
+
+async def write_back(
+    connection: AsyncConnection,
+    kind: Kind,
+    schema: ErpSchema,
+    books: str,
+    erp_id: str,
+    integration_id: int,
+    values: Mapping[str, str],
+) -> bool:
+    """Write one row's values in a transaction of its own; False where a lock was in the way."""
+    sql, stored = statement(kind, schema, books, erp_id, values)
+    done = await connection.execute(text(sql), {"id": integration_id, **stored})
+    return done.first() is not None

@@ -1,0 +1,137 @@
+"""The call record: every request to eMAG, committed before it leaves and closed with its verdict."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from integrations.emag.routes import Route
+from integrations.emag.verdicts import Answer
+from integrations.ledger.database import autocommit
+from integrations.ledger.sealing import Sealer, keep
+
+_OPEN = text("""
+    INSERT INTO app.emag_api_calls (id, sent_at, account, platform, route, writes, order_ids,
+        return_ids, rows, items, dead_at, sealed, request)
+    VALUES (:id, clock_timestamp(), :account, :platform, :route, :writes, :order_ids,
+        :return_ids, :rows, :items, clock_timestamp() + make_interval(secs => :life), :sealed,
+        :request)
+    RETURNING sent_at
+""")
+
+_CLOSE = text("""
+    UPDATE app.emag_api_calls
+       SET verdict = :verdict, cause = :cause, http_status = :http_status, seconds = :seconds,
+           message = :message, answer = :answer, closed_at = clock_timestamp()
+     WHERE id = :id AND sent_at = :sent_at AND verdict = 'sent'
+""")
+
+_CLOSE_DEAD = text("""
+    UPDATE app.emag_api_calls
+       SET verdict = CASE WHEN writes THEN 'unknown' ELSE 'unavailable' END,
+           cause = 'abandoned', closed_at = clock_timestamp()
+     WHERE verdict = 'sent' AND dead_at < clock_timestamp()
+""")
+
+_PREPARE = text("SELECT app.emag_prepare_calls(7)")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a call is about: orders, returns, and the ERP rows it was made for ('rma:12')."""
+
+    orders: Sequence[int] = ()
+    returns: Sequence[int] = ()
+    rows: Sequence[str] = ()
+    items: int = 1
+
+
+@dataclass(frozen=True)
+class Call:
+    """An entry of the call record that is still open."""
+
+    id: uuid.UUID
+    sent_at: datetime
+
+
+async def open_call(
+    connection: AsyncConnection,
+    account: str,
+    platform: str,
+    route: Route,
+    subject: Subject,
+    body: Any,
+    *,
+    life: float,
+    sealer: Sealer | None,
+) -> Call:
+    """Enter a request as `sent`; it counts once the caller's transaction commits.
+
+    `life` is how many seconds from now the request can still take effect at eMAG.
+    """
+    call_id = uuid.uuid4()
+    entered = await connection.execute(
+        _OPEN,
+        {
+            "id": call_id,
+            "account": account,
+            "platform": platform,
+            "route": route.path,
+            "writes": route.writes,
+            "order_ids": list(subject.orders),
+            "return_ids": list(subject.returns),
+            "rows": list(subject.rows),
+            "items": subject.items,
+            "life": life,
+            "sealed": sealer is not None,
+            "request": keep(body, sealer),
+        },
+    )
+    return Call(id=call_id, sent_at=entered.scalar_one())
+
+
+async def close_call(
+    engine: AsyncEngine, call: Call, answer: Answer, sealer: Sealer | None
+) -> None:
+    """Note the verdict of a call."""
+    await _close(
+        engine,
+        call,
+        verdict=answer.verdict.value,
+        cause=answer.cause.value if answer.cause else None,
+        http_status=answer.http_status,
+        seconds=answer.seconds,
+        message=answer.text() or None,
+        answer=keep(answer.body, sealer),
+    )
+
+
+async def close_unsent(engine: AsyncEngine, call: Call) -> None:
+    """Note that a call missed its slot and never left."""
+    await _close(engine, call, verdict="unsent")
+
+
+async def _close(engine: AsyncEngine, call: Call, **values: object) -> None:
+    columns = ("verdict", "cause", "http_status", "seconds", "message", "answer")
+    async with autocommit(engine) as connection:
+        await connection.execute(
+            _CLOSE,
+            {
+                **{name: values.get(name) for name in columns},
+                "id": call.id,
+                "sent_at": call.sent_at,
+            },
+        )
+
+
+async def tidy_calls(engine: AsyncEngine) -> None:
+    """Make the coming days' partitions and close what a killed worker left open and is dead by now."""
+    async with autocommit(engine) as connection:
+        await connection.execute(_PREPARE)
+        await connection.execute(_CLOSE_DEAD)

@@ -1,0 +1,288 @@
+"""From captured changes to queued rows.
+
+A change is stamped when a run first sees it. Once its row has rested, the change is deleted and
+folded into the row's integration row in one transaction: consumption by deletion, so that a long ERP
+transaction loses nothing however late it commits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from integrations.emag.accounts import Account
+from integrations.erp.load import NO_ORDER, fetch_fields, load_rows, order_text
+from integrations.erp.rows import ErpRow, Kind, queued
+from integrations.erp.schema import ErpSchema
+from integrations.ledger.books import BOOKS, State
+from integrations.ledger.database import autocommit
+from integrations.ledger.timings import Timings
+
+CHUNK = 2000
+
+_STAMP = text("""
+    UPDATE app.emag_changes SET seen_at = clock_timestamp()
+     WHERE id IN (SELECT id FROM app.emag_changes WHERE seen_at IS NULL
+                   ORDER BY id FOR UPDATE SKIP LOCKED)
+""")
+
+_TAKE_RESTED = text("""
+    WITH rested AS (
+        SELECT kind, row_id FROM app.emag_changes
+         GROUP BY kind, row_id
+        HAVING (bool_and(seen_at IS NOT NULL)
+                AND max(seen_at) <= clock_timestamp() - make_interval(secs => :quiet))
+            OR min(seen_at) <= clock_timestamp() - make_interval(secs => :quiet_cap)
+         ORDER BY kind, row_id LIMIT :chunk),
+    taken AS (
+        SELECT c.id FROM app.emag_changes c
+          JOIN rested r ON c.kind = r.kind AND c.row_id IS NOT DISTINCT FROM r.row_id
+         ORDER BY c.id FOR UPDATE OF c SKIP LOCKED)
+    DELETE FROM app.emag_changes c USING taken WHERE c.id = taken.id
+    RETURNING c.kind, c.row_id
+""")
+
+_REST = text("""
+    SELECT max(extract(epoch FROM
+               least(last_seen + make_interval(secs => :quiet),
+                     first_seen + make_interval(secs => :quiet_cap)) - clock_timestamp()))::float8
+      FROM (SELECT max(coalesce(seen_at, clock_timestamp())) AS last_seen,
+                   min(coalesce(seen_at, clock_timestamp())) AS first_seen
+              FROM app.emag_changes
+             WHERE kind = :kind AND row_id IN (
+                   SELECT row_id FROM app.emag_changes WHERE kind = :kind AND id <= :newest)
+             GROUP BY row_id) AS resting
+""")
+
+_NEWEST = text("SELECT coalesce(max(id), 0) FROM app.emag_changes WHERE kind = :kind")
+
+_ENTRIES = """jsonb_to_recordset(CAST(:entries AS jsonb)) AS f(
+        row_id bigint, order_id bigint, account text, platform text, state text,
+        waiting_for text, reason text, admits boolean)"""
+
+# What was sent about another order says nothing of this one.
+_SAME_ORDER = """CASE WHEN t.sync_state = 'in_doubt' OR t.emag_order_id IS NULL
+            OR t.emag_order_id = excluded.emag_order_id"""
+
+# A row in doubt only learns that more is wanted: what was sent has to be settled first.
+_KEEP_DOUBT = """
+        sync_state = CASE WHEN t.sync_state = 'in_doubt' THEN t.sync_state ELSE excluded.sync_state END,
+        emag_order_id = CASE WHEN t.sync_state = 'in_doubt' THEN t.emag_order_id
+                             ELSE excluded.emag_order_id END,
+        next_attempt_at = CASE WHEN t.sync_state = 'in_doubt' THEN t.next_attempt_at
+                               ELSE excluded.next_attempt_at END,
+        queued_at = CASE WHEN t.sync_state IN ('pending', 'waiting', 'in_doubt')
+                         THEN coalesce(t.queued_at, excluded.queued_at) ELSE excluded.queued_at END,
+        reductions = {same} THEN t.reductions END,
+        sent_at = {same} THEN t.sent_at END,
+        {emag_id} = {same} THEN t.{emag_id} END,
+        wanted_revision = t.wanted_revision + 1,
+        account_type = excluded.account_type, platform = excluded.platform,
+        waiting_for = excluded.waiting_for, waiting_since = excluded.waiting_since,
+        error_message = excluded.error_message, sync_attempts = 0,
+        updated_at = timezone('utc', clock_timestamp())
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What folding writes about one ERP row; `admits` says whether a new row may be queued."""
+
+    row_id: int
+    order_id: int | None
+    account: str | None
+    platform: str | None
+    state: State
+    waiting_for: str | None
+    reason: str | None
+    admits: bool
+
+
+async def stamp(engine: AsyncEngine) -> None:
+    """Note of every new change that it has now been seen."""
+    async with autocommit(engine) as connection:
+        await connection.execute(_STAMP)
+
+
+async def newest_change(engine: AsyncEngine, kind: Kind) -> int:
+    """The id of the newest change of this kind, 0 where there is none."""
+    async with autocommit(engine) as connection:
+        return int((await connection.execute(_NEWEST, {"kind": kind.value})).scalar_one())
+
+
+async def seconds_to_rest(
+    engine: AsyncEngine, kind: Kind, newest: int, timings: Timings
+) -> float | None:
+    """Seconds until all rows changed up to this change have rested; None where none is left."""
+    async with autocommit(engine) as connection:
+        answer = await connection.execute(
+            _REST,
+            {
+                "kind": kind.value,
+                "newest": newest,
+                "quiet": timings.quiet,
+                "quiet_cap": timings.quiet_cap,
+            },
+        )
+        rest: float | None = answer.scalar_one()
+        return rest
+
+
+async def fold(
+    engine: AsyncEngine,
+    schema: ErpSchema,
+    accounts: Mapping[str, Account],
+    timings: Timings,
+    *,
+    require_approval: bool,
+) -> int:
+    """Queue every rested change, of all kinds and accounts; how many changes were consumed."""
+    await stamp(engine)
+    consumed = 0
+    while True:
+        async with engine.begin() as connection:
+            taken = await _take_rested(connection, timings)
+            for kind, ids in taken.items():
+                await _fold_kind(connection, schema, accounts, timings, kind, ids, require_approval)
+        if not taken:
+            return consumed
+        consumed += sum(len(ids) for ids in taken.values())
+
+
+async def _take_rested(
+    connection: AsyncConnection, timings: Timings
+) -> dict[Kind, set[int | None]]:
+    rows = await connection.execute(
+        _TAKE_RESTED,
+        {"quiet": timings.quiet, "quiet_cap": timings.quiet_cap, "chunk": CHUNK},
+    )
+    taken: dict[Kind, set[int | None]] = defaultdict(set)
+    for row in rows:
+        taken[Kind(row.kind)].add(row.row_id)
+    return taken
+
+
+async def _fold_kind(
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    accounts: Mapping[str, Account],
+    timings: Timings,
+    kind: Kind,
+    changed: Collection[int | None],
+    require_approval: bool,
+) -> None:
+    if None in changed:
+        await _fold_truncation(connection, kind)
+    ids = sorted(row_id for row_id in changed if row_id is not None)
+    entries = await entries_for(connection, schema, accounts, kind, ids, require_approval)
+    await write_entries(connection, kind, entries, timings)
+    await _fold_deletions(connection, kind, set(ids) - {entry.row_id for entry in entries})
+
+
+async def entries_for(
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    accounts: Mapping[str, Account],
+    kind: Kind,
+    ids: Collection[int],
+    require_approval: bool,
+) -> list[Entry]:
+    """What the books should say of these ERP rows before any plan; rows that are gone are left out."""
+    rows = await load_rows(connection, schema, kind, list(ids))
+    unusable = [row_id for row_id, row in rows.items() if row.order_id == NO_ORDER]
+    texts = await fetch_fields(connection, schema, kind, unusable) if unusable else {}
+    return [
+        _entry(row, accounts, queued(row, require_approval), order_text(kind, texts[row.id]))
+        if row.id in texts
+        else _entry(row, accounts, queued(row, require_approval), None)
+        for row in rows.values()
+    ]
+
+
+def _entry(
+    row: ErpRow, accounts: Mapping[str, Account], admits: bool, unusable: str | None
+) -> Entry:
+    name = own_account(row.account, accounts)
+    account = accounts.get(name)
+    platform = account.platform if account else None
+    stored = (name or row.account)[:10] or None
+    if row.order_id == NO_ORDER:
+        reason = (
+            f"'{(unusable or '')[:40]}' is no eMAG order number:"
+            " put a number from 1 to 4294967295 into emag_order_id"
+        )
+        return Entry(row.id, None, stored, platform, State.REFUSED, None, reason, admits)
+    if account is None:
+        reason = (
+            f"no account named '{row.account[:40]}' is configured:"
+            " correct account_type or add the account"
+        )
+        return Entry(row.id, row.order_id, stored, None, State.WAITING, "account", reason, admits)
+    return Entry(row.id, row.order_id, stored, platform, State.PENDING, None, None, admits)
+
+
+def own_account(name: str, accounts: Mapping[str, Account]) -> str:
+    """The configured account a row belongs to; a row that names none belongs to the only one."""
+    if not name and len(accounts) == 1:
+        return next(iter(accounts))
+    return name
+
+
+async def write_entries(
+    connection: AsyncConnection, kind: Kind, entries: Collection[Entry], timings: Timings
+) -> None:
+    """Raise the wanted revision of these rows and make them due, queueing the new ones."""
+    if not entries:
+        return
+    books = BOOKS[kind]
+    columns = f"""{books.erp_id}, platform, emag_order_id, account_type, sync_state, waiting_for,
+        waiting_since, error_message, next_attempt_at, queued_at, wanted_revision, sync_attempts,
+        created_at, updated_at"""
+    values = """f.row_id, f.platform, f.order_id, f.account, f.state, f.waiting_for,
+        CASE WHEN f.state = 'waiting' THEN clock_timestamp() END, f.reason,
+        clock_timestamp() + CASE WHEN f.state = 'waiting'
+            THEN make_interval(secs => :look_again) ELSE interval '0' END,
+        clock_timestamp(), 1, 0,
+        timezone('utc', clock_timestamp()), timezone('utc', clock_timestamp())"""
+    known = f"EXISTS (SELECT FROM {books.name} b WHERE b.{books.erp_id} = f.row_id AND NOT b.superseded)"
+    await connection.execute(
+        text(f"""
+            INSERT INTO {books.name} AS t ({columns})
+            SELECT {values} FROM {_ENTRIES} WHERE f.admits OR {known} ORDER BY f.row_id
+            ON CONFLICT ({books.erp_id}) WHERE NOT superseded DO UPDATE SET
+            {_KEEP_DOUBT.format(same=_SAME_ORDER, emag_id=books.emag_id)}
+        """),
+        {
+            "entries": json.dumps([asdict(entry) for entry in entries]),
+            "look_again": timings.look_again,
+        },
+    )
+
+
+async def _fold_deletions(connection: AsyncConnection, kind: Kind, gone: Collection[int]) -> None:
+    """An open row whose ERP row was deleted is planned again; a settled one stays as it is."""
+    if not gone:
+        return
+    books = BOOKS[kind]
+    await connection.execute(
+        text(f"{_MAKE_DUE.format(table=books.name)} AND t.{books.erp_id} = ANY(:gone)"),
+        {"gone": sorted(gone)},
+    )
+
+
+async def _fold_truncation(connection: AsyncConnection, kind: Kind) -> None:
+    await connection.execute(text(_MAKE_DUE.format(table=BOOKS[kind].name)))
+
+
+_MAKE_DUE = """
+    UPDATE {table} t SET wanted_revision = t.wanted_revision + 1,
+        sync_state = CASE WHEN t.sync_state = 'in_doubt' THEN t.sync_state ELSE 'pending' END,
+        next_attempt_at = CASE WHEN t.sync_state = 'in_doubt' THEN t.next_attempt_at
+                               ELSE clock_timestamp() END
+     WHERE t.sync_state IN ('pending', 'waiting', 'in_doubt') AND NOT t.superseded
+"""

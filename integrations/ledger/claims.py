@@ -1,0 +1,185 @@
+"""Claiming due rows: a batch of rows of one kind and account whose orders are leased to it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from integrations.emag.accounts import Account
+from integrations.erp.load import load_rows
+from integrations.erp.rows import ErpRow, Kind
+from integrations.erp.schema import ErpSchema
+from integrations.ledger import leases
+from integrations.ledger.books import BOOKS, Books
+from integrations.ledger.changes import entries_for, own_account, write_entries
+from integrations.ledger.timings import Timings
+
+BATCH = 500
+
+# A row with changes that have not rested yet may be half edited: it is left until they have.
+_DUE = """
+    SELECT t.id, t.emag_order_id FROM {table} t
+     WHERE t.account_type = :account AND NOT t.superseded
+       AND t.sync_state IN ('pending', 'waiting', 'in_doubt')
+       AND t.next_attempt_at <= clock_timestamp() AND t.emag_order_id IS NOT NULL
+       AND NOT EXISTS (SELECT FROM app.emag_order_leases l
+                        WHERE l.platform = :platform AND l.emag_order_id = t.emag_order_id
+                          AND l.expires_at > clock_timestamp())
+       AND NOT EXISTS (SELECT FROM app.emag_changes c
+                        WHERE c.kind = :kind AND c.row_id = t.{erp_id})
+     ORDER BY t.next_attempt_at, t.id LIMIT :rows
+"""
+
+_READ = """
+    SELECT t.id, t.{erp_id} AS row_id, t.emag_order_id AS order_id, t.wanted_revision AS revision,
+           t.{emag_id} AS emag_id, t.sent_at IS NOT NULL AS sent, t.reductions,
+           t.sync_attempts AS attempts, t.sync_state AS state, t.waiting_since IS NOT NULL AS waited
+      FROM {table} t
+     WHERE t.id = ANY(:ids) AND NOT t.superseded AND t.emag_order_id IS NOT NULL
+       AND t.sync_state IN ('pending', 'waiting', 'in_doubt')
+     ORDER BY t.id
+"""
+
+_ASK_PERSON = """
+    UPDATE {table} SET sync_state = 'waiting', waiting_for = 'person',
+           waiting_since = clock_timestamp(),
+           next_attempt_at = clock_timestamp() + make_interval(secs => :look_again),
+           error_message = 'a request about order ' || emag_order_id || ' was lost, and the ERP row'
+               ' names another order by now: check that order at eMAG, then replay the row'
+     WHERE id = ANY(:ids)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claimed row: what our books say of it and the ERP row as it is now (None: deleted)."""
+
+    id: int
+    row_id: int
+    order_id: int
+    revision: int
+    emag_id: str | None
+    sent: bool
+    reductions: dict[str, Any] | None
+    attempts: int
+    row: ErpRow | None
+
+
+async def claim(
+    engine: AsyncEngine,
+    schema: ErpSchema,
+    accounts: Mapping[str, Account],
+    account: Account,
+    kind: Kind,
+    token: uuid.UUID,
+    holder: str,
+    timings: Timings,
+    *,
+    rows: int = BATCH,
+) -> list[Claim]:
+    """Lease the orders of up to this many due rows and read the rows; empty when none is due."""
+    books = BOOKS[kind]
+    while True:
+        async with engine.begin() as connection:
+            due = await _due(connection, kind, account, rows)
+            if not due:
+                return []
+            held = await leases.take(
+                connection, account.platform, set(due.values()), token, holder, timings.lease
+            )
+            ids = [row_id for row_id, order_id in due.items() if order_id in held]
+            claims = await _read(connection, schema, books, kind, ids, held)
+            kept = await _send_back_moved(
+                connection, schema, accounts, account, kind, claims, timings
+            )
+            idle = held - {each.order_id for each in kept}
+        await leases.release(engine, account.platform, idle, token)
+        if kept:
+            return kept
+
+
+async def _due(
+    connection: AsyncConnection, kind: Kind, account: Account, rows: int
+) -> dict[int, int]:
+    books = BOOKS[kind]
+    found = await connection.execute(
+        text(_DUE.format(table=books.name, erp_id=books.erp_id)),
+        {
+            "account": account.name,
+            "platform": account.platform,
+            "kind": kind.value,
+            "rows": rows,
+        },
+    )
+    return {row.id: row.emag_order_id for row in found}
+
+
+async def _read(
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    books: Books,
+    kind: Kind,
+    ids: Collection[int],
+    held: Collection[int],
+) -> list[Claim]:
+    query = text(_READ.format(table=books.name, erp_id=books.erp_id, emag_id=books.emag_id))
+    found = [
+        row for row in await connection.execute(query, {"ids": list(ids)}) if row.order_id in held
+    ]
+    erp_rows = await load_rows(connection, schema, kind, [row.row_id for row in found])
+    return [
+        Claim(
+            id=row.id,
+            row_id=row.row_id,
+            order_id=row.order_id,
+            revision=row.revision,
+            emag_id=row.emag_id,
+            sent=row.sent,
+            reductions=row.reductions,
+            attempts=row.attempts,
+            row=erp_rows.get(row.row_id),
+        )
+        for row in found
+    ]
+
+
+async def _send_back_moved(
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    accounts: Mapping[str, Account],
+    account: Account,
+    kind: Kind,
+    claims: Collection[Claim],
+    timings: Timings,
+) -> list[Claim]:
+    """Re-queue rows that name another order or account by now; the others stay claimed."""
+    moved = [each for each in claims if each.row and _moved(each, each.row, accounts, account)]
+    if not moved:
+        return list(claims)
+    books = BOOKS[kind]
+    in_doubt = {
+        row.id
+        for row in await connection.execute(
+            text(f"SELECT id FROM {books.name} WHERE id = ANY(:ids) AND sync_state = 'in_doubt'"),
+            {"ids": [each.id for each in moved]},
+        )
+    }
+    await connection.execute(
+        text(_ASK_PERSON.format(table=books.name)),
+        {"ids": list(in_doubt), "look_again": timings.look_again},
+    )
+    ids = [each.row_id for each in moved if each.id not in in_doubt]
+    entries = await entries_for(connection, schema, accounts, kind, ids, require_approval=False)
+    await write_entries(connection, kind, entries, timings)
+    gone = {each.id for each in moved}
+    return [each for each in claims if each.id not in gone]
+
+
+def _moved(claim: Claim, row: ErpRow, accounts: Mapping[str, Account], account: Account) -> bool:
+    named = own_account(row.account, accounts)
+    return row.order_id != claim.order_id or named != account.name

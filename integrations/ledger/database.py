@@ -1,0 +1,42 @@
+"""The connection to the seller's database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+SCHEMA = "app"
+
+
+def async_url(database_url: str) -> str:
+    """The same address for SQLAlchemy's psycopg driver, whatever spelling it came in."""
+    for prefix in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+        if database_url.startswith(prefix):
+            return "postgresql+psycopg://" + database_url.removeprefix(prefix)
+    raise ValueError("DATABASE_URL must start with postgresql://")
+
+
+def open_engine(database_url: str, connections: int = 5) -> AsyncEngine:
+    """An engine that holds at most this many connections in this process.
+
+    Prepared statements stay off, so that a pooler in transaction mode may stand in between, and
+    errors do not repeat the values that a statement was given.
+    """
+    return create_async_engine(
+        async_url(database_url),
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        pool_timeout=30,
+        connect_args={"prepare_threshold": None, "connect_timeout": 10},
+    )
+
+
+@asynccontextmanager
+async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection on which every statement is its own transaction."""
+    async with engine.connect() as connection:
+        yield await connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -1,0 +1,120 @@
+"""Order leases: whoever holds one owns everything that is sent about that order."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+_TAKE = text("""
+    INSERT INTO app.emag_order_leases AS l (platform, emag_order_id, token, holder, expires_at)
+    SELECT :platform, wanted, :token, :holder, clock_timestamp() + make_interval(secs => :seconds)
+      FROM unnest(CAST(:orders AS bigint[])) AS wanted ORDER BY wanted
+    ON CONFLICT (platform, emag_order_id) DO UPDATE
+       SET token = excluded.token, holder = excluded.holder, expires_at = excluded.expires_at
+     WHERE l.expires_at <= clock_timestamp()
+    RETURNING emag_order_id
+""")
+
+_LOCK = text("""
+    SELECT emag_order_id FROM app.emag_order_leases
+     WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
+       AND (:late OR expires_at > clock_timestamp())
+     ORDER BY emag_order_id FOR UPDATE
+""")
+
+_EXTEND = text("""
+    UPDATE app.emag_order_leases
+       SET expires_at = greatest(expires_at, clock_timestamp() + make_interval(secs => :seconds))
+     WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
+""")
+
+_RELEASE = text("""
+    DELETE FROM app.emag_order_leases
+     WHERE (platform, emag_order_id) IN (
+           SELECT platform, emag_order_id FROM app.emag_order_leases
+            WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
+            ORDER BY emag_order_id FOR UPDATE)
+""")
+
+
+def new_token() -> uuid.UUID:
+    """A token known to this batch alone, never derived from anything another run could have."""
+    return uuid.uuid4()
+
+
+async def take(
+    connection: AsyncConnection,
+    platform: str,
+    orders: Collection[int],
+    token: uuid.UUID,
+    holder: str,
+    seconds: float,
+) -> set[int]:
+    """Lease the orders that nobody else holds; which ones that were."""
+    rows = await connection.execute(
+        _TAKE,
+        {
+            "platform": platform,
+            "orders": sorted(orders),
+            "token": token,
+            "holder": holder,
+            "seconds": seconds,
+        },
+    )
+    return {row.emag_order_id for row in rows}
+
+
+async def lock_held(
+    connection: AsyncConnection,
+    platform: str,
+    orders: Collection[int],
+    token: uuid.UUID,
+    *,
+    late: bool = False,
+) -> set[int]:
+    """Lock the leases that the token still holds until the transaction ends.
+
+    `late` accepts a lease that ran out, as long as nobody else has taken it.
+    """
+    rows = await connection.execute(
+        _LOCK, {"platform": platform, "orders": sorted(orders), "token": token, "late": late}
+    )
+    return {row.emag_order_id for row in rows}
+
+
+async def extend(
+    connection: AsyncConnection,
+    platform: str,
+    orders: Collection[int],
+    token: uuid.UUID,
+    seconds: float,
+) -> None:
+    """Let leases that are locked here last at least this long from now."""
+    await connection.execute(
+        _EXTEND,
+        {"platform": platform, "orders": sorted(orders), "token": token, "seconds": seconds},
+    )
+
+
+async def renew(
+    engine: AsyncEngine, platform: str, orders: Collection[int], token: uuid.UUID, seconds: float
+) -> None:
+    """Keep the leases that the token still holds."""
+    async with engine.begin() as connection:
+        held = await lock_held(connection, platform, orders, token, late=True)
+        await extend(connection, platform, held, token, seconds)
+
+
+async def release(
+    engine: AsyncEngine, platform: str, orders: Collection[int], token: uuid.UUID
+) -> None:
+    """Give orders back; those with an open or unknown call must not be among them."""
+    if not orders:
+        return
+    async with engine.begin() as connection:
+        await connection.execute(
+            _RELEASE, {"platform": platform, "orders": sorted(orders), "token": token}
+        )

@@ -1,0 +1,207 @@
+"""The sandbox's own routes under /sandbox: looking in, setting the scene, making things happen.
+
+They need no credentials: the sandbox listens on loopback only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from integrations.sandbox.documents import KINDS
+from integrations.sandbox.downloads import download_documents
+from integrations.sandbox.faults import Fault
+from integrations.sandbox.market import Market
+from integrations.sandbox.shop import populate
+from integrations.sandbox.switches import as_json, changed
+from integrations.sandbox.wire import Json, dumps
+
+Given = Annotated[Json, Body()]
+OneOrMany = Annotated[Json | list[Json], Body()]
+
+
+def admin_routes(market: Market) -> APIRouter:
+    """The routes of one market."""
+    router = APIRouter(prefix="/sandbox", route_class=_Forgiving)
+    _add_journal(router, market)
+    _add_settings(router, market)
+    _add_actions(router, market)
+    _add_scene(router, market)
+    _add_documents(router, market)
+    return router
+
+
+class _Forgiving(APIRoute):
+    """A route that answers a ValueError with 400 and its text."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def forgiving(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except ValueError as problem:
+                return JSONResponse({"error": str(problem)}, 400)
+
+        return forgiving
+
+
+def _add_journal(router: APIRouter, market: Market) -> None:
+    parts: dict[str, Callable[[], Sequence[Any]]] = {
+        "requests": lambda: market.journal.requests,
+        "effects": lambda: market.journal.effects,
+        "violations": market.journal.violations,
+        "downloads": lambda: market.downloads,
+    }
+
+    @router.get("/journal")
+    async def whole_journal() -> Response:
+        """Every request, effect, violation and document download."""
+        return _json({name: _rows(rows()) for name, rows in parts.items()})
+
+    @router.get("/journal/{part}")
+    async def part_of_journal(part: str) -> Response:
+        """One part of the journal: requests, effects, violations or downloads."""
+        if part not in parts:
+            raise ValueError(f"the journal has {', '.join(parts)}")
+        return _json(_rows(parts[part]()))
+
+
+def _add_settings(router: APIRouter, market: Market) -> None:
+    @router.get("/switches")
+    async def read_switches() -> Response:
+        """How the sandbox behaves now."""
+        return _json(as_json(market.switches))
+
+    @router.put("/switches")
+    async def set_switches(given: Given) -> Response:
+        """Change some switches; the others stay as they are."""
+        market.switches = changed(market.switches, given)
+        return _json(as_json(market.switches))
+
+    @router.get("/faults")
+    async def read_faults() -> Response:
+        """The faults that still wait for a request."""
+        return _json(_rows(list(market.faults.waiting())))
+
+    @router.post("/faults")
+    async def add_faults(given: OneOrMany) -> Response:
+        """Add faults: route, kind, point, times, seconds."""
+        allowed = {field.name for field in dataclasses.fields(Fault)}
+        for each in _many(given):
+            if unknown := sorted(set(each) - allowed):
+                raise ValueError(f"a fault has no {', '.join(unknown)}")
+        return _json(_rows([market.faults.add(**each) for each in _many(given)]))
+
+    @router.delete("/faults")
+    async def clear_faults() -> Response:
+        """Take all faults away."""
+        market.faults.clear()
+        return _json([])
+
+
+def _add_scene(router: APIRouter, market: Market) -> None:
+    adders: dict[str, Callable[[Json], Json]] = {
+        "orders": market.add_order,
+        "returns": market.add_return,
+        "invoices": market.add_issued_invoice,
+        "documents": lambda given: _add_document(market, given),
+    }
+
+    @router.post("/reset")
+    async def reset(given: Annotated[Json | None, Body()] = None) -> Response:
+        """Empty the marketplace; with `orders` (and `seed`), lay out an invented shop again."""
+        market.reset()
+        if orders := int((given or {}).get("orders", 0)):
+            populate(market, seed=int((given or {}).get("seed", 1)), orders=orders)
+        return _json({"orders": len(market.orders), "returns": len(market.returns)})
+
+    @router.post("/{kind}")
+    async def add(kind: str, given: OneOrMany) -> Response:
+        """Add orders, returns, issued invoices or documents; what is missing is completed."""
+        if kind not in adders:
+            raise ValueError(f"one can add {', '.join(adders)}")
+        return _json([adders[kind](each) for each in _many(given)])
+
+    @router.get("/orders/{number}")
+    async def order(number: int) -> Response:
+        """An order as the sandbox keeps it, whatever its type; null if there is none."""
+        return _json(market.orders.get(number))
+
+    @router.get("/returns/{number}")
+    async def rma(number: int) -> Response:
+        """A return as the sandbox keeps it, whatever its type; null if there is none."""
+        return _json(market.returns.get(number))
+
+
+def _add_actions(router: APIRouter, market: Market) -> None:
+    actions: dict[str, Callable[..., Json]] = {
+        "customer_asks_to_cancel": market.customer_asks_to_cancel,
+        "customer_opens_return": market.customer_opens_return,
+        "customer_pays": market.customer_pays,
+        "courier_picks_up_return": market.courier_picks_up_return,
+        "courier_delivers_return": market.courier_delivers_return,
+        "finalize": market.finalize,
+    }
+
+    @router.post("/actions")
+    async def act(given: Given) -> Response:
+        """Let a customer, a courier or eMAG do something: `action` and its arguments."""
+        name = given.pop("action", None)
+        if name == "download_documents":
+            return _json(_rows(await download_documents(market)))
+        if name not in actions:
+            raise ValueError(f"actions are {', '.join([*actions, 'download_documents'])}")
+        try:
+            return _json(actions[name](**given))
+        except TypeError as problem:
+            raise ValueError(str(problem)) from None
+
+
+def _add_documents(router: APIRouter, market: Market) -> None:
+    @router.get("/documents/{name}.pdf")
+    async def document(name: str) -> Response:
+        """A document, or what only claims to be one."""
+        found = market.documents.get(name)
+        if found is None or found.kind == "missing":
+            return Response("not found", 404, media_type="text/plain")
+        return Response(found.content, media_type="application/pdf")
+
+
+def _add_document(market: Market, given: Json) -> Json:
+    name, kind = str(given.get("name", "")), given.get("kind", "pdf")
+    if not name or "/" in name:
+        raise ValueError("a document needs a name without slashes")
+    if kind not in KINDS:
+        raise ValueError(f"a document's kind is one of {', '.join(KINDS)}")
+    return {"name": name, "path": market.add_document(name, kind=kind)}
+
+
+def _many(given: Json | list[Json]) -> list[Json]:
+    return given if isinstance(given, list) else [given]
+
+
+def _rows(rows: Sequence[Any]) -> list[Json]:
+    """Dataclasses as JSON; `from_`, which Python needs, becomes `from`."""
+    return [
+        {
+            field.name.rstrip("_"): _plain(getattr(row, field.name))
+            for field in dataclasses.fields(row)
+        }
+        for row in rows
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _json(value: object) -> Response:
+    return Response(dumps(value), media_type="application/json")

@@ -1,0 +1,70 @@
+"""`emag-flows sandbox`: run the sandbox from a terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from integrations.sandbox.market import DEFAULT_CREDENTIALS, Market
+from integrations.sandbox.server import API_PATH, run_server
+from integrations.sandbox.shop import populate
+from integrations.sandbox.switches import Switches, changed
+
+
+def sandbox_command(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="Which invented shop: the same seed, the same.")] = 1,
+    orders: Annotated[int, typer.Option(help="How many orders the shop has.", min=0)] = 200,
+    switch: Annotated[
+        list[str] | None,
+        typer.Option(help="A switch as NAME=VALUE; may be repeated. See docs/sandbox.md."),
+    ] = None,
+    switches: Annotated[
+        Path | None, typer.Option(help="A JSON file of switches.", exists=True, dir_okay=False)
+    ] = None,
+) -> None:
+    """Run a faithful eMAG marketplace on this machine until Ctrl-C."""
+    try:
+        market = Market(_switches(switches, switch or []))
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem)) from None
+    populate(market, seed=seed, orders=orders)
+    try:
+        run_server(port, market, _announce)
+    except OSError as problem:
+        raise typer.BadParameter(f"port {port}: {problem.strerror}") from None
+
+
+def _announce(base_url: str) -> None:
+    host = base_url.removesuffix(API_PATH)
+    login, password = next(iter(DEFAULT_CREDENTIALS.items()))
+    typer.echo(f"eMAG sandbox    {base_url}")
+    typer.echo(f"user, password  {login}  {password}")
+    typer.echo(f"journal         curl {host}/sandbox/journal")
+    typer.echo(f"switches        curl {host}/sandbox/switches")
+    typer.echo("Ctrl-C ends it; nothing is kept.")
+
+
+def _switches(file: Path | None, settings: list[str]) -> Switches:
+    given: dict[str, Any] = {}
+    if file is not None:
+        given = json.loads(file.read_text())
+        if not isinstance(given, dict):
+            raise ValueError(f"{file} must hold a JSON object")
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise ValueError(f"--switch {setting}: write NAME=VALUE")
+        given[name] = _value(value)
+    return changed(Switches(), given)
+
+
+def _value(text: str) -> Any:
+    """JSON where it is JSON, else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

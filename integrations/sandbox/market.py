@@ -1,0 +1,299 @@
+"""The marketplace's whole state, and what customers, couriers and eMAG itself do to it."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from integrations.sandbox.clock import local_text, utc_now
+from integrations.sandbox.completion import (
+    Sequences,
+    complete_invoice,
+    complete_order,
+    complete_return,
+    reason_object,
+)
+from integrations.sandbox.documents import Document, DocumentKind, document
+from integrations.sandbox.faults import Faults
+from integrations.sandbox.journal import Journal, RequestRecord
+from integrations.sandbox.limits import Limits
+from integrations.sandbox.moves import move_order, move_return
+from integrations.sandbox.shelf import Shelf
+from integrations.sandbox.switches import Switches
+from integrations.sandbox.wire import Json
+
+DEFAULT_CREDENTIALS: Mapping[str, str] = {"seller@example.com": "secret"}
+
+
+@dataclass(frozen=True)
+class Download:
+    """One attempt of eMAG to fetch an attached document."""
+
+    order_id: int
+    name: str
+    url: str
+    ok: bool
+    detail: str
+    at: datetime
+
+
+class Market:
+    """Orders, returns, invoices and documents in memory, with a journal of all that happens.
+
+    `now` gives aware UTC moments, `monotonic` the seconds by which the request limits are counted.
+    Nothing here is safe to share between threads; one event loop serves it.
+    """
+
+    def __init__(
+        self,
+        switches: Switches | None = None,
+        credentials: Mapping[str, str] = DEFAULT_CREDENTIALS,
+        now: Callable[[], datetime] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.switches = switches or Switches()
+        self.credentials = dict(credentials)
+        self.now = now or utc_now
+        self.monotonic = monotonic
+        self.sequences = Sequences()
+        self.orders = Shelf("id", "status", self._whole_order)
+        self.returns = Shelf("emag_id", "request_status", self._whole_return)
+        self.returns_of: defaultdict[int, list[int]] = defaultdict(list)
+        self.invoices: list[Json] = []
+        self.customer_invoices: list[Json] = []
+        self.documents: dict[str, Document] = {}
+        self.awaiting_download: list[tuple[int, str, str]] = []
+        self.downloads: list[Download] = []
+        self.reads = 0
+        self.journal = Journal()
+        self.limits = Limits()
+        self.faults = Faults()
+
+    def reset(self) -> None:
+        """Back to an empty marketplace; switches and credentials stay."""
+        self.sequences = Sequences()
+        self.orders.clear()
+        self.returns.clear()
+        self.returns_of.clear()
+        for shelf in (
+            self.invoices,
+            self.customer_invoices,
+            self.awaiting_download,
+            self.downloads,
+        ):
+            shelf.clear()
+        self.documents.clear()
+        self.reads = 0
+        self.journal.clear()
+        self.limits.clear()
+        self.faults.clear()
+
+    # Populating
+
+    def add_order(self, order: Mapping[str, Any]) -> Json:
+        """Add an order; what is missing gets a realistic default. ValueError when the id is taken.
+
+        Times may be aware datetimes or local texts. Returns the complete order.
+        """
+        number = self._shelve_order(order)
+        return self._there(self.orders.get(number))
+
+    def add_orders(self, orders: Iterable[Mapping[str, Any]]) -> None:
+        """Add many orders; each is completed when it is first looked at."""
+        for order in orders:
+            self._shelve_order(order)
+
+    def add_return(self, rma: Mapping[str, Any]) -> Json:
+        """Add a return; without `order_id`, one of a newly added finalized order.
+
+        Returns the complete return. ValueError when the id is taken.
+        """
+        number = self._shelve_return(rma)
+        return self._there(self.returns.get(number))
+
+    def add_returns(self, returns: Iterable[Mapping[str, Any]]) -> None:
+        """Add many returns; each is completed when it is first looked at."""
+        for rma in returns:
+            self._shelve_return(rma)
+
+    def add_issued_invoice(self, invoice: Mapping[str, Any]) -> Json:
+        """Add an invoice that eMAG issued; categories `normal` and `storno` are to customers."""
+        whole = complete_invoice(invoice, self.sequences, self.now())
+        to_customer = whole["category"] in ("normal", "storno")
+        (self.customer_invoices if to_customer else self.invoices).append(whole)
+        return whole
+
+    def add_document(self, name: str, content: bytes = b"", kind: DocumentKind = "pdf") -> str:
+        """Serve a document; without content a small PDF is made. Returns its path on the host."""
+        name = name.removesuffix(".pdf")
+        self.documents[name] = document(name, content, kind)
+        return f"/sandbox/documents/{name}.pdf"
+
+    # What others than the seller do. ValueError when it can't be done.
+
+    def customer_asks_to_cancel(self, order_id: int) -> Json:
+        """A customer cancels: a new order at once, a later one becomes a request to the seller.
+
+        Source: API facts, Cancelling.
+        """
+        order = self._order(order_id)
+        if order["status"] == 1:
+            order["reason_cancellation"] = reason_object(24)
+            move_order(self, order, 0, by="emag")
+        elif order["status"] in (2, 3):
+            order["cancellation_request"] = local_text(self.now())
+            self.journal.effect(
+                "order.cancellation_request",
+                order_id,
+                None,
+                order["cancellation_request"],
+                at=self.now(),
+                by="customer",
+            )
+            self.touch(order)
+        else:
+            raise ValueError(f"order {order_id} has status {order['status']}: too late to cancel")
+        return order
+
+    def customer_opens_return(self, order_id: int, **fields: Any) -> Json:
+        """A customer wants to give back goods of a finalized order; all of them, by default."""
+        order = self._order(order_id)
+        if order["status"] != 4:
+            raise ValueError(f"order {order_id} is not finalized: nothing to return")
+        asked = {"date": self.now(), "type": order["type"], **fields, "order_id": order_id}
+        rma = self.add_return(asked)
+        self.journal.effect(
+            "rma.opened",
+            rma["emag_id"],
+            None,
+            rma["request_status"],
+            at=self.now(),
+            by="customer",
+        )
+        return rma
+
+    def courier_picks_up_return(self, emag_id: int) -> Json:
+        """The courier has the parcel; a new return is acknowledged by that."""
+        rma = self._return(emag_id)
+        if rma["request_status"] not in (2, 3):
+            raise ValueError(f"return {emag_id} has status {rma['request_status']}")
+        rma["status_history"].append(
+            {"code": "picked_by_courier", "event_date": local_text(self.now()), "requests": []}
+        )
+        if rma["request_status"] == 2:
+            move_return(self, rma, 3, by="emag")
+        return rma
+
+    def courier_delivers_return(self, emag_id: int) -> Json:
+        """The parcel reached the seller: the return is received."""
+        rma = self._return(emag_id)
+        if rma["request_status"] == 2:
+            self.courier_picks_up_return(emag_id)
+        if rma["request_status"] != 3:
+            raise ValueError(f"return {emag_id} has status {rma['request_status']}")
+        move_return(self, rma, 6, by="courier")
+        return rma
+
+    def finalize(self, order_id: int) -> Json:
+        """The first AWB of an order is issued: it is finalized (API facts, Statuses)."""
+        order = self._order(order_id)
+        if order["status"] not in (2, 3):
+            raise ValueError(f"order {order_id} has status {order['status']}: no AWB for it")
+        move_order(self, order, 4, by="emag")
+        return order
+
+    def customer_pays(self, order_id: int) -> Json:
+        """eMAG has the customer's money."""
+        order = self._order(order_id)
+        self.journal.effect(
+            "order.payment_status",
+            order_id,
+            order["payment_status"],
+            1,
+            at=self.now(),
+            by="customer",
+        )
+        order["payment_status"] = 1
+        order["cashed_cod" if order["payment_mode_id"] == 1 else "cashed_co"] = 1
+        self.touch(order)
+        return order
+
+    # Small steps that several of the above and the routes share
+
+    def touch(self, order: Json) -> None:
+        """An order has changed: its `modified` is now (it never goes back)."""
+        order["modified"] = max(order["modified"], local_text(self.now()))
+
+    def attach(self, order: Json, attachment: Json, request: RequestRecord | None = None) -> None:
+        """Put a document on an order; eMAG will download it later."""
+        order["attachments"].append(attachment)
+        self.touch(order)
+        self.await_download(attachment)
+        self.journal.effect(
+            "attachment",
+            order["id"],
+            None,
+            {key: attachment[key] for key in ("type", "name", "url")},
+            at=self.now(),
+            request=request,
+            by="seller" if request else "emag",
+        )
+
+    def await_download(self, attachment: Json) -> None:
+        """eMAG means to fetch a document's address."""
+        entry = (attachment["order_id"], attachment["name"], attachment["url"])
+        self.awaiting_download.append(entry)
+
+    def _order(self, order_id: int) -> Json:
+        order = self.orders.get(order_id)
+        if order is None:
+            raise ValueError(f"there is no order {order_id}")
+        return order
+
+    def _return(self, emag_id: int) -> Json:
+        rma = self.returns.get(emag_id)
+        if rma is None:
+            raise ValueError(f"there is no return {emag_id}")
+        return rma
+
+    def _shelve_order(self, given: Mapping[str, Any]) -> int:
+        number: int = given.get("id") or self._free(self.sequences.order, self.orders)
+        order = {**given, "id": number, "status": given.get("status", 1)}
+        order["type"] = given.get("type", 3)
+        self.orders.put(order, complete=False)
+        return number
+
+    def _shelve_return(self, given: Mapping[str, Any]) -> int:
+        number: int = given.get("emag_id") or self._free(self.sequences.rma, self.returns)
+        if number in self.returns:
+            raise ValueError(f"emag_id {number} is there already")
+        order_id = given.get("order_id") or self._shelve_order({"status": 4})
+        rma = {**given, "emag_id": number, "order_id": str(order_id)}
+        rma["request_status"] = given.get("request_status", 2)
+        rma["type"] = given.get("type", 3)
+        self.returns.put(rma, complete=False)
+        self.returns_of[int(order_id)].append(number)
+        return number
+
+    @staticmethod
+    def _free(sequence: Callable[[], int], shelf: Shelf) -> int:
+        number = sequence()
+        while number in shelf:
+            number = sequence()
+        return number
+
+    def _whole_order(self, given: Json) -> Json:
+        return complete_order(given, self.sequences, self.now())
+
+    def _whole_return(self, given: Json) -> Json:
+        order = self.orders.get(int(given["order_id"]))
+        return complete_return(given, order, self.sequences, self.now())
+
+    @staticmethod
+    def _there(record: Json | None) -> Json:
+        assert record is not None
+        return record

@@ -1,0 +1,66 @@
+"""Moving orders and returns from one status to another, with all that follows from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from integrations.sandbox.clock import ZONE, local_text
+from integrations.sandbox.completion import history_entry
+from integrations.sandbox.wire import Json
+
+if TYPE_CHECKING:
+    from integrations.sandbox.journal import RequestRecord
+    from integrations.sandbox.market import Market
+
+
+def move_order(
+    market: Market,
+    order: Json,
+    to: int,
+    *,
+    request: RequestRecord | None = None,
+    by: str = "seller",
+    kind: str = "order.status",
+) -> None:
+    """Give an order another status: it is dated, indexed anew and journalled.
+
+    Legality is the caller's concern. Reaching 4 sets `finalization_date`; leaving 0 takes the
+    reason away.
+    """
+    was = order["status"]
+    now = market.now()
+    if to == 4:
+        order["finalization_date"] = local_text(now)
+    if was == 0:
+        order["reason_cancellation"] = None
+    editable = to in (2, 3) and order["payment_mode_id"] != 3
+    order["has_editable_products"] = int(editable)
+    market.orders.move(order, to)
+    market.touch(order)
+    market.journal.effect(kind, order["id"], was, to, at=now, request=request, by=by)
+
+
+def move_return(
+    market: Market,
+    rma: Json,
+    to: int,
+    *,
+    request: RequestRecord | None = None,
+    by: str = "seller",
+) -> None:
+    """Give a return another status and write that into its history; legality is the caller's."""
+    was = rma["request_status"]
+    now = market.now()
+    market.returns.move(rma, to)
+    automatic = by != "seller"
+    rma["request_history"].append(
+        history_entry(
+            len(rma["request_history"]) + 1,
+            now.astimezone(ZONE),
+            "STATUS_INFO_STATUS_CHANGED_AUTOMATICALLY"
+            if automatic
+            else "STATUS_INFO_STATUS_CHANGED",
+            "rtr" if automatic else "API",
+        )
+    )
+    market.journal.effect("rma.status", rma["emag_id"], was, to, at=now, request=request, by=by)

@@ -1,0 +1,111 @@
+"""How the sandbox behaves where it can behave in more than one way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+
+@dataclass(frozen=True)
+class Switches:
+    """One field per behaviour; the defaults are what the better sources report.
+
+    Where sources about eMAG contradict each other there is a switch, so that a client can be
+    tested against either answer. `docs/sandbox.md` describes each one.
+    """
+
+    # answer time and limits (API facts, Rate limits and size limits)
+    answer_seconds: float = 0.0
+    limits: bool = True
+    orders_per_second: int = 12
+    orders_per_minute: int = 720
+    other_per_second: int = 3
+    other_per_minute: int = 180
+    retry_after: bool = False
+    # who may call (API facts, Authentication)
+    allowed_addresses: frozenset[str] | None = None
+    address_refusal: Literal[200, 403] = 200
+    # shape of requests (API facts, Body shape)
+    attachments_filter: Literal["top", "data"] = "top"
+    lone_object_saves: bool = False
+    null_filters: Literal["ignored", "refused"] = "ignored"
+    rma_status_list: bool = False
+    clip_page_size: bool = True
+    # shape of answers (API facts, Response envelope; Quirks)
+    message_key: Literal["messages", "message"] = "messages"
+    count_strings: bool = True
+    strings_for_numbers: bool = False
+    product_id_numbers: bool = False
+    empty_objects: Literal["list", "object", "null"] = "list"
+    empty_reason: Literal["null", "list", "object"] = "null"
+    invoices_at_root: bool = False
+    unknown_fields: bool = False
+    page_shift: bool = False
+    # what is shown when nobody asks for a type (API facts, Filters; RMA filters)
+    order_read_default_type: int | None = 3
+    order_count_default_type: int | None = None
+    rma_read_default_type: int | None = None
+    # orders (API facts, acknowledge, order/save, Cancelling, Storno)
+    acknowledge_twice: Literal[400, 200] = 400
+    require_all_fields: bool = True
+    missing_lines: Literal["remove", "keep"] = "remove"
+    zero_lines: Literal["shown", "dropped"] = "shown"
+    echo_reason_object: bool = False
+    reason_required: bool = True
+    card_partial_storno: bool = True
+    returned_resave: bool = False
+    return_window_days: int = 30
+    # returns (API facts, rma/save)
+    partial_rma_save: bool = False
+    fbe_rma_save: bool = False
+    # attachments (API facts, Invoices and attachments)
+    attachment_duplicates: Literal["kept", "merged"] = "kept"
+
+    def __post_init__(self) -> None:
+        rates = ("orders_per_second", "orders_per_minute", "other_per_second", "other_per_minute")
+        for name in rates:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+        if self.answer_seconds < 0 or self.return_window_days < 0:
+            raise ValueError("answer_seconds and return_window_days can't be negative")
+
+    @cached_property
+    def plain(self) -> bool:
+        """True when records go out exactly as they are kept."""
+        return (
+            not self.strings_for_numbers
+            and not self.product_id_numbers
+            and not self.unknown_fields
+            and self.empty_objects == "list"
+            and self.empty_reason == "null"
+            and self.zero_lines == "shown"
+        )
+
+
+NAMES = frozenset(field.name for field in fields(Switches))
+_ADAPTER = TypeAdapter(Switches)
+
+
+def changed(switches: Switches, given: Mapping[str, Any]) -> Switches:
+    """The switches with some of them set; ValueError names what is unknown or has a bad value."""
+    unknown = sorted(set(given) - NAMES)
+    if unknown:
+        raise ValueError(f"unknown switches: {', '.join(unknown)}")
+    try:
+        return _ADAPTER.validate_python({**asdict(switches), **given})
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{where or 'switches'}: {first['msg']}") from None
+
+
+def as_json(switches: Switches) -> dict[str, Any]:
+    """The switches as JSON shows them."""
+    shown = asdict(switches)
+    if switches.allowed_addresses is not None:
+        shown["allowed_addresses"] = sorted(switches.allowed_addresses)
+    return shown

@@ -1,0 +1,1 @@
+"""The spine: how one change of the ERP reaches eMAG."""

@@ -1,0 +1,151 @@
+"""Ask eMAG something: reads, repeated until they are answered or it is clear that they won't be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from integrations.emag.routes import Route
+from integrations.emag.verdicts import Answer, Cause, Verdict
+from integrations.emag.wire import Raw, rows
+from integrations.ledger import budget
+from integrations.ledger.calls import Call, Subject, close_call, close_unsent, open_call
+from integrations.ledger.database import autocommit
+from integrations.sync.channel import Channel
+from integrations.sync.outage import Outage
+
+ATTEMPTS = 4
+WINDOW = 3.0
+
+# Asking again at once cannot help these.
+_HOPELESS = frozenset({Cause.CREDENTIALS, Cause.ADDRESS, Cause.ROUTE})
+_PAUSES = wait_exponential_jitter(initial=0.5, max=10.0)
+
+
+class ReadRefused(Exception):
+    """eMAG refused a read for a reason of its own."""
+
+
+class _Unanswered(Exception):
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.text())
+        self.answer = answer
+
+
+async def ask(
+    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
+) -> list[Raw]:
+    """The rows of a read.
+
+    Raises:
+        Outage: eMAG did not answer, or refused the credentials.
+        ReadRefused: eMAG refused this very read.
+        BudgetBusy: the request budget has no slot in time, or eMAG keeps throttling.
+    """
+    answer = await _ask_until_answered(channel, route, body, subject)
+    match answer.verdict:
+        case Verdict.APPLIED:
+            return rows(answer.results)
+        case Verdict.REFUSED:
+            raise ReadRefused(answer.text())
+        case Verdict.THROTTLED:
+            raise budget.BudgetBusy("eMAG keeps answering that its request limit is exceeded")
+        case _:
+            channel.tally.outage = Outage.of(answer)
+            raise channel.tally.outage
+
+
+async def _ask_until_answered(
+    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
+) -> Answer:
+    attempts = AsyncRetrying(
+        retry=retry_if_exception_type(_Unanswered),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=_pause,
+        reraise=True,
+    )
+    try:
+        async for attempt in attempts:
+            with attempt:
+                answer = await _ask_once(channel, route, body, subject)
+                if _worth_repeating(answer):
+                    raise _Unanswered(answer)
+    except _Unanswered as unanswered:
+        return unanswered.answer
+    return answer
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    # After a 429 the budget itself makes everyone wait.
+    if isinstance(error, _Unanswered) and error.answer.verdict is Verdict.THROTTLED:
+        return 0.0
+    return float(_PAUSES(state))
+
+
+def _worth_repeating(answer: Answer) -> bool:
+    return (
+        answer.verdict in (Verdict.THROTTLED, Verdict.UNAVAILABLE, Verdict.UNKNOWN)
+        and answer.cause not in _HOPELESS
+    )
+
+
+async def _ask_once(
+    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
+) -> Answer:
+    async with channel.gate:
+        while True:
+            if channel.tally.outage:
+                raise channel.tally.outage
+            slot = await budget.reserve(
+                channel.engine,
+                channel.account,
+                route,
+                longest=channel.timings.budget_wait,
+                lead=0.010,
+            )
+            call = await _enter(channel, route, body, subject, slot)
+            if await slot.reached(channel.timings.slot_tolerance):
+                break
+            await close_unsent(channel.engine, call)
+        channel.tally.waited += slot.waited
+        answer = await channel.client.exchange(route, body)
+    await note_answer(channel, route, call, answer)
+    return answer
+
+
+async def _enter(
+    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject, slot: budget.Slot
+) -> Call:
+    async with autocommit(channel.engine) as connection:
+        return await open_call(
+            connection,
+            channel.account.name,
+            channel.account.platform,
+            route,
+            subject,
+            body,
+            life=slot.waited + channel.timings.deadline,
+            sealer=channel.sealer,
+        )
+
+
+async def note_answer(channel: Channel, route: Route, call: Call, answer: Answer) -> None:
+    """Close a call with its verdict, count it, and pass on what eMAG says of its limit."""
+    await close_call(channel.engine, call, answer, channel.sealer)
+    channel.tally.requests[route.path] += 1
+    throttled = answer.verdict is Verdict.THROTTLED
+    channel.tally.throttled += throttled
+    if throttled or answer.window_exhausted:
+        pause = (answer.retry_after or WINDOW) if throttled else WINDOW
+        await budget.push_back(
+            channel.engine, channel.account, route, pause=pause, throttled=throttled
+        )

@@ -1,0 +1,74 @@
+"""Carry a claimed batch to eMAG: read, plan, send, until every row has an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from integrations.ledger import leases
+from integrations.ledger.budget import BudgetBusy
+from integrations.sync.channel import Channel
+from integrations.sync.outage import Outage
+from integrations.sync.plan_rows import plan_rows
+from integrations.sync.read import read_copies
+from integrations.sync.send import send_steps
+from integrations.sync.work import Batch, Work, pause
+
+
+async def carry(channel: Channel, batch: Batch) -> None:
+    """Give every row of the batch an outcome; may be called again after it was interrupted.
+
+    Rows that already have one are left alone, so that nothing is sent twice. Rows that come after
+    a request in doubt about the same order stay without one: they are claimed anew when the lease
+    has run out.
+    """
+    try:
+        async with renewing(channel, batch):
+            while works := batch.turn():
+                await _one_round(channel, batch, works)
+    except Outage as outage:
+        batch.outage = outage
+        _pause_rest(channel, batch, str(outage))
+    except BudgetBusy as busy:
+        batch.busy = True
+        _pause_rest(channel, batch, str(busy))
+
+
+async def _one_round(channel: Channel, batch: Batch, works: list[Work]) -> None:
+    for work in works:
+        if work.copy is not None and not work.copy.fresh(channel.timings):
+            work.copy = None
+    await read_copies(channel, batch, works)
+    await plan_rows(channel, batch, [work for work in works if work.open])
+    await send_steps(channel, batch, [work for work in works if work.open and work.plan])
+
+
+def _pause_rest(channel: Channel, batch: Batch, reason: str) -> None:
+    for work in batch.works:
+        if work.open and work.claim.order_id not in batch.doubtful:
+            pause(work, reason, channel.timings)
+
+
+@asynccontextmanager
+async def renewing(channel: Channel, batch: Batch) -> AsyncIterator[None]:
+    """Keep the batch's leases while the block runs, but for orders in doubt."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(channel.timings.renew)
+            await leases.renew(
+                channel.engine,
+                channel.account.platform,
+                batch.renewable(),
+                batch.token,
+                channel.timings.lease,
+            )
+
+    task = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

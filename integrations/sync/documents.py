@@ -1,0 +1,60 @@
+"""Look at a document as eMAG will: it fetches what is attached from its address."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+from integrations.sync.plan_invoices import Document
+
+LARGEST = 10 * 1024 * 1024
+SECONDS = 20.0
+AT_ONCE = asyncio.Semaphore(8)
+
+
+class DocumentUnreachable(Exception):
+    """The document's host did not answer: that may be different later."""
+
+
+async def fetch_document(url: str) -> Document:
+    """Fetch a document and judge it: a PDF of at most 10 MB.
+
+    Raises:
+        DocumentUnreachable: its host could not be asked or had an error of its own.
+    """
+    try:
+        async with AT_ONCE, asyncio.timeout(SECONDS):
+            return await _fetch(url)
+    except (httpx.TransportError, TimeoutError) as error:
+        raise DocumentUnreachable(
+            f"the document's host did not answer ({type(error).__name__}):"
+            " it is tried again, check pdf_url"
+        ) from error
+    except httpx.InvalidURL:
+        return Document(ok=False, problem="the address is malformed")
+
+
+async def _fetch(url: str) -> Document:
+    async with (
+        httpx.AsyncClient(timeout=SECONDS, follow_redirects=True, trust_env=False) as client,
+        client.stream("GET", url) as response,
+    ):
+        if response.status_code >= 500:
+            raise DocumentUnreachable(
+                f"the document's host answered HTTP {response.status_code}: it is tried again"
+            )
+        if response.status_code != 200:
+            return Document(ok=False, problem=f"its host answered HTTP {response.status_code}")
+        return await _judge(response)
+
+
+async def _judge(response: httpx.Response) -> Document:
+    size = 0
+    async for chunk in response.aiter_bytes():
+        if size == 0 and not chunk.startswith(b"%PDF-"):
+            return Document(ok=False, problem="it is no PDF")
+        size += len(chunk)
+        if size > LARGEST:
+            return Document(ok=False, problem="it is larger than 10 MB")
+    return Document(ok=True) if size else Document(ok=False, problem="it is empty")

@@ -1,0 +1,29 @@
+"""When nothing can be asked of eMAG at the moment, whichever row it is for."""
+
+from __future__ import annotations
+
+from integrations.emag.verdicts import Answer, Cause
+
+# Causes that concern the account or the connection, not one row.
+GENERAL = frozenset(
+    {Cause.NETWORK, Cause.TIMEOUT, Cause.SERVER, Cause.CREDENTIALS, Cause.ADDRESS, Cause.ROUTE}
+)
+
+_REMEDIES = {
+    Cause.CREDENTIALS: "check EMAG_USERNAME and EMAG_PASSWORD, and that the user has API rights",
+    Cause.ADDRESS: "allow this host's address in the eMAG panel",
+    Cause.ROUTE: "check EMAG_BASE_URL: it must end in /api-3",
+}
+
+
+class Outage(Exception):
+    """eMAG cannot be asked now; `cause` says why and the message what to do."""
+
+    def __init__(self, cause: Cause | None, detail: str) -> None:
+        remedy = _REMEDIES.get(cause) if cause else None
+        super().__init__(f"{detail}; {remedy}" if remedy else detail)
+        self.cause = cause
+
+    @classmethod
+    def of(cls, answer: Answer) -> Outage:
+        return cls(answer.cause, answer.text() or answer.verdict.value)

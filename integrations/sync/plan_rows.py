@@ -1,0 +1,136 @@
+"""Plan claimed rows from their copies: gather what each kind's planner needs, and call it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+
+from integrations.emag.wire import IssuedInvoice
+from integrations.erp.rows import CancellationRow, InvoiceRow, Kind, ReturnRow
+from integrations.ledger.database import autocommit
+from integrations.ledger.issued import issued_for
+from integrations.sync.abreast import abreast
+from integrations.sync.channel import Channel
+from integrations.sync.documents import DocumentUnreachable, fetch_document
+from integrations.sync.plan import Do, Plan
+from integrations.sync.plan_cancellations import plan_cancellation
+from integrations.sync.plan_invoices import plan_invoice
+from integrations.sync.plan_returns import plan_return
+from integrations.sync.work import Batch, Copy, Work, fail, settle
+
+log = logging.getLogger("emag.plan")
+
+# A row whose plan never comes to an end is eMAG's or our mistake, not work.
+MOST_TRIES = 16
+
+Planner = Callable[[Work, Copy], Awaitable[Plan]]
+
+_LINKED = text("""
+    SELECT id, emag_return_id FROM app.emag_return_integrations
+     WHERE NOT superseded AND platform = :platform AND emag_return_id = ANY(:ids)
+""")
+
+
+async def plan_rows(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:
+    """Give each row that has a copy its plan: steps to send, or an outcome."""
+    planner = await planner_for(channel, batch, works)
+
+    async def plan(_: Channel, work: Work) -> None:
+        if work.copy is not None:
+            await _plan_one(channel, work, work.copy, planner)
+
+    await abreast(channel, works, plan)
+
+
+async def planner_for(channel: Channel, batch: Batch, works: Sequence[Work]) -> Planner:
+    """What plans rows of the batch's kind, with everything it needs to know about these."""
+    return await _PLANNERS[batch.kind](channel, batch, works)
+
+
+async def _plan_one(channel: Channel, work: Work, copy: Copy, planner: Planner) -> None:
+    work.tries += 1
+    if work.tries > MOST_TRIES:
+        fail(work, "eMAG's state never becomes what was saved: look at it there", channel.timings)
+        return
+    try:
+        plan = await planner(work, copy)
+    except DocumentUnreachable as unreachable:
+        fail(work, str(unreachable), channel.timings)
+    except Exception as error:  # one row's surprise must not stop its neighbours
+        log.exception("planning integration row %s failed", work.claim.id)
+        fail(work, f"planning failed ({type(error).__name__}): see the log", channel.timings)
+    else:
+        settle(work, plan, channel.timings)
+
+
+async def _return_planner(channel: Channel, batch: Batch, works: Sequence[Work]) -> Planner:
+    taken = await _linked_elsewhere(channel, works) | batch.linked
+
+    async def plan(work: Work, copy: Copy) -> Plan:
+        row = work.claim.row
+        assert row is None or isinstance(row, ReturnRow)
+        others = frozenset(emag_id for emag_id, owner in taken.items() if owner != work.claim.id)
+        made = plan_return(row, work.known, copy.returns, others, datetime.now(UTC))
+        if isinstance(made, Do):
+            batch.linked[made.steps[0].subject] = work.claim.id
+        return made
+
+    return plan
+
+
+async def _linked_elsewhere(channel: Channel, works: Sequence[Work]) -> dict[int, int]:
+    """Which integration row each of the copies' RMAs is linked to."""
+    ids = {str(each.emag_id) for work in works if work.copy for each in work.copy.returns}
+    async with autocommit(channel.engine) as connection:
+        rows = await connection.execute(
+            _LINKED, {"platform": channel.account.platform, "ids": sorted(ids)}
+        )
+        return {int(row.emag_return_id): row.id for row in rows}
+
+
+async def _cancellation_planner(channel: Channel, batch: Batch, works: Sequence[Work]) -> Planner:
+    async def plan(work: Work, copy: Copy) -> Plan:
+        row = work.claim.row
+        assert row is None or isinstance(row, CancellationRow)
+        return plan_cancellation(row, work.known, copy.order, datetime.now(UTC), channel.policy)
+
+    return plan
+
+
+async def _invoice_planner(channel: Channel, batch: Batch, works: Sequence[Work]) -> Planner:
+    issued = await issued_for(
+        channel.engine, channel.account.platform, [work.claim.order_id for work in works]
+    )
+
+    async def plan(work: Work, copy: Copy) -> Plan:
+        row = work.claim.row
+        assert row is None or isinstance(row, InvoiceRow)
+        return await plan_document(channel, work, row, copy, issued)
+
+    return plan
+
+
+async def plan_document(
+    channel: Channel,
+    work: Work,
+    row: InvoiceRow | None,
+    copy: Copy,
+    issued: Mapping[int, Sequence[IssuedInvoice]],
+) -> Plan:
+    """Plan an invoice; its document is fetched only where it would be attached."""
+    facts = (row, work.known, copy.order, issued.get(work.claim.order_id, ()))
+    plan = plan_invoice(*facts, None, datetime.now(UTC))
+    if not isinstance(plan, Do) or not channel.check_documents or row is None:
+        return plan
+    document = await fetch_document(row.pdf_url or "")
+    return plan_invoice(*facts, document, datetime.now(UTC))
+
+
+_PLANNERS = {
+    Kind.RMA: _return_planner,
+    Kind.CANCELLATION: _cancellation_planner,
+    Kind.INVOICE: _invoice_planner,
+}

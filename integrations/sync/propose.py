@@ -1,0 +1,57 @@
+"""Plan rows without sending anything: what a dry run shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from integrations.emag.wire import Order, Return
+from integrations.erp.rows import Kind
+from integrations.ledger.claims import Claim
+from integrations.ledger.leases import new_token
+from integrations.sync.channel import Channel
+from integrations.sync.documents import DocumentUnreachable
+from integrations.sync.plan import Do, Plan
+from integrations.sync.plan_rows import Planner, planner_for
+from integrations.sync.read import read_copies
+from integrations.sync.work import Copy, Work, batch_of
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A row, what eMAG has of it, and its plan; `problem` where there could be none."""
+
+    claim: Claim
+    states: Sequence[Order | Return]
+    plan: Plan | None
+    steps: tuple[str, ...]
+    problem: str
+
+
+async def propose(channel: Channel, kind: Kind, claims: Sequence[Claim]) -> list[Proposal]:
+    """Read eMAG's state for these rows and plan each of them.
+
+    Raises:
+        Outage, BudgetBusy: nothing can be asked of eMAG now.
+    """
+    batch = batch_of(kind, new_token(), claims)
+    while unread := [work for work in batch.works if work.open and work.copy is None]:
+        await read_copies(channel, batch, unread)
+    planner = await planner_for(channel, batch, batch.works)
+    return [await _proposal(work, planner) for work in batch.works]
+
+
+async def _proposal(work: Work, planner: Planner) -> Proposal:
+    if work.copy is None:
+        problem = work.outcome.reason if work.outcome else None
+        return Proposal(work.claim, (), None, (), problem or "eMAG's state could not be read")
+    try:
+        plan = await planner(work, work.copy)
+    except DocumentUnreachable as unreachable:
+        return Proposal(work.claim, _states(work.copy), None, (), str(unreachable))
+    steps = tuple(step.label for step in plan.steps) if isinstance(plan, Do) else ()
+    return Proposal(work.claim, _states(work.copy), plan, steps, "")
+
+
+def _states(copy: Copy) -> Sequence[Order | Return]:
+    return [copy.order] if copy.order else copy.returns

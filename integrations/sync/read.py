@@ -1,0 +1,209 @@
+"""Read eMAG's state for claimed rows in the cheapest way: singly, or by pages of open ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from integrations.emag.accounts import rate
+from integrations.emag.matrices import OrderStatus, ReturnStatus
+from integrations.emag.routes import ORDER_READ, RMA_READ, Route
+from integrations.emag.wire import Order, Raw, Return, WireError, read_order, read_return
+from integrations.erp.rows import Kind
+from integrations.ledger.calls import Subject
+from integrations.sync.abreast import abreast
+from integrations.sync.ask import ReadRefused, ask
+from integrations.sync.channel import Channel
+from integrations.sync.work import Batch, Copy, Work, fail
+
+PAGE = 100
+MOST_PAGES = 65_535
+
+# Below this many rows pages can hardly be cheaper than single reads.
+WORTH_PAGING = 8
+
+# Copies must still be young when they are written back: this share of their age goes to reading.
+READING_SHARE = 0.4
+
+OPEN_ORDERS = [int(OrderStatus.NEW), int(OrderStatus.IN_PROGRESS), int(OrderStatus.PREPARED)]
+OPEN_RETURNS = (ReturnStatus.RECEIVED, ReturnStatus.ACKNOWLEDGED, ReturnStatus.NEW)
+
+
+async def read_copies(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:
+    """Give each row a fresh copy of eMAG's state, or end it where eMAG's answer is unusable.
+
+    Rows that cannot be read soon enough in this round are left without a copy.
+
+    Raises:
+        Outage, BudgetBusy: nothing can be asked of eMAG now.
+    """
+    missing = [work for work in works if work.copy is None]
+    if len(missing) >= WORTH_PAGING:
+        await _PAGED[batch.kind](channel, missing)
+    singles = [work for work in missing if work.copy is None][: _soon(channel, batch.kind)]
+    await abreast(channel, singles, _SINGLY[batch.kind])
+
+
+def _soon(channel: Channel, kind: Kind) -> int:
+    """How many single reads fit into the time that copies may age while others are read."""
+    route = RMA_READ if kind is Kind.RMA else ORDER_READ
+    return max(1, int(rate(channel.account, route) * channel.timings.copy_age * READING_SHARE))
+
+
+async def _page_orders(channel: Channel, works: Sequence[Work]) -> None:
+    """Take what pages of open orders hold, for as long as a page saves more than one single read."""
+    wanted = {work.claim.order_id: work for work in works}
+    filters = {"status": OPEN_ORDERS, "type": channel.account.order_type}
+    async for began, page in _pages(channel, ORDER_READ, filters):
+        before = len(wanted)
+        for raw in page:
+            work = wanted.pop(_number(raw.get("id")), None)
+            if work is not None:
+                _with_order(channel, work, began, raw)
+        if not wanted or before - len(wanted) <= 1:
+            return
+
+
+async def _page_returns(channel: Channel, works: Sequence[Work]) -> None:
+    """Take what the listings of open returns hold, if all of it costs less than single reads.
+
+    A row that is not linked yet needs all open returns of its order, so only whole listings serve it.
+    """
+    linked = {work.known.emag_id: work for work in works if work.known.emag_id is not None}
+    by_order = {work.claim.order_id: work for work in works if work.known.emag_id is None}
+    listing = await _list_returns(channel, allowance=max(len(OPEN_RETURNS), len(works) // 2))
+    for began, raw in listing.returns:
+        work = linked.pop(str(raw.get("emag_id")), None)
+        if work is not None:
+            _with_returns(channel, work, began, [raw])
+    if listing.whole:
+        found: dict[int, list[Raw]] = {}
+        for _, raw in listing.returns:
+            found.setdefault(_number(raw.get("order_id")), []).append(raw)
+        for order_id in found.keys() & by_order.keys():
+            _with_returns(channel, by_order[order_id], listing.began, found[order_id])
+
+
+@dataclass(frozen=True)
+class _Listing:
+    began: float
+    returns: list[tuple[float, Raw]]
+    whole: bool
+
+
+async def _list_returns(channel: Channel, allowance: int) -> _Listing:
+    """All open returns of the account, or as many as this number of pages holds."""
+    listing = _Listing(time.monotonic(), [], whole=True)
+    for status in OPEN_RETURNS:
+        filters = {"request_status": int(status), "type": channel.account.order_type}
+        async for began, page in _pages(channel, RMA_READ, filters):
+            listing.returns.extend((began, raw) for raw in page)
+            allowance -= 1
+            if allowance <= 0 and len(page) == PAGE:
+                return replace(listing, whole=False)
+    return listing
+
+
+async def _pages(
+    channel: Channel, route: Route, filters: Mapping[str, Any]
+) -> AsyncIterator[tuple[float, list[Raw]]]:
+    """The pages of a listing with the instants their reads began, up to a short or repeated one."""
+    seen: set[Any] = set()
+    for number in range(1, MOST_PAGES + 1):
+        began = time.monotonic()
+        body = {**filters, "currentPage": number, "itemsPerPage": PAGE}
+        page = await ask(channel, route, body, Subject())
+        ids = {raw.get("id") or raw.get("emag_id") for raw in page}
+        if ids <= seen:
+            return
+        yield began, page
+        if len(page) < PAGE:
+            return
+        seen |= ids
+
+
+async def _read_order(channel: Channel, work: Work) -> None:
+    """One order by its id, of the account's type first and then of the other."""
+    order_id = work.claim.order_id
+    own = channel.account.order_type
+    for order_type in (own, 5 - own):
+        began = time.monotonic()
+        body = {"id": order_id, "type": order_type}
+        page = await _ask_for(channel, work, ORDER_READ, body)
+        if page is None:
+            return
+        raws = [raw for raw in page if _number(raw.get("id")) == order_id]
+        if raws:
+            _with_order(channel, work, began, raws[0])
+            return
+    work.copy = Copy(began)
+
+
+async def _read_returns(channel: Channel, work: Work) -> None:
+    """The return that the row names, or all returns of its order."""
+    emag_id = work.known.emag_id
+    began = time.monotonic()
+    filters: dict[str, Any] = {"order_id": work.claim.order_id, "type": channel.account.order_type}
+    if emag_id is not None:
+        if not emag_id.isdecimal():
+            work.copy = Copy(began)
+            return
+        filters = {"emag_id": int(emag_id)}
+    page = await _ask_for(channel, work, RMA_READ, {**filters, "itemsPerPage": PAGE})
+    if page is None:
+        return
+    raws = [
+        raw
+        for raw in page
+        if (
+            _number(raw.get("order_id")) == work.claim.order_id
+            if emag_id is None
+            else str(raw.get("emag_id")) == emag_id
+        )
+    ]
+    _with_returns(channel, work, began, raws)
+
+
+async def _ask_for(
+    channel: Channel, work: Work, route: Route, body: Mapping[str, Any]
+) -> list[Raw] | None:
+    """The rows of a single read; None where eMAG refused it, which ends the row's way."""
+    subject = Subject(orders=[work.claim.order_id])
+    try:
+        return await ask(channel, route, body, subject)
+    except ReadRefused as refused:
+        fail(work, f"eMAG refused to be asked about this row: {refused}", channel.timings)
+        return None
+
+
+def _with_order(channel: Channel, work: Work, began: float, raw: Raw) -> None:
+    try:
+        work.copy = Copy(began, order=read_order(raw, channel.account.zone))
+    except WireError as error:
+        fail(work, str(error), channel.timings)
+
+
+def _with_returns(channel: Channel, work: Work, began: float, raws: Sequence[Raw]) -> None:
+    try:
+        returns = tuple(read_return(raw, channel.account.zone) for raw in raws)
+    except WireError as error:
+        fail(work, str(error), channel.timings)
+    else:
+        unique = {each.emag_id: each for each in returns}
+        work.copy = Copy(began, returns=tuple(unique.values()))
+
+
+def _number(value: object) -> int:
+    """An id as eMAG writes it, number or text; -1 for anything else."""
+    text = str(value)
+    return int(text) if text.isdecimal() else -1
+
+
+_PAGED = {
+    Kind.RMA: _page_returns,
+    Kind.CANCELLATION: _page_orders,
+    Kind.INVOICE: _page_orders,
+}
+_SINGLY = {Kind.RMA: _read_returns, Kind.CANCELLATION: _read_order, Kind.INVOICE: _read_order}

@@ -1,0 +1,306 @@
+"""Send first steps to eMAG in lots: intent first, then the request, then what its verdict proves."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from integrations.emag.routes import ORDER_ACKNOWLEDGE, Route
+from integrations.emag.verdicts import Answer, Verdict
+from integrations.emag.wire import elements
+from integrations.erp.load import load_rows
+from integrations.erp.rows import Kind
+from integrations.ledger import budget, leases
+from integrations.ledger.books import BOOKS, State
+from integrations.ledger.budget import BudgetBusy
+from integrations.ledger.calls import Call, Subject, close_unsent, open_call
+from integrations.sync.abreast import abreast
+from integrations.sync.ask import note_answer
+from integrations.sync.channel import Channel
+from integrations.sync.outage import GENERAL, Outage
+from integrations.sync.plan import Do, Step, body_of
+from integrations.sync.work import Batch, Work, end, note_response, pause, settle
+
+# eMAG takes at most 50 entities and 4,000 elements a request (API facts: Rate and size limits).
+MOST_ELEMENTS = 3500
+
+# What the intent's commit takes before a request can leave, in seconds.
+LEAD = 0.040
+
+# Lost requests in a row after which eMAG counts as down.
+LOST_IN_A_ROW = 3
+
+_INTEND = """
+    UPDATE {table} t SET sent_at = coalesce(t.sent_at, clock_timestamp()),
+           reductions = coalesce(i.reductions, t.reductions)
+      FROM jsonb_to_recordset(CAST(:intents AS jsonb)) AS i(id bigint, reductions jsonb)
+     WHERE t.id = i.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A row's place in a lot: its step and the entity to send."""
+
+    work: Work
+    plan: Do
+    body: Any
+
+    @property
+    def step(self) -> Step:
+        return self.plan.steps[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Steps on one route that leave in one request."""
+
+    route: Route
+    items: tuple[Item, ...]
+
+    @property
+    def body(self) -> list[Any] | None:
+        """The entities to save; None where the path says it all."""
+        return None if self.path_id is not None else [item.body for item in self.items]
+
+    @property
+    def path_id(self) -> int | None:
+        return self.items[0].step.subject if self.route is ORDER_ACKNOWLEDGE else None
+
+    def subject(self, kind: Kind) -> Subject:
+        """What the call record says of it."""
+        works = [item.work for item in self.items]
+        subjects = [item.step.subject for item in self.items]
+        return Subject(
+            orders=[work.claim.order_id for work in works],
+            returns=subjects if kind is Kind.RMA else [],
+            rows=[f"{kind.value}:{work.claim.row_id}" for work in works],
+            items=len(works),
+        )
+
+
+async def send_steps(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:
+    """Send the first step of each planned row; rows get an outcome, or lose their copy to be read anew.
+
+    Raises:
+        Outage, BudgetBusy: nothing more can be sent now; the rows not yet sent stay open.
+    """
+
+    async def send(channel: Channel, lot: Lot) -> None:
+        await _send_lot(channel, batch, lot)
+
+    await abreast(channel, list(_lots(works)), send)
+
+
+def _lots(works: Sequence[Work]) -> Iterator[Lot]:
+    groups: dict[tuple[str, int], list[Item]] = defaultdict(list)
+    for work in works:
+        if work.plan is None:
+            continue
+        item = Item(work, work.plan, body_of(work.plan.steps[0]))
+        cap = 1 if item.step.route is ORDER_ACKNOWLEDGE else work.lot_cap
+        groups[item.step.route.path, cap].append(item)
+    for (_, cap), items in groups.items():
+        yield from _split(items, cap)
+
+
+def _split(items: Sequence[Item], cap: int) -> Iterator[Lot]:
+    lot: list[Item] = []
+    size = 0
+    for item in items:
+        weight = elements(item.body) if cap > 1 else 0
+        if lot and (len(lot) >= cap or size + weight > MOST_ELEMENTS):
+            yield Lot(lot[0].step.route, tuple(lot))
+            lot, size = [], 0
+        lot.append(item)
+        size += weight
+    if lot:
+        yield Lot(lot[0].step.route, tuple(lot))
+
+
+async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
+    orders = {item.work.claim.order_id for item in lot.items}
+    async with channel.gate:
+        batch.doubtful |= orders
+        try:
+            sent = await _intend_in_time(channel, batch, lot)
+        except (Outage, BudgetBusy):
+            batch.doubtful -= orders
+            raise
+        if sent is None:
+            batch.doubtful -= orders
+            return
+        lot, call = sent
+        answer = await channel.client.exchange(lot.route, lot.body, path_id=lot.path_id)
+    await note_answer(channel, lot.route, call, answer)
+    if answer.verdict is not Verdict.UNKNOWN:
+        batch.doubtful -= orders
+    _note_verdict(channel, batch, lot, answer)
+
+
+async def _intend_in_time(channel: Channel, batch: Batch, lot: Lot) -> tuple[Lot, Call] | None:
+    """Commit the intent and wait for the slot; None where no row of the lot may be sent any more."""
+    while True:
+        if channel.tally.outage:
+            raise channel.tally.outage
+        slot = await budget.reserve(
+            channel.engine,
+            channel.account,
+            lot.route,
+            longest=channel.timings.budget_wait,
+            lead=LEAD,
+        )
+        intended = await _intend(channel, batch, lot, slot)
+        if intended is None:
+            return None
+        lot, call = intended
+        if await slot.reached(channel.timings.slot_tolerance):
+            channel.tally.waited += slot.waited
+            return lot, call
+        await close_unsent(channel.engine, call)
+
+
+async def _intend(
+    channel: Channel, batch: Batch, lot: Lot, slot: budget.Slot
+) -> tuple[Lot, Call] | None:
+    """One commit: what is still ours and unchanged is entered as sent, and its leases outlive it."""
+    life = max(0.0, slot.at - time.monotonic()) + channel.timings.surely_dead
+    platform = channel.account.platform
+    async with channel.engine.begin() as connection:
+        items = await _sendable(connection, channel, batch, lot, slot)
+        if not items:
+            return None
+        lot = replace(lot, items=items)
+        orders = [item.work.claim.order_id for item in items]
+        await leases.extend(connection, platform, orders, batch.token, life)
+        await connection.execute(
+            text(_INTEND.format(table=BOOKS[batch.kind].name)), {"intents": _intents(items)}
+        )
+        call = await open_call(
+            connection,
+            channel.account.name,
+            platform,
+            lot.route,
+            lot.subject(batch.kind),
+            lot.body,
+            life=life,
+            sealer=channel.sealer,
+        )
+    return lot, call
+
+
+async def _sendable(
+    connection: AsyncConnection, channel: Channel, batch: Batch, lot: Lot, slot: budget.Slot
+) -> tuple[Item, ...]:
+    """The items whose lease is held, whose ERP row is as planned on, and whose copy is young."""
+    claims = [item.work.claim for item in lot.items]
+    held = await leases.lock_held(
+        connection, channel.account.platform, [each.order_id for each in claims], batch.token
+    )
+    rows = await load_rows(connection, channel.schema, batch.kind, [each.row_id for each in claims])
+    kept = []
+    for item in lot.items:
+        work, claim = item.work, item.work.claim
+        if claim.order_id not in held:
+            end(work, State.PENDING, reason="the order's lease was lost before sending")
+        elif rows.get(claim.row_id) != claim.row:
+            end(work, State.PENDING, delay=channel.timings.quiet)
+        elif work.copy is None or slot.at - work.copy.began > channel.timings.copy_age:
+            work.copy = work.plan = None
+        else:
+            kept.append(item)
+    return tuple(kept)
+
+
+def _intents(items: Sequence[Item]) -> str:
+    return orjson.dumps(
+        [
+            {
+                "id": item.work.claim.id,
+                "reductions": item.plan.reductions.to_json() if item.plan.reductions else None,
+            }
+            for item in items
+        ]
+    ).decode()
+
+
+def _note_verdict(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+    for item in lot.items:
+        note_response(item.work, answer)
+    _VERDICTS[answer.verdict](channel, batch, lot, answer)
+
+
+def _applied(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+    channel.tally.lost_in_a_row = 0
+    for item in lot.items:
+        work = item.work
+        work.known = replace(
+            work.known, sent=True, reductions=item.plan.reductions or work.known.reductions
+        )
+        if len(item.plan.steps) == 1:
+            settle(work, item.plan.then, channel.timings)
+        else:
+            work.copy = work.plan = None
+
+
+def _refused(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+    """What eMAG names is refused; of the rest nothing is proved, so it is read anew.
+
+    A refusal that names nobody is halved down to single items.
+    """
+    channel.tally.lost_in_a_row = 0
+    alone = len(lot.items) == 1
+    for item in lot.items:
+        message = answer.named.get(item.step.subject)
+        if message is None and alone:
+            message = answer.text()
+        if message is not None:
+            end(item.work, State.REFUSED, reason=f"eMAG refused it: {message}")
+        else:
+            item.work.lot_cap = max(1, len(lot.items) // 2)
+            item.work.copy = item.work.plan = None
+
+
+def _throttled(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+    """Proved not applied: the same plan may be sent again once the budget allows."""
+    for item in lot.items:
+        item.work.plan = None
+
+
+def _unavailable(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+    for item in lot.items:
+        pause(item.work, answer.text() or "eMAG could not be reached", channel.timings)
+    if answer.cause in GENERAL:
+        channel.tally.outage = Outage.of(answer)
+        raise channel.tally.outage
+
+
+def _unknown(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+    """It may have been applied or may still be: the order rests until the request is surely dead."""
+    for item in lot.items:
+        end(
+            item.work,
+            State.IN_DOUBT,
+            reason="eMAG's answer was lost: its state is read once the request is surely dead",
+            delay=channel.timings.surely_dead,
+        )
+    channel.tally.lost_in_a_row += 1
+    if channel.tally.lost_in_a_row >= LOST_IN_A_ROW:
+        channel.tally.outage = Outage.of(answer)
+        raise channel.tally.outage
+
+
+_VERDICTS: Mapping[Verdict, Callable[[Channel, Batch, Lot, Answer], None]] = {
+    Verdict.APPLIED: _applied,
+    Verdict.REFUSED: _refused,
+    Verdict.THROTTLED: _throttled,
+    Verdict.UNAVAILABLE: _unavailable,
+    Verdict.UNKNOWN: _unknown,
+}

@@ -1,0 +1,198 @@
+"""A claimed row on its way: its copy of eMAG's state, its plan, and what became of it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+from uuid import UUID
+
+import orjson
+
+from integrations.emag.verdicts import Answer
+from integrations.emag.wire import Order, Return
+from integrations.erp.rows import Kind, ReturnRow
+from integrations.ledger.books import State
+from integrations.ledger.claims import Claim
+from integrations.ledger.persist import Outcome, backoff
+from integrations.ledger.timings import Timings
+from integrations.sync.outage import Outage
+from integrations.sync.plan import (
+    Do,
+    Event,
+    Known,
+    Plan,
+    Reductions,
+    Refused,
+    Synced,
+    Waiting,
+    Withdrawn,
+)
+
+LOT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What a read found for a row: candidates for a return, at most one order else."""
+
+    began: float
+    order: Order | None = None
+    returns: tuple[Return, ...] = ()
+
+    def fresh(self, timings: Timings) -> bool:
+        """Whether it may still be planned on and written back."""
+        return time.monotonic() - self.began < timings.copy_age
+
+
+@dataclass(slots=True)
+class Work:
+    """The progress of one claimed row.
+
+    `lot_cap` is how many neighbours it may have in a lot; it shrinks when a lot is refused without
+    naming the item that was wrong.
+    """
+
+    claim: Claim
+    copy: Copy | None = None
+    plan: Do | None = None
+    known: Known = field(default_factory=Known)
+    lot_cap: int = LOT
+    tries: int = 0
+    outcome: Outcome | None = None
+    reported: str | None = None
+    response: str | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.outcome is None
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Rows of one kind claimed together under one token.
+
+    `doubtful` are orders about which a request is under way or lost: their leases must run out by
+    themselves, so that nobody else asks anything of them meanwhile. `outage` is why the rest of the batch could not be carried.
+    """
+
+    kind: Kind
+    token: UUID
+    works: Sequence[Work]
+    doubtful: set[int] = field(default_factory=set)
+    linked: dict[int, int] = field(default_factory=dict)
+    outage: Outage | None = None
+    busy: bool = False
+
+    def turn(self) -> list[Work]:
+        """The open rows that may be carried now: of each order the first."""
+        first: dict[int, Work] = {}
+        for work in self.works:
+            if work.open:
+                first.setdefault(work.claim.order_id, work)
+        return [work for work in first.values() if work.claim.order_id not in self.doubtful]
+
+    @property
+    def orders(self) -> set[int]:
+        return {work.claim.order_id for work in self.works}
+
+    def renewable(self) -> set[int]:
+        return self.orders - self.doubtful
+
+    def outcomes(self) -> Iterator[Outcome]:
+        return (work.outcome for work in self.works if work.outcome is not None)
+
+
+def known_of(claim: Claim) -> Known:
+    """What our books hold about a claimed row, as plans take it."""
+    row = claim.row
+    named = row.emag_return_id if isinstance(row, ReturnRow) else None
+    reductions = Reductions.from_json(claim.reductions) if claim.reductions else None
+    return Known(emag_id=named or claim.emag_id, sent=claim.sent, reductions=reductions)
+
+
+def batch_of(kind: Kind, token: UUID, claims: Iterable[Claim]) -> Batch:
+    """A batch of freshly claimed rows."""
+    return Batch(kind, token, [Work(claim, known=known_of(claim)) for claim in claims])
+
+
+def settle(work: Work, plan: Plan, timings: Timings) -> None:
+    """End a row's way with what its plan says; a plan with steps does not end it."""
+    match plan:
+        case Do():
+            work.plan = plan
+        case Synced():
+            end(
+                work,
+                State.SYNCED,
+                emag_id=plan.emag_id,
+                emag_status=plan.emag_status,
+            )
+        case Refused():
+            end(work, State.REFUSED, reason=plan.reason, emag_id=plan.emag_id)
+        case Waiting():
+            end(
+                work,
+                State.WAITING,
+                reason=plan.reason,
+                waiting_for=plan.event,
+                emag_id=plan.emag_id,
+                delay=timings.look_again,
+            )
+        case Withdrawn():
+            end(work, State.WITHDRAWN, reason=plan.reason)
+        case _:
+            assert_never(plan)
+
+
+def end(
+    work: Work,
+    state: State,
+    *,
+    reason: str | None = None,
+    waiting_for: Event | None = None,
+    emag_id: str | None = None,
+    emag_status: str | None = None,
+    delay: float = 0.0,
+    failed: bool = False,
+) -> None:
+    """Note what became of a row in this batch."""
+    work.outcome = Outcome(
+        id=work.claim.id,
+        order_id=work.claim.order_id,
+        revision=work.claim.revision,
+        state=state,
+        waiting_for=waiting_for.value if waiting_for else None,
+        reason=reason,
+        emag_id=emag_id,
+        emag_status=emag_status,
+        response=work.response,
+        delay=delay,
+        failed=failed,
+    )
+    work.copy = None
+    work.plan = None
+
+
+def fail(work: Work, reason: str, timings: Timings) -> None:
+    """A failure of the row's own: it is tried again after a growing pause."""
+    delay = backoff(work.claim.attempts, timings, random.random())
+    end(work, State.PENDING, reason=reason, delay=delay, failed=True)
+
+
+def pause(work: Work, reason: str, timings: Timings) -> None:
+    """The row could not be carried through no fault of its own: that costs no attempt."""
+    end(work, State.PENDING, reason=reason, delay=timings.pause)
+
+
+def note_response(work: Work, answer: Answer) -> None:
+    """Keep the last answer for `emag_response`, without customers' data."""
+    work.response = orjson.dumps(
+        {
+            "verdict": answer.verdict.value,
+            "http_status": answer.http_status,
+            "message": answer.text() or None,
+        }
+    ).decode()

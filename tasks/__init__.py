@@ -1,0 +1,1 @@
+"""The steps that flows compose, each over a batch of rows."""

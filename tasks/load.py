@@ -1,0 +1,48 @@
+"""Load pending rows: fold what the ERP changed, then claim what is due."""
+
+from __future__ import annotations
+
+from integrations.erp.rows import Kind
+from integrations.ledger import changes, claims, leases
+from integrations.ledger.calls import tidy_calls
+from integrations.sync.channel import Channel
+from integrations.sync.work import Batch, batch_of
+from tasks.step import step
+
+PAUSES = (1, 5, 15)
+
+
+@step("fold-changes", pauses=PAUSES)
+async def fold_changes(channel: Channel) -> int:
+    """Queue the ERP's rested changes, of all kinds and accounts; how many were consumed."""
+    await tidy_calls(channel.engine)
+    return await changes.fold(
+        channel.engine,
+        channel.schema,
+        channel.accounts,
+        channel.timings,
+        require_approval=channel.require_approval,
+    )
+
+
+@step("load-pending-rows", pauses=PAUSES)
+async def load_pending_rows(channel: Channel, kind: Kind, rows: int) -> Batch | None:
+    """Claim up to this many due rows with their orders; None when none is due."""
+    token = leases.new_token()
+    claimed = await claims.claim(
+        channel.engine,
+        channel.schema,
+        channel.accounts,
+        channel.account,
+        kind,
+        token,
+        channel.holder,
+        channel.timings,
+        rows=min(rows, claims.BATCH),
+    )
+    return batch_of(kind, token, claimed) if claimed else None
+
+
+async def unrested(channel: Channel, kind: Kind, newest: int) -> float | None:
+    """Seconds until the changes up to this one have rested; None when none of them is left."""
+    return await changes.seconds_to_rest(channel.engine, kind, newest, channel.timings)

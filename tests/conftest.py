@@ -1,0 +1,176 @@
+"""What every test may ask for: a database of its own, a sandbox of eMAG, an account there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from integrations.embedded import start_embedded
+
+if TYPE_CHECKING:
+    from integrations.emag.accounts import Account
+    from integrations.sandbox.market import Market
+
+SHARED_FOLDER = "TESTS_FOLDER"
+TEMPLATE = "template_emag"
+USERNAME, PASSWORD = "seller@example.com", "secret"
+
+# A test database needs to survive nothing, so it need not wait for the disk.
+THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The first process makes the folder that its xdist workers find in their environment."""
+    if hasattr(config, "workerinput"):
+        return
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up then, too
+    for name in [name for name in os.environ if name.startswith(("EMAG_", "PREFECT_"))]:
+        del os.environ[name]  # a developer's own shop must not leak into the tests
+    os.environ.pop("DATABASE_URL", None)
+    os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
+    os.environ[SHARED_FOLDER] = tempfile.mkdtemp(prefix="emag-tests-")
+    os.environ["PREFECT_HOME"] = str(Path(os.environ[SHARED_FOLDER]) / "prefect")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    folder = Path(os.environ.pop(SHARED_FOLDER))
+    if (folder / "pg").exists():
+        # Workers that were killed stopped nothing: being the last user here stops it for them.
+        start_embedded(folder / "pg").stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of the one PostgreSQL that all workers share; it lives as long as somebody uses it."""
+    server = start_embedded(Path(os.environ[SHARED_FOLDER]) / "pg", **THROWAWAY)
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """Name of a database that was migrated once, by whichever worker came first."""
+    with (Path(os.environ[SHARED_FOLDER]) / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _exists(postgres, TEMPLATE):
+            _make_template(postgres)
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres: str, template: str) -> Iterator[str]:
+    """URL of a migrated, empty database for this test alone."""
+    with _database(postgres, template) as url:
+        yield url
+
+
+@pytest.fixture
+def bare_database_url(postgres: str) -> Iterator[str]:
+    """URL of a database for this test alone that no migration has seen."""
+    with _database(postgres, "template1") as url:
+        yield url
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """SQLAlchemy's async engine on this test's migrated database."""
+    engine = create_async_engine(make_url(database_url).set(drivername="postgresql+psycopg"))
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def market() -> Market:
+    """An empty eMAG that knows one seller."""
+    from integrations.sandbox.market import Market
+    from integrations.sandbox.switches import Switches
+
+    return Market(Switches(), credentials={USERNAME: PASSWORD})
+
+
+@pytest.fixture
+async def emag_url(market: Market) -> AsyncIterator[str]:
+    """Base URL of `market`, served over HTTP on a free loopback port."""
+    from integrations.sandbox.server import serving
+
+    async with serving(market) as url:
+        yield url
+
+
+@pytest.fixture
+def account(emag_url: str) -> Account:
+    """The seller's account "main" at `emag_url`."""
+    from pydantic import SecretStr
+
+    from integrations.emag.accounts import Account
+
+    return Account(
+        name="main",
+        account_type="main",
+        username=USERNAME,
+        password=SecretStr(PASSWORD),
+        base_url=emag_url,
+        rates={},
+    )
+
+
+@contextmanager
+def _database(server: str, template: str) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    _execute(
+        server,
+        sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+            sql.Identifier(name), sql.Identifier(template)
+        ),
+    )
+    try:
+        yield _url(server, name)
+    finally:
+        _execute(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _make_template(server: str) -> None:
+    """Migrate beside and rename, so that a failed migration leaves no half template."""
+    from migrations.run import upgrade
+
+    with _database(server, "template1") as url:
+        upgrade(url)
+        name = make_url(url).database or ""
+        _execute(
+            server,
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(TEMPLATE), sql.Identifier(name)
+            ),
+        )
+
+
+def _exists(server: str, name: str) -> bool:
+    with psycopg.connect(server) as connection:
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        return found.fetchone() is not None
+
+
+def _execute(server: str, statement: sql.Composed) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _url(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
