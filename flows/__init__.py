@@ -17,21 +17,24 @@ async def rma_sync(**parameters: Any) -> list[Report]:
     """Run `rma-sync` with the fields of SyncParameters; a report for each account."""
     from flows import deployed
 
-    return await deployed.rma_sync(SyncParameters(**parameters))
+    reports: list[Report] = await deployed.rma_sync(SyncParameters(**parameters))
+    return reports
 
 
 async def cancellation_sync(**parameters: Any) -> list[Report]:
     """Run `cancellation-sync` with the fields of SyncParameters; a report for each account."""
     from flows import deployed
 
-    return await deployed.cancellation_sync(SyncParameters(**parameters))
+    reports: list[Report] = await deployed.cancellation_sync(SyncParameters(**parameters))
+    return reports
 
 
 async def invoice_sync(**parameters: Any) -> list[Report]:
     """Run `invoice-sync` with the fields of SyncParameters; a report for each account."""
     from flows import deployed
 
-    return await deployed.invoice_sync(SyncParameters(**parameters))
+    reports: list[Report] = await deployed.invoice_sync(SyncParameters(**parameters))
+    return reports
 
 
 async def health_check(**parameters: Any) -> None:

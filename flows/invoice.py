@@ -8,9 +8,9 @@ from flows.preview import preview
 from flows.report import Report
 from flows.sync import for_each_account
 from integrations.erp.rows import Kind
-from integrations.ledger.budget import BudgetBusy
+from integrations.ledger.budget import BudgetBusyError
 from integrations.sync.channel import Channel
-from integrations.sync.outage import Outage
+from integrations.sync.outage import OutageError
 from tasks.call import mirror_issued
 
 
@@ -23,7 +23,7 @@ async def _sync(channel: Channel, parameters: SyncParameters, report: Report) ->
     """First learn what eMAG issued itself: no second fiscal document may appear for an order."""
     try:
         await mirror_issued(channel)
-    except (Outage, BudgetBusy) as stopped:
+    except (OutageError, BudgetBusyError) as stopped:
         report.unreachable = str(stopped)
         return
     if parameters.dry_run:

@@ -33,7 +33,7 @@ class Allowance:
 
 
 async def carry_out(channel: Channel, kind: Kind, limit: int, report: Report) -> None:
-    """Carry every due row of a kind to eMAG, and those whose changes have not rested yet as well."""
+    """Carry every due row of a kind to eMAG, and those that rest now as soon as they have."""
     allowance = Allowance(limit)
     newest = await newest_change(channel.engine, kind)
     while True:

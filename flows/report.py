@@ -55,7 +55,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 all well, 1 something refused or in doubt, 3 eMAG unreachable or credentials refused."""
+        """0 all well, 1 something refused or in doubt, 3 eMAG unreachable, credentials refused."""
         if self.unreachable:
             return 3
         return 1 if self.rows[State.REFUSED] or self.rows[State.IN_DOUBT] else 0

@@ -36,7 +36,7 @@ class Shop:
     timings: Timings
 
 
-class DatabaseUnreachable(Exception):
+class DatabaseUnreachableError(Exception):
     """The seller's database does not answer; the message names neither user nor password."""
 
 
@@ -45,7 +45,7 @@ async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """The seller's database, or the embedded one where none is configured.
 
     Raises:
-        DatabaseUnreachable: it does not answer.
+        DatabaseUnreachableError: it does not answer.
         ConfigurationError: it has not been set up.
     """
     async with AsyncExitStack() as stack:
@@ -66,7 +66,7 @@ async def _check_set_up(engine: AsyncEngine) -> None:
             found = await connection.scalar(text("SELECT to_regclass('app.emag_changes')"))
     except DBAPIError as error:
         detail = str(error.orig).splitlines()[0] if error.orig else type(error).__name__
-        raise DatabaseUnreachable(
+        raise DatabaseUnreachableError(
             f"the database cannot be reached ({detail}): check DATABASE_URL"
         ) from error
     if found is None:

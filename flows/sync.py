@@ -21,7 +21,7 @@ async def for_each_account(flow: str, parameters: SyncParameters, story: Story) 
     """Tell the story for all chosen accounts at once; their reports in the order of the settings.
 
     Raises:
-        ConfigurationError, DatabaseUnreachable: there is nothing to work with.
+        ConfigurationError, DatabaseUnreachableError: there is nothing to work with.
     """
     async with open_shop(parameters.account) as shop:
         runs = (_tell(flow, shop, account, parameters, story) for account in shop.accounts)

@@ -15,7 +15,7 @@ from tasks.step import step
 
 @step("persist-answers", pauses=(1, 2, 5, 10, 20))
 async def persist_answers(channel: Channel, batch: Batch) -> Counter[State]:
-    """Write the outcomes into our books and give the orders back; how many rows are in which state."""
+    """Write the outcomes into our books and give the orders back; how many rows are how now."""
     states = await persist.persist(
         channel.engine,
         channel.schema,

@@ -31,15 +31,17 @@ def transient(error: BaseException) -> bool:
 def step(
     name: str, *, pauses: Sequence[float]
 ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
-    """Make an async function a step, repeated after these pauses (seconds) when it fails in passing."""
+    """Make an async function a step, repeated after pauses (seconds) when it fails in passing."""
 
     def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
         @wraps(function)
         async def run(*args: P.args, **kwargs: P.kwargs) -> R:
             call = _Call(function, args, kwargs)
             if _in_flow_run():
-                return await _as_task(name, tuple(pauses))(call)  # type: ignore[no-any-return]
-            return await _repeated(call, pauses)
+                result: R = await _as_task(name, tuple(pauses))(call)
+                return result
+            repeated: R = await _repeated(call, pauses)
+            return repeated
 
         return run
 

@@ -56,22 +56,22 @@ class Account:
     return_days: int = 30
 
     def __post_init__(self) -> None:
-        _check(urlsplit(self.base_url))
+        _check(_split(self.base_url))
 
     @property
     def platform(self) -> str:
         """The marketplace: "emag-ro", "fd-bg", ...; "sandbox-<port>" on this machine."""
-        return _platform(urlsplit(self.base_url)).name
+        return _platform(_split(self.base_url)).name
 
     @property
     def zone(self) -> ZoneInfo:
         """The zone of the platform's times, which carry none."""
-        return ZoneInfo(_platform(urlsplit(self.base_url)).zone)
+        return ZoneInfo(_platform(_split(self.base_url)).zone)
 
     @property
     def currency(self) -> str:
         """The platform's default currency, as an ISO code."""
-        return _platform(urlsplit(self.base_url)).currency
+        return _platform(_split(self.base_url)).currency
 
     @property
     def order_type(self) -> int:
@@ -88,22 +88,31 @@ def rate(account: Account, route: Route) -> float:
 def api_url(base_url: str) -> tuple[str, bool]:
     """The API's address for one that a guide may print, and whether its host was rewritten."""
     url = base_url.strip().rstrip("/")
-    parts = urlsplit(url)
+    parts = _split(url)
     host = parts.hostname or ""
     if host not in _MOVED:
         return url, False
     return parts._replace(netloc=parts.netloc.lower().replace(host, _MOVED[host])).geturl(), True
 
 
+def _split(base_url: str) -> SplitResult:
+    """The parts of an address; an error repeats none of them, for one could be a password."""
+    try:
+        parts = urlsplit(base_url)
+        _ = parts.port  # raises for what is no port number
+    except ValueError:
+        raise ValueError("base_url is not a web address") from None
+    return parts
+
+
 def _check(url: SplitResult) -> None:
     if url.username or url.password:
         raise ValueError("base_url must not hold a user name or password; set them apart from it")
-    if _is_loopback(url.hostname or ""):
-        return
-    if url.hostname not in PLATFORMS:
+    loopback = _is_loopback(url.hostname or "")
+    if not loopback and url.hostname not in PLATFORMS:
         known = ", ".join(PLATFORMS)
         raise ValueError(f"base_url has the unknown host {url.hostname!r}; use one of {known}")
-    if url.scheme != "https":
+    if url.scheme != "https" and not (loopback and url.scheme == "http"):
         raise ValueError(f"base_url of {url.hostname} must begin with https://")
 
 

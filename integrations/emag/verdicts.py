@@ -214,9 +214,14 @@ class Answer:
     symptom: Symptom | None = None
 
     def text(self) -> str:
-        """eMAG's first message, an error before a warning; else what happened, in our words."""
+        """eMAG's first message, an error before a warning; else in our words what went wrong.
+
+        Empty where nothing did.
+        """
         if self.messages:
             return next((text for text in self.messages if not _warns(text)), self.messages[0])
+        if self.verdict is Verdict.APPLIED:
+            return ""
         what = str(self.symptom or self.verdict)
         return what if self.http_status is None else f"{what} (HTTP {self.http_status})"
 

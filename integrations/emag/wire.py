@@ -9,7 +9,7 @@ field that was read.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -152,11 +152,11 @@ def read_return(raw: object, zone: ZoneInfo) -> Return:
     """
     source = _object(raw, "return")
     emag_id = _needed(source, "emag_id", "return", None)
-    own = source.get("type") is None
+    untyped = source.get("type") is None
     return Return(
         emag_id=emag_id,
         order_id=_number(source.get("order_id")),
-        type=3 if own else _needed(source, "type", "return", emag_id),
+        type=3 if untyped else _needed(source, "type", "return", emag_id),
         status=_needed(source, "request_status", "return", emag_id),
         lines=tuple(_return_line(line, emag_id) for line in _entries(source.get("products"))),
         date=to_utc(source.get("date"), zone),
@@ -184,13 +184,9 @@ def read_issued_invoice(raw: object) -> IssuedInvoice:
 
 def rows(results: object) -> list[Raw]:
     """The objects in an answer's `results`, however eMAG nested them."""
-    if isinstance(results, dict):
-        if "invoices" in results:
-            return rows(results["invoices"])
-        return [row for row in _entries(results) if isinstance(row, dict)]
-    if isinstance(results, list):
-        return [row for part in results for row in rows(part)]
-    return []
+    if isinstance(results, dict) and "invoices" in results:
+        results = results["invoices"]
+    return list(_flattened(results))
 
 
 def order_body(
@@ -323,6 +319,14 @@ def _entries(value: object) -> list[Any]:
     if not isinstance(value, list):
         return []
     return [entry for entry in value if entry not in (None, [], {})]
+
+
+def _flattened(value: object) -> Iterator[Raw]:
+    for entry in _entries(value):
+        if isinstance(entry, dict):
+            yield entry
+        else:
+            yield from _flattened(entry)
 
 
 def _is_numbered(value: Raw) -> bool:

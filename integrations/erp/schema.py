@@ -1,4 +1,4 @@
-"""What the seller's tables look like here: which columns there are, of which type, with which labels.
+"""What the seller's tables look like here: their columns, of which type, with which labels.
 
 A fresh database holds words as lower-case text; an ERP that was there first may hold them as native
 enums with upper-case labels. Everything is read as text and written in the form the column has.

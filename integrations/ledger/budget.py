@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.ledger.database import autocommit
-
 from integrations.emag.accounts import Account, rate
 from integrations.emag.routes import Route
+from integrations.ledger.database import autocommit
 
 # eMAG counts arrivals, not departures: a little distance keeps jitter on the way inside the limit.
 HEADROOM = 1.03
@@ -56,7 +55,7 @@ class Slot:
         return time.monotonic() - self.at <= tolerance
 
 
-class BudgetBusy(Exception):
+class BudgetBusyError(Exception):
     """The next free slot is further away than a caller should wait."""
 
 
@@ -75,7 +74,7 @@ async def reserve(
         lead: seconds the caller needs before it can send.
 
     Raises:
-        BudgetBusy: the next slot is further away than `longest`.
+        BudgetBusyError: the next slot is further away than `longest`.
     """
     gap = HEADROOM / rate(account, route)
     reserved = {
@@ -89,7 +88,9 @@ async def reserve(
     async with autocommit(engine) as connection:
         row = (await connection.execute(_RESERVE, reserved)).first()
     if row is None:
-        raise BudgetBusy(f"no free request slot of {route.bucket.value} within {longest:.0f} s")
+        raise BudgetBusyError(
+            f"no free request slot of {route.bucket.value} within {longest:.0f} s"
+        )
     return Slot(at=time.monotonic() + row.wait, waited=max(0.0, row.wait - lead))
 
 

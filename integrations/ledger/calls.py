@@ -1,4 +1,4 @@
-"""The call record: every request to eMAG, committed before it leaves and closed with its verdict."""
+"""The call record: every request to eMAG, committed before it leaves, closed with its verdict."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ async def _close(engine: AsyncEngine, call: Call, **values: object) -> None:
 
 
 async def tidy_calls(engine: AsyncEngine) -> None:
-    """Make the coming days' partitions and close what a killed worker left open and is dead by now."""
+    """Make the coming days' partitions; close what a killed worker left open and is dead by now."""
     async with autocommit(engine) as connection:
         await connection.execute(_PREPARE)
         await connection.execute(_CLOSE_DEAD)

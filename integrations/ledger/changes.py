@@ -1,8 +1,8 @@
 """From captured changes to queued rows.
 
 A change is stamped when a run first sees it. Once its row has rested, the change is deleted and
-folded into the row's integration row in one transaction: consumption by deletion, so that a long ERP
-transaction loses nothing however late it commits.
+folded into the row's integration row in one transaction: consumption by deletion, so that a long
+ERP transaction loses nothing however late it commits.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ _SAME_ORDER = """CASE WHEN t.sync_state = 'in_doubt' OR t.emag_order_id IS NULL
 
 # A row in doubt only learns that more is wanted: what was sent has to be settled first.
 _KEEP_DOUBT = """
-        sync_state = CASE WHEN t.sync_state = 'in_doubt' THEN t.sync_state ELSE excluded.sync_state END,
+        sync_state = CASE WHEN t.sync_state = 'in_doubt' THEN t.sync_state
+                          ELSE excluded.sync_state END,
         emag_order_id = CASE WHEN t.sync_state = 'in_doubt' THEN t.emag_order_id
                              ELSE excluded.emag_order_id END,
         next_attempt_at = CASE WHEN t.sync_state = 'in_doubt' THEN t.next_attempt_at
@@ -192,7 +193,7 @@ async def entries_for(
     ids: Collection[int],
     require_approval: bool,
 ) -> list[Entry]:
-    """What the books should say of these ERP rows before any plan; rows that are gone are left out."""
+    """What the books should say of these ERP rows before any plan, but for rows that are gone."""
     rows = await load_rows(connection, schema, kind, list(ids))
     unusable = [row_id for row_id, row in rows.items() if row.order_id == NO_ORDER]
     texts = await fetch_fields(connection, schema, kind, unusable) if unusable else {}
@@ -249,7 +250,8 @@ async def write_entries(
             THEN make_interval(secs => :look_again) ELSE interval '0' END,
         clock_timestamp(), 1, 0,
         timezone('utc', clock_timestamp()), timezone('utc', clock_timestamp())"""
-    known = f"EXISTS (SELECT FROM {books.name} b WHERE b.{books.erp_id} = f.row_id AND NOT b.superseded)"
+    known = f"""EXISTS (SELECT FROM {books.name} b
+                         WHERE b.{books.erp_id} = f.row_id AND NOT b.superseded)"""
     await connection.execute(
         text(f"""
             INSERT INTO {books.name} AS t ({columns})

@@ -94,8 +94,8 @@ async def persist(
 ) -> dict[int, State]:
     """Write outcomes whose lease still holds; the state that each such row has now, by its id.
 
-    A row that the ERP changed again after it was claimed becomes `pending` whatever came out, unless
-    it is in doubt: then what was sent has to be settled first.
+    A row that the ERP changed again after it was claimed becomes `pending` whatever came out,
+    unless it is in doubt: then what was sent has to be settled first.
     """
     books = BOOKS[kind]
     status = schema.column(books.table, "emag_status")

@@ -84,6 +84,7 @@ async def _answered(
     if answer := await _faulted(market, record, "before_effect", None):
         return answer
     answer = route.handle(ask)
+    answer.body = answer.content()  # as it is now: the state may move on while the answer travels
     answer = await _faulted(market, record, "after_effect", answer) or answer
     if market.switches.answer_seconds:
         await asyncio.sleep(market.switches.answer_seconds)

@@ -20,21 +20,21 @@ from integrations.ledger import budget
 from integrations.ledger.calls import Call, Subject, close_call, close_unsent, open_call
 from integrations.ledger.database import autocommit
 from integrations.sync.channel import Channel
-from integrations.sync.outage import Outage
+from integrations.sync.outage import OutageError
 
 ATTEMPTS = 4
 WINDOW = 3.0
 
 # Asking again at once cannot help these.
 _HOPELESS = frozenset({Cause.CREDENTIALS, Cause.ADDRESS, Cause.ROUTE})
-_PAUSES = wait_exponential_jitter(initial=0.5, max=10.0)
+_PAUSES = wait_exponential_jitter(multiplier=0.5, max=10.0)
 
 
-class ReadRefused(Exception):
+class ReadRefusedError(Exception):
     """eMAG refused a read for a reason of its own."""
 
 
-class _Unanswered(Exception):
+class _UnansweredError(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.text())
         self.answer = answer
@@ -46,20 +46,20 @@ async def ask(
     """The rows of a read.
 
     Raises:
-        Outage: eMAG did not answer, or refused the credentials.
-        ReadRefused: eMAG refused this very read.
-        BudgetBusy: the request budget has no slot in time, or eMAG keeps throttling.
+        OutageError: eMAG did not answer, or refused the credentials.
+        ReadRefusedError: eMAG refused this very read.
+        BudgetBusyError: the request budget has no slot in time, or eMAG keeps throttling.
     """
     answer = await _ask_until_answered(channel, route, body, subject)
     match answer.verdict:
         case Verdict.APPLIED:
             return rows(answer.results)
         case Verdict.REFUSED:
-            raise ReadRefused(answer.text())
+            raise ReadRefusedError(answer.text())
         case Verdict.THROTTLED:
-            raise budget.BudgetBusy("eMAG keeps answering that its request limit is exceeded")
+            raise budget.BudgetBusyError("eMAG keeps answering that its request limit is exceeded")
         case _:
-            channel.tally.outage = Outage.of(answer)
+            channel.tally.outage = OutageError.of(answer)
             raise channel.tally.outage
 
 
@@ -67,26 +67,21 @@ async def _ask_until_answered(
     channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
 ) -> Answer:
     attempts = AsyncRetrying(
-        retry=retry_if_exception_type(_Unanswered),
+        retry=retry_if_exception_type(_UnansweredError),
         stop=stop_after_attempt(ATTEMPTS),
         wait=_pause,
         reraise=True,
     )
     try:
-        async for attempt in attempts:
-            with attempt:
-                answer = await _ask_once(channel, route, body, subject)
-                if _worth_repeating(answer):
-                    raise _Unanswered(answer)
-    except _Unanswered as unanswered:
+        return await attempts(_ask_once, channel, route, body, subject)
+    except _UnansweredError as unanswered:
         return unanswered.answer
-    return answer
 
 
 def _pause(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     # After a 429 the budget itself makes everyone wait.
-    if isinstance(error, _Unanswered) and error.answer.verdict is Verdict.THROTTLED:
+    if isinstance(error, _UnansweredError) and error.answer.verdict is Verdict.THROTTLED:
         return 0.0
     return float(_PAUSES(state))
 
@@ -101,6 +96,7 @@ def _worth_repeating(answer: Answer) -> bool:
 async def _ask_once(
     channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
 ) -> Answer:
+    """One request. Raises _UnansweredError where another may be answered."""
     async with channel.gate:
         while True:
             if channel.tally.outage:
@@ -119,6 +115,8 @@ async def _ask_once(
         channel.tally.waited += slot.waited
         answer = await channel.client.exchange(route, body)
     await note_answer(channel, route, call, answer)
+    if _worth_repeating(answer):
+        raise _UnansweredError(answer)
     return answer
 
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from integrations.ledger import leases
-from integrations.ledger.budget import BudgetBusy
+from integrations.ledger.budget import BudgetBusyError
 from integrations.sync.channel import Channel
-from integrations.sync.outage import Outage
+from integrations.sync.outage import OutageError
 from integrations.sync.plan_rows import plan_rows
 from integrations.sync.read import read_copies
 from integrations.sync.send import send_steps
@@ -27,10 +27,10 @@ async def carry(channel: Channel, batch: Batch) -> None:
         async with renewing(channel, batch):
             while works := batch.turn():
                 await _one_round(channel, batch, works)
-    except Outage as outage:
+    except OutageError as outage:
         batch.outage = outage
         _pause_rest(channel, batch, str(outage))
-    except BudgetBusy as busy:
+    except BudgetBusyError as busy:
         batch.busy = True
         _pause_rest(channel, batch, str(busy))
 

@@ -14,7 +14,7 @@ from integrations.emag.client import EmagClient
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.sealing import Sealer
 from integrations.ledger.timings import Timings
-from integrations.sync.outage import Outage
+from integrations.sync.outage import OutageError
 from integrations.sync.plan_cancellations import Policy
 
 
@@ -26,7 +26,7 @@ class Tally:
     throttled: int = 0
     waited: float = 0.0
     lost_in_a_row: int = 0
-    outage: Outage | None = None
+    outage: OutageError | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ SECONDS = 20.0
 AT_ONCE = asyncio.Semaphore(8)
 
 
-class DocumentUnreachable(Exception):
+class DocumentUnreachableError(Exception):
     """The document's host did not answer: that may be different later."""
 
 
@@ -21,13 +21,13 @@ async def fetch_document(url: str) -> Document:
     """Fetch a document and judge it: a PDF of at most 10 MB.
 
     Raises:
-        DocumentUnreachable: its host could not be asked or had an error of its own.
+        DocumentUnreachableError: its host could not be asked or had an error of its own.
     """
     try:
         async with AT_ONCE, asyncio.timeout(SECONDS):
             return await _fetch(url)
     except (httpx.TransportError, TimeoutError) as error:
-        raise DocumentUnreachable(
+        raise DocumentUnreachableError(
             f"the document's host did not answer ({type(error).__name__}):"
             " it is tried again, check pdf_url"
         ) from error
@@ -41,7 +41,7 @@ async def _fetch(url: str) -> Document:
         client.stream("GET", url) as response,
     ):
         if response.status_code >= 500:
-            raise DocumentUnreachable(
+            raise DocumentUnreachableError(
                 f"the document's host answered HTTP {response.status_code}: it is tried again"
             )
         if response.status_code != 200:

@@ -21,7 +21,7 @@ async def mirror_issued_invoices(channel: Channel) -> int:
     The cursor moves once every page is stored.
 
     Raises:
-        Outage, BudgetBusy, ReadRefused: eMAG could not be asked.
+        OutageError, BudgetBusyError, ReadRefusedError: eMAG could not be asked.
         WireError: an invoice came without its number.
     """
     today = datetime.now(UTC).astimezone(channel.account.zone).date()

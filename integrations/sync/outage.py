@@ -16,7 +16,7 @@ _REMEDIES = {
 }
 
 
-class Outage(Exception):
+class OutageError(Exception):
     """eMAG cannot be asked now; `cause` says why and the message what to do."""
 
     def __init__(self, cause: Cause | None, detail: str) -> None:
@@ -25,5 +25,5 @@ class Outage(Exception):
         self.cause = cause
 
     @classmethod
-    def of(cls, answer: Answer) -> Outage:
+    def of(cls, answer: Answer) -> OutageError:
         return cls(answer.cause, answer.text() or answer.verdict.value)

@@ -249,8 +249,9 @@ def _return_wish(row: ReturnRow) -> str:
 
 def _cancellation_wish(row: CancellationRow) -> str:
     part = _count(len(row.items), "item") + " of " if row.items else ""
+    why = f"for {shown(row.reason)}" if row.reason else "without a reason"
     refund = ", with refund" if row.refund_status == REFUND_ASKED else ""
-    return f"{part}order {row.order_id} cancelled for {shown(row.reason)}{refund}"
+    return f"{part}order {row.order_id} cancelled {why}{refund}"
 
 
 def _count(number: int, what: str) -> str:

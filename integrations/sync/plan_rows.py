@@ -14,7 +14,7 @@ from integrations.ledger.database import autocommit
 from integrations.ledger.issued import issued_for
 from integrations.sync.abreast import abreast
 from integrations.sync.channel import Channel
-from integrations.sync.documents import DocumentUnreachable, fetch_document
+from integrations.sync.documents import DocumentUnreachableError, fetch_document
 from integrations.sync.plan import Do, Plan
 from integrations.sync.plan_cancellations import plan_cancellation
 from integrations.sync.plan_invoices import plan_invoice
@@ -57,7 +57,7 @@ async def _plan_one(channel: Channel, work: Work, copy: Copy, planner: Planner) 
         return
     try:
         plan = await planner(work, copy)
-    except DocumentUnreachable as unreachable:
+    except DocumentUnreachableError as unreachable:
         fail(work, str(unreachable), channel.timings)
     except Exception as error:  # one row's surprise must not stop its neighbours
         log.exception("planning integration row %s failed", work.claim.id)

@@ -10,7 +10,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger.claims import Claim
 from integrations.ledger.leases import new_token
 from integrations.sync.channel import Channel
-from integrations.sync.documents import DocumentUnreachable
+from integrations.sync.documents import DocumentUnreachableError
 from integrations.sync.plan import Do, Plan
 from integrations.sync.plan_rows import Planner, planner_for
 from integrations.sync.read import read_copies
@@ -32,7 +32,7 @@ async def propose(channel: Channel, kind: Kind, claims: Sequence[Claim]) -> list
     """Read eMAG's state for these rows and plan each of them.
 
     Raises:
-        Outage, BudgetBusy: nothing can be asked of eMAG now.
+        OutageError, BudgetBusyError: nothing can be asked of eMAG now.
     """
     batch = batch_of(kind, new_token(), claims)
     while unread := [work for work in batch.works if work.open and work.copy is None]:
@@ -47,7 +47,7 @@ async def _proposal(work: Work, planner: Planner) -> Proposal:
         return Proposal(work.claim, (), None, (), problem or "eMAG's state could not be read")
     try:
         plan = await planner(work, work.copy)
-    except DocumentUnreachable as unreachable:
+    except DocumentUnreachableError as unreachable:
         return Proposal(work.claim, _states(work.copy), None, (), str(unreachable))
     steps = tuple(step.label for step in plan.steps) if isinstance(plan, Do) else ()
     return Proposal(work.claim, _states(work.copy), plan, steps, "")

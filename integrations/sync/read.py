@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from integrations.emag.accounts import rate
 from integrations.emag.matrices import OrderStatus, ReturnStatus
 from integrations.emag.routes import ORDER_READ, RMA_READ, Route
-from integrations.emag.wire import Order, Raw, Return, WireError, read_order, read_return
+from integrations.emag.wire import Raw, WireError, read_order, read_return
 from integrations.erp.rows import Kind
 from integrations.ledger.calls import Subject
 from integrations.sync.abreast import abreast
-from integrations.sync.ask import ReadRefused, ask
+from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
 from integrations.sync.work import Batch, Copy, Work, fail
 
@@ -27,6 +27,9 @@ WORTH_PAGING = 8
 # Copies must still be young when they are written back: this share of their age goes to reading.
 READING_SHARE = 0.4
 
+# Orders sold by the seller and those fulfilled by eMAG are listed apart (API facts: Filters).
+OTHER_TYPE = {3: 2, 2: 3}
+
 OPEN_ORDERS = [int(OrderStatus.NEW), int(OrderStatus.IN_PROGRESS), int(OrderStatus.PREPARED)]
 OPEN_RETURNS = (ReturnStatus.RECEIVED, ReturnStatus.ACKNOWLEDGED, ReturnStatus.NEW)
 
@@ -37,7 +40,7 @@ async def read_copies(channel: Channel, batch: Batch, works: Sequence[Work]) -> 
     Rows that cannot be read soon enough in this round are left without a copy.
 
     Raises:
-        Outage, BudgetBusy: nothing can be asked of eMAG now.
+        OutageError, BudgetBusyError: nothing can be asked of eMAG now.
     """
     missing = [work for work in works if work.copy is None]
     if len(missing) >= WORTH_PAGING:
@@ -53,7 +56,7 @@ def _soon(channel: Channel, kind: Kind) -> int:
 
 
 async def _page_orders(channel: Channel, works: Sequence[Work]) -> None:
-    """Take what pages of open orders hold, for as long as a page saves more than one single read."""
+    """Take what pages of open orders hold, while a page saves more than one single read."""
     wanted = {work.claim.order_id: work for work in works}
     filters = {"status": OPEN_ORDERS, "type": channel.account.order_type}
     async for began, page in _pages(channel, ORDER_READ, filters):
@@ -69,7 +72,7 @@ async def _page_orders(channel: Channel, works: Sequence[Work]) -> None:
 async def _page_returns(channel: Channel, works: Sequence[Work]) -> None:
     """Take what the listings of open returns hold, if all of it costs less than single reads.
 
-    A row that is not linked yet needs all open returns of its order, so only whole listings serve it.
+    A row that is not linked yet needs all open returns of its order: only whole listings serve.
     """
     linked = {work.known.emag_id: work for work in works if work.known.emag_id is not None}
     by_order = {work.claim.order_id: work for work in works if work.known.emag_id is None}
@@ -88,22 +91,25 @@ async def _page_returns(channel: Channel, works: Sequence[Work]) -> None:
 
 @dataclass(frozen=True)
 class _Listing:
+    """Open returns with the instants their reads began; `whole` when these are all of them."""
+
     began: float
-    returns: list[tuple[float, Raw]]
+    returns: Sequence[tuple[float, Raw]]
     whole: bool
 
 
 async def _list_returns(channel: Channel, allowance: int) -> _Listing:
     """All open returns of the account, or as many as this number of pages holds."""
-    listing = _Listing(time.monotonic(), [], whole=True)
+    began = time.monotonic()
+    returns: list[tuple[float, Raw]] = []
     for status in OPEN_RETURNS:
         filters = {"request_status": int(status), "type": channel.account.order_type}
-        async for began, page in _pages(channel, RMA_READ, filters):
-            listing.returns.extend((began, raw) for raw in page)
+        async for page_began, page in _pages(channel, RMA_READ, filters):
+            returns += [(page_began, raw) for raw in page]
             allowance -= 1
             if allowance <= 0 and len(page) == PAGE:
-                return replace(listing, whole=False)
-    return listing
+                return _Listing(began, returns, whole=False)
+    return _Listing(began, returns, whole=True)
 
 
 async def _pages(
@@ -128,17 +134,16 @@ async def _read_order(channel: Channel, work: Work) -> None:
     """One order by its id, of the account's type first and then of the other."""
     order_id = work.claim.order_id
     own = channel.account.order_type
-    for order_type in (own, 5 - own):
+    for order_type in (own, OTHER_TYPE[own]):
         began = time.monotonic()
-        body = {"id": order_id, "type": order_type}
-        page = await _ask_for(channel, work, ORDER_READ, body)
-        if page is None:
-            return
-        raws = [raw for raw in page if _number(raw.get("id")) == order_id]
+        page = await _ask_for(channel, work, ORDER_READ, {"id": order_id, "type": order_type})
+        raws = [raw for raw in page or () if _number(raw.get("id")) == order_id]
         if raws:
             _with_order(channel, work, began, raws[0])
+        elif page is not None and order_type != own:
+            work.copy = Copy(began)
+        if raws or page is None:
             return
-    work.copy = Copy(began)
 
 
 async def _read_returns(channel: Channel, work: Work) -> None:
@@ -173,7 +178,7 @@ async def _ask_for(
     subject = Subject(orders=[work.claim.order_id])
     try:
         return await ask(channel, route, body, subject)
-    except ReadRefused as refused:
+    except ReadRefusedError as refused:
         fail(work, f"eMAG refused to be asked about this row: {refused}", channel.timings)
         return None
 

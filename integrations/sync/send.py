@@ -1,4 +1,4 @@
-"""Send first steps to eMAG in lots: intent first, then the request, then what its verdict proves."""
+"""Send first steps in lots: the intent, then the request, then what its verdict proves."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from integrations.erp.load import load_rows
 from integrations.erp.rows import Kind
 from integrations.ledger import budget, leases
 from integrations.ledger.books import BOOKS, State
-from integrations.ledger.budget import BudgetBusy
+from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Call, Subject, close_unsent, open_call
 from integrations.sync.abreast import abreast
 from integrations.sync.ask import note_answer
 from integrations.sync.channel import Channel
-from integrations.sync.outage import GENERAL, Outage
+from integrations.sync.outage import GENERAL, OutageError
 from integrations.sync.plan import Do, Step, body_of
 from integrations.sync.work import Batch, Work, end, note_response, pause, settle
 
@@ -87,10 +87,10 @@ class Lot:
 
 
 async def send_steps(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:
-    """Send the first step of each planned row; rows get an outcome, or lose their copy to be read anew.
+    """Send the first step of each planned row; rows end, or lose their copy to be read anew.
 
     Raises:
-        Outage, BudgetBusy: nothing more can be sent now; the rows not yet sent stay open.
+        OutageError, BudgetBusyError: nothing more can be sent now; the rows not yet sent stay open.
     """
 
     async def send(channel: Channel, lot: Lot) -> None:
@@ -131,7 +131,7 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
         batch.doubtful |= orders
         try:
             sent = await _intend_in_time(channel, batch, lot)
-        except (Outage, BudgetBusy):
+        except (OutageError, BudgetBusyError):
             batch.doubtful -= orders
             raise
         if sent is None:
@@ -146,7 +146,7 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
 
 
 async def _intend_in_time(channel: Channel, batch: Batch, lot: Lot) -> tuple[Lot, Call] | None:
-    """Commit the intent and wait for the slot; None where no row of the lot may be sent any more."""
+    """Commit the intent and wait for the slot; None where no row of the lot may be sent."""
     while True:
         if channel.tally.outage:
             raise channel.tally.outage
@@ -170,7 +170,7 @@ async def _intend_in_time(channel: Channel, batch: Batch, lot: Lot) -> tuple[Lot
 async def _intend(
     channel: Channel, batch: Batch, lot: Lot, slot: budget.Slot
 ) -> tuple[Lot, Call] | None:
-    """One commit: what is still ours and unchanged is entered as sent, and its leases outlive it."""
+    """One commit: what is still ours and unchanged is entered as sent; its leases outlive it."""
     life = max(0.0, slot.at - time.monotonic()) + channel.timings.surely_dead
     platform = channel.account.platform
     async with channel.engine.begin() as connection:
@@ -278,12 +278,12 @@ def _unavailable(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> No
     for item in lot.items:
         pause(item.work, answer.text() or "eMAG could not be reached", channel.timings)
     if answer.cause in GENERAL:
-        channel.tally.outage = Outage.of(answer)
+        channel.tally.outage = OutageError.of(answer)
         raise channel.tally.outage
 
 
 def _unknown(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
-    """It may have been applied or may still be: the order rests until the request is surely dead."""
+    """It may have been applied or may be yet: the order rests until the request is surely dead."""
     for item in lot.items:
         end(
             item.work,
@@ -293,7 +293,7 @@ def _unknown(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
         )
     channel.tally.lost_in_a_row += 1
     if channel.tally.lost_in_a_row >= LOST_IN_A_ROW:
-        channel.tally.outage = Outage.of(answer)
+        channel.tally.outage = OutageError.of(answer)
         raise channel.tally.outage
 
 

@@ -18,7 +18,7 @@ from integrations.ledger.books import State
 from integrations.ledger.claims import Claim
 from integrations.ledger.persist import Outcome, backoff
 from integrations.ledger.timings import Timings
-from integrations.sync.outage import Outage
+from integrations.sync.outage import OutageError
 from integrations.sync.plan import (
     Do,
     Event,
@@ -32,6 +32,7 @@ from integrations.sync.plan import (
 )
 
 LOT = 50
+_RANDOM = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class Batch:
     """Rows of one kind claimed together under one token.
 
     `doubtful` are orders about which a request is under way or lost: their leases must run out by
-    themselves, so that nobody else asks anything of them meanwhile. `outage` is why the rest of the batch could not be carried.
+    themselves, so that nobody else asks anything of them meanwhile. `outage` is why the rest of
+    the batch could not be carried.
     """
 
     kind: Kind
@@ -83,7 +85,7 @@ class Batch:
     works: Sequence[Work]
     doubtful: set[int] = field(default_factory=set)
     linked: dict[int, int] = field(default_factory=dict)
-    outage: Outage | None = None
+    outage: OutageError | None = None
     busy: bool = False
 
     def turn(self) -> list[Work]:
@@ -178,7 +180,7 @@ def end(
 
 def fail(work: Work, reason: str, timings: Timings) -> None:
     """A failure of the row's own: it is tried again after a growing pause."""
-    delay = backoff(work.claim.attempts, timings, random.random())
+    delay = backoff(work.claim.attempts, timings, _RANDOM.random())
     end(work, State.PENDING, reason=reason, delay=delay, failed=True)
 
 

@@ -51,6 +51,9 @@ def test_own_fulfilment_sells_orders_of_type_3_and_fbe_of_type_2() -> None:
         ("https://marketplace.example/api-3", "unknown host 'marketplace.example'"),
         ("https://127.0.0.1.evil.example/api-3", "unknown host"),
         ("https://me:h4-secret@marketplace-api.emag.ro/api-3", "must not hold a user name"),
+        ("ftp://127.0.0.1/api-3", "must begin with https://"),
+        ("https://me:h4-secret", "not a web address"),
+        ("https://[h4-secret/api-3", "not a web address"),
         ("", "unknown host"),
     ],
 )
@@ -60,6 +63,7 @@ def test_credentials_are_kept_from_addresses_they_must_not_reach(
     with pytest.raises(ValueError, match=complaint) as caught:
         account(base_url)
     assert "h4-secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
 
 
 def test_the_password_shows_in_no_text_of_an_account() -> None:
@@ -98,3 +102,9 @@ def test_other_addresses_stay_but_for_a_slash_at_the_end() -> None:
     assert api_url(" http://127.0.0.1:8099/api-3/ ") == ("http://127.0.0.1:8099/api-3", False)
     api = "https://marketplace-api.emag.ro/api-3"
     assert api_url(api) == (api, False)
+
+
+def test_an_address_that_is_none_is_said_to_be_none_without_repeating_it() -> None:
+    with pytest.raises(ValueError, match="not a web address") as caught:
+        api_url("https://me:h4-secret")
+    assert "h4-secret" not in str(caught.value)

@@ -11,14 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 
 import pytest
-from pydantic import SecretStr
 
 from integrations.emag.accounts import Account
 from integrations.emag.client import open_client
 from integrations.emag.routes import ORDER_ACKNOWLEDGE, ORDER_READ, ORDER_SAVE, RMA_SAVE
 from integrations.emag.verdicts import Answer, Cause, Verdict
-
-from .conftest import Act, RawServer
+from tests.integrations.emag.conftest import Act, RawServer, account_at
 
 Serve = Callable[[Act], AbstractAsyncContextManager[RawServer]]
 
@@ -85,7 +83,7 @@ async def answers(account: Account, deadline: float = 5.0) -> tuple[Answer, Answ
         (answering(HTML, "502 Bad Gateway"), "unavailable", "unknown", "server"),
         (answering(HTML, "511 Authentication Required"), "unavailable", "unknown", "server"),
         (answering(HTML), "unavailable", "unknown", "body"),
-        (answering(b"", "302 Found", "Location: http://["), "unavailable", "unknown", "network"),
+        (answering(b"", "302 Found", "Location: http://["), "unavailable", "unknown", "route"),
         (answering(b"no", "200 OK", "Content-Encoding: gzip"), "unavailable", "unknown", "body"),
         (answering(b"", "403 Forbidden"), "unavailable", "unavailable", "credentials"),
         (answering(b"", "429 Too Many Requests"), "throttled", "throttled", "limit"),
@@ -121,7 +119,7 @@ async def test_what_came_before_a_break_is_kept_for_the_record(raw_server: Serve
 
 
 async def test_a_refused_connection_proves_that_nothing_was_sent(free_port: int) -> None:
-    account = at(f"http://127.0.0.1:{free_port}/api-3")
+    account = account_at(f"http://127.0.0.1:{free_port}/api-3")
     for answer in await answers(account):
         assert (answer.verdict, answer.cause) == (Verdict.UNAVAILABLE, Cause.NETWORK)
         assert answer.http_status is None
@@ -130,19 +128,19 @@ async def test_a_refused_connection_proves_that_nothing_was_sent(free_port: int)
 async def test_a_connection_that_is_never_made_proves_that_nothing_was_sent() -> None:
     """A server that takes the connection and leaves the TLS handshake hanging."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        account = at(f"https://127.0.0.1:{silent.getsockname()[1]}/api-3")
+        account = account_at(f"https://127.0.0.1:{silent.getsockname()[1]}/api-3")
         for answer in await answers(account, deadline=0.4):
             assert (answer.verdict, answer.cause) == (Verdict.UNAVAILABLE, Cause.TIMEOUT)
 
 
-async def test_a_certificate_that_is_none_proves_that_nothing_was_sent(raw_server: Serve) -> None:
+async def test_a_handshake_that_fails_proves_that_nothing_was_sent() -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"plainly not TLS")
         writer.close()
 
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listener:
         port = listener.sockets[0].getsockname()[1]
-        for answer in await answers(at(f"https://127.0.0.1:{port}/api-3")):
+        for answer in await answers(account_at(f"https://127.0.0.1:{port}/api-3")):
             assert (answer.verdict, answer.cause) == (Verdict.UNAVAILABLE, Cause.NETWORK)
 
 
@@ -252,8 +250,7 @@ async def test_a_cancelled_exchange_is_cancelled(raw_server: Serve) -> None:
             await exchange
 
 
-async def test_connections_are_used_again(raw_server: Serve) -> None:
-    """Sixteen requests at once over two connections all get their answer."""
+async def test_many_requests_at_once_share_the_few_connections(raw_server: Serve) -> None:
     async with (
         raw_server(answering(OK)) as server,
         open_client(server.account, max_connections=2) as client,
@@ -280,7 +277,3 @@ def free_port() -> Iterator[int]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
-
-
-def at(base_url: str) -> Account:
-    return Account("main", "main", "seller@example.com", SecretStr("h4-secret"), base_url)

@@ -273,6 +273,7 @@ def test_an_exhausted_window_is_noticed_on_every_answer(
         (judge(ORDER_SAVE, 502, {}, HTML), "eMAG had an internal error (HTTP 502)"),
         (judge_failure(ORDER_SAVE, TimeoutError()), "eMAG did not answer in time"),
         (Answer(ORDER_SAVE, Verdict.THROTTLED), "throttled"),
+        (judge(ORDER_SAVE, 200, {}, OK), ""),
     ],
 )
 def test_a_text_says_in_a_line_what_came_of_it(answer: Answer, text: str) -> None:

@@ -364,6 +364,7 @@ def test_no_customers_data_shows_when_an_order_or_return_is_printed(
         ([[{"id": 1}], [{"id": 2}]], [{"id": 1}, {"id": 2}]),
         ({"0": {"id": 1}, "5": {"id": 2}}, [{"id": 1}, {"id": 2}]),
         ({"emag_id": 1}, [{"emag_id": 1}]),
+        ([{"id": 1, "invoices": []}], [{"id": 1, "invoices": []}]),
         ({"total_results": 0, "invoices": []}, []),
         ({"total_results": "1", "invoices": [{"number": "A"}]}, [{"number": "A"}]),
         ({"total_results": 1, "invoices": {"0": {"number": "A"}}}, [{"number": "A"}]),

@@ -29,7 +29,7 @@ anything = st.recursive(
 )
 DECIDES = {"id", "type", "status", "emag_id", "request_status", "products", "reason_cancellation"}
 others = st.dictionaries(st.text().filter(lambda key: key not in DECIDES), anything, max_size=8)
-reasons = st.none() | st.just([]) | st.integers(1, 43)
+reasons: st.SearchStrategy[Any] = st.none() | st.just([]) | st.integers(1, 43)
 lines = st.lists(
     st.builds(
         lambda other, number, amount: {**other, "id": number, "quantity": amount, "status": 1},
@@ -119,8 +119,10 @@ def test_cancelling_says_the_status_and_the_reason() -> None:
 
 
 def test_lines_under_numbered_keys_are_changed_where_they_are() -> None:
-    products = {"0": {"id": 1, "quantity": 2, "status": 1}, "3": {"id": "2", "quantity": 1}}
-    products["3"]["status"] = 1
+    products: dict[str, dict[str, Any]] = {
+        "0": {"id": 1, "quantity": 2, "status": 1},
+        "3": {"id": "2", "quantity": 1, "status": 1},
+    }
     order = read_order({"id": 5, "type": 3, "status": 2, "products": products}, BUCHAREST)
     changed = order_body(order, lines={2: {"status": 0}})["products"]
     assert changed == {"0": products["0"], "3": {**products["3"], "status": 0}}

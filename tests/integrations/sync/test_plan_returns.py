@@ -9,7 +9,7 @@ import pytest
 from integrations.emag.matrices import ReturnStatus
 from integrations.emag.routes import RMA_SAVE
 from integrations.emag.wire import Return
-from integrations.erp.rows import ReturnRow
+from integrations.erp.rows import Item, ReturnRow
 from integrations.sync.plan import (
     Do,
     Event,
@@ -180,10 +180,9 @@ class TestLinking:
             an_item("nonsense", sku="1008"),
         ],
     )
-    def test_an_item_is_found_by_line_product_sku_or_emags_product(self, item: object) -> None:
+    def test_an_item_is_found_by_line_product_sku_or_emags_product(self, item: Item) -> None:
         rmas = [a_return(4, NEW, "1007"), a_return(5, NEW, "1009", "1008")]
-        row = ReturnRow(1, ORDER_ID, "main", "pending", None, (item,))  # type: ignore[arg-type]
-        assert linked(plan(row, *rmas)) == "5"
+        assert linked(plan(return_row("pending", item), *rmas)) == "5"
 
     def test_the_one_with_the_most_items_wins(self) -> None:
         row = return_row("pending", an_item("1007"), an_item("1008"))

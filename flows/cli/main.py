@@ -1,0 +1,136 @@
+"""Where `emag-flows` begins: finds the command, and says in one line what went wrong."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import Abort, TyperException
+
+INTERRUPTED = 130
+FAULT = 1
+USAGE = 2
+
+# By name: importing every class that might be raised would cost each command half a second.
+EXIT_CODES: Mapping[str, int] = {
+    "integrations.settings.ConfigurationError": 2,
+    "integrations.embedded.errors.EmbeddedError": 2,
+    "flows.shop.DatabaseUnreachableError": 3,
+    "migrations.run.UpgradeError": 3,
+    "sqlalchemy.exc.DBAPIError": 3,
+    "flows.deployed.EmagUnreachableError": 3,
+    "flows.deployed.UnhealthyError": 1,
+}
+
+
+class Command(NamedTuple):
+    """Where a command is defined, so that only the one that is called gets imported."""
+
+    place: str
+    help: str
+
+
+COMMANDS: Mapping[str, Command] = {
+    "demo": Command("flows.cli.demo:demo", "Watch a shop's day go to eMAG, all on this machine."),
+    "run": Command("flows.cli.run:run", "Run a sync or the health check now."),
+    "status": Command("flows.cli.status:status", "How many rows stand where."),
+    "inbox": Command("flows.cli.inbox:inbox", "What needs a person, and why."),
+    "replay": Command("flows.cli.replay:replay", "Try refused or doubtful rows again."),
+    "adopt": Command("flows.cli.adopt:adopt", "Queue rows from before the installation."),
+    "calls": Command("flows.cli.calls:calls", "The record of requests to eMAG."),
+    "db": Command("flows.cli.db:db", "Set up and check the database."),
+    "sandbox": Command(
+        "integrations.sandbox.command:sandbox_command", "Run a faithful eMAG on this machine."
+    ),
+}
+
+
+class _Commands(TyperGroup):
+    """Lists the commands from the table; loads the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, command in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=command.help, callback=None))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, _load(name) if name else None, rest
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    help="Keeps an ERP on PostgreSQL and the eMAG marketplace agreed.",
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Take no options of our own: settings come from the environment and `.env`."""
+
+
+def main() -> None:
+    """The program `emag-flows`."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    sys.exit(answer(sys.argv[1:]))
+
+
+def answer(arguments: Sequence[str]) -> int:
+    """Run a command line; its exit code (0 well, 1 rows need a person, 2 usage, 3 unreachable)."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(
+            list(arguments) or ["--help"], prog_name="emag-flows", standalone_mode=False
+        )
+    except TyperException as error:
+        return _say(error.format_message(), USAGE)
+    except Abort:
+        return INTERRUPTED
+    except Exception as error:
+        return _failed(_innermost(error))
+    return int(code or 0)
+
+
+def _load(name: str) -> Any:
+    module, _, attribute = COMMANDS[name].place.partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        single = typer.Typer(add_completion=False)
+        single.command(name)(found)
+        found = single
+    return typer.main.get_command(found)
+
+
+def _innermost(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _failed(error: Exception) -> int:
+    for each in type(error).__mro__:
+        name = f"{each.__module__}.{each.__qualname__}"
+        if name in EXIT_CODES:
+            return _say(_message(error), EXIT_CODES[name])
+    logging.getLogger("emag.cli").error("a fault of emag-flows itself", exc_info=error)
+    return FAULT
+
+
+def _message(error: Exception) -> str:
+    """SQLAlchemy's own text holds the statement and its parameters: the driver's says enough."""
+    driver_error = getattr(error, "orig", None)
+    if driver_error is None:
+        return str(error)
+    return f"the database failed: {str(driver_error).strip().splitlines()[0]}"
+
+
+def _say(text: str, code: int) -> int:
+    print(f"emag-flows: {' '.join(text.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,39 @@
+"""`emag-flows replay`: try rows again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from flows.cli.console import begin, console
+from integrations.ledger.replay import Reference
+from integrations.ledger.replay import replay as replay_rows
+from integrations.settings import Settings
+
+UNKNOWN_ROWS = 1
+
+
+def replay(
+    rows: Annotated[list[str], typer.Argument(help="Rows such as rma:123 cancellation:7.")],
+) -> int:
+    """Make rows due now, whatever became of them before; the next run plans them anew."""
+    try:
+        references = [Reference.parse(row) for row in rows]
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return asyncio.run(_replay(begin(), references))
+
+
+async def _replay(settings: Settings, references: Sequence[Reference]) -> int:
+    from flows.shop import open_database
+
+    async with open_database(settings) as engine:
+        unknown = await replay_rows(engine, references)
+    screen = console()
+    screen.print(f"{len(references) - len(unknown)} of {len(references)} rows are due now")
+    if unknown:
+        screen.print(f"never queued, so not replayed: {', '.join(map(str, unknown))}")
+    return UNKNOWN_ROWS if unknown else 0

@@ -1,0 +1,67 @@
+"""What a run did, as tables that a clerk understands."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from flows.cli.console import table
+from flows.report import Report
+
+
+def show_report(screen: Console, report: Report) -> None:
+    """How many rows ended where, what needs a person, and what it took."""
+    rows = [(state.value, count) for state, count in report.rows.items() if count]
+    title = f"{report.flow}, account {report.account}"
+    if rows:
+        screen.print(table(title, ["state", "rows"], rows))
+    else:
+        screen.print(f"{title}: nothing to do")
+    if report.problems:
+        screen.print(
+            table(
+                "Needs a person",
+                ["row", "state", "why"],
+                [
+                    (f"{each.kind}:{each.row_id}", each.state, each.reason)
+                    for each in report.problems
+                ],
+            )
+        )
+    screen.print(effort(report))
+    if report.unreachable:
+        screen.print(f"eMAG could not be worked with: {report.unreachable}", style="red")
+
+
+def show_plans(screen: Console, report: Report) -> None:
+    """What a dry run found out: for each row the wish, eMAG's state, the steps and the end."""
+    title = f"{report.flow}, account {report.account}: what would be done"
+    if not report.plans:
+        screen.print(f"{title}: nothing")
+    else:
+        screen.print(
+            table(
+                title,
+                ["row", "order", "the ERP wants", "eMAG has", "steps", "afterwards"],
+                [
+                    (
+                        f"{plan.kind}:{plan.row_id}",
+                        plan.order_id,
+                        plan.wish,
+                        plan.state,
+                        ", ".join(plan.steps) or "none",
+                        plan.outcome,
+                    )
+                    for plan in report.plans
+                ],
+            )
+        )
+    if report.unreachable:
+        screen.print(f"eMAG could not be worked with: {report.unreachable}", style="red")
+
+
+def effort(report: Report) -> str:
+    """Requests by route, and the time, in one line."""
+    routes = ", ".join(f"{route} {count}" for route, count in sorted(report.requests.items()))
+    total = sum(report.requests.values())
+    throttled = f", throttled {report.throttled} times" if report.throttled else ""
+    return f"{total} requests ({routes or 'none'}){throttled}, {report.seconds:.1f} s"

@@ -1,0 +1,80 @@
+"""`emag-flows status`: how many rows stand where, from our books alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from flows.cli.console import begin, console, print_json, table
+from integrations.ledger.status import Status, read_status
+from integrations.settings import Settings
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> int:
+    """Show open rows by kind, account and state, and the last day's traffic with eMAG."""
+    return asyncio.run(_status(begin(log_to_file=False), as_json))
+
+
+async def _status(settings: Settings, as_json: bool) -> int:
+    from flows.shop import open_database
+    from integrations.ledger.adopt import adoptable
+
+    async with open_database(settings) as engine:
+        found = await read_status(engine)
+        before = await adoptable(engine)
+    if as_json:
+        print_json({**vars(found), "adoptable": before})
+        return 0
+    screen = console()
+    _show_rows(screen, found)
+    _show_traffic(screen, found)
+    earlier = ", ".join(f"{rows} {kind}" for kind, rows in before.items() if rows)
+    if earlier:
+        screen.print(
+            f"From before the installation: {earlier}; `emag-flows adopt --since DATE` queues them."
+        )
+    return 0
+
+
+def _show_rows(screen: Console, found: Status) -> None:
+    rows: Sequence[Sequence[object]] = [
+        (each.kind, each.account, each.state, each.waiting_for, each.rows, each.since)
+        for each in found.counts
+    ]
+    if rows:
+        columns = ["kind", "account", "state", "waits for", "rows", "oldest since"]
+        screen.print(table("Open rows", columns, rows))
+    else:
+        screen.print("No row is pending, waiting, in doubt or refused.")
+    if found.changes:
+        screen.print(f"{found.changes} changes of the ERP are captured and not yet queued.")
+    if found.write_backs:
+        screen.print(f"{found.write_backs} answers are still to be written into the ERP's rows.")
+
+
+def _show_traffic(screen: Console, found: Status) -> None:
+    if found.traffic:
+        rows = [
+            (
+                each.account,
+                each.last_applied,
+                each.open,
+                each.throttled,
+                each.trouble_at,
+                each.last_trouble,
+            )
+            for each in found.traffic
+        ]
+        columns = ["account", "last well", "open", "throttled", "last trouble", "which"]
+        screen.print(table("Requests of the last day", columns, rows))
+    ahead = [
+        f"{each.platform} {each.bucket} {each.ahead:.1f} s" for each in found.budgets if each.ahead
+    ]
+    if ahead:
+        screen.print(f"Request budget reserved ahead: {', '.join(ahead)}.")

@@ -1,0 +1,179 @@
+"""Where everything stands, from our books alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from integrations.erp.rows import Kind
+from integrations.ledger.books import BOOKS, State
+from integrations.ledger.database import autocommit
+
+# From this failure on, or after this long without its return, a row is also a person's matter.
+INBOX_ATTEMPTS = 10
+INBOX_RETURN_DAYS = 7
+
+# Settled rows are left out: counting history would grow with it.
+_COUNTS = """
+    SELECT account_type AS account, sync_state AS state, waiting_for, count(*) AS rows,
+           min(coalesce(waiting_since, queued_at)) AS since
+      FROM {table}
+     WHERE sync_state IN ('pending', 'waiting', 'in_doubt', 'refused') AND NOT superseded
+     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
+
+_INBOX = """
+    SELECT {erp_id} AS row_id, emag_order_id AS order_id, account_type AS account,
+           sync_state AS state, waiting_for, error_message AS reason, sync_attempts AS attempts,
+           coalesce(waiting_since, updated_at AT TIME ZONE 'UTC') AS since
+      FROM {table}
+     WHERE NOT superseded AND (sync_state = 'refused'
+           OR sync_state = 'waiting' AND waiting_for = 'person'
+           OR sync_state = 'waiting' AND waiting_for = 'emag_return'
+              AND waiting_since < clock_timestamp() - make_interval(days => {return_days})
+           OR sync_state = 'pending' AND sync_attempts >= {attempts})
+     ORDER BY since DESC LIMIT :rows
+"""
+
+_WRITE_BACKS = "SELECT count(*) FROM {table} WHERE write_back IS NOT NULL"
+
+_CALLS = text("""
+    SELECT account, max(closed_at) FILTER (WHERE verdict = 'applied') AS last_applied,
+           (array_agg(message ORDER BY closed_at DESC)
+               FILTER (WHERE verdict IN ('unavailable', 'unknown')))[1] AS last_trouble,
+           max(closed_at) FILTER (WHERE verdict IN ('unavailable', 'unknown')) AS trouble_at,
+           count(*) FILTER (WHERE verdict = 'sent') AS open,
+           count(*) FILTER (WHERE verdict = 'throttled') AS throttled
+      FROM app.emag_api_calls WHERE sent_at > clock_timestamp() - interval '1 day'
+     GROUP BY account ORDER BY account
+""")
+
+_BUDGETS = text("""
+    SELECT platform, bucket, throttled,
+           greatest(0, extract(epoch FROM next_free_at - clock_timestamp()))::float8 AS ahead
+      FROM app.emag_rate_limits ORDER BY platform, bucket
+""")
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many rows of a kind and account are in a state, and since when the oldest is."""
+
+    kind: Kind
+    account: str | None
+    state: State
+    waiting_for: str | None
+    rows: int
+    since: datetime | None
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """An account's calls of the last day."""
+
+    account: str
+    last_applied: datetime | None
+    last_trouble: str | None
+    trouble_at: datetime | None
+    open: int
+    throttled: int
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A bucket of the request budget and how many seconds ahead it is reserved."""
+
+    platform: str
+    bucket: str
+    throttled: int
+    ahead: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """Open rows, changes not queued yet, values the ERP's rows wait for, and traffic."""
+
+    counts: Sequence[Count]
+    changes: int
+    write_backs: int
+    traffic: Sequence[Traffic]
+    budgets: Sequence[Budget]
+
+
+@dataclass(frozen=True)
+class InboxEntry:
+    """A row that a person must look at, and why."""
+
+    kind: Kind
+    row_id: int
+    order_id: int | None
+    account: str | None
+    state: State
+    waiting_for: str | None
+    attempts: int
+    since: datetime | None
+    reason: str
+
+
+async def read_status(engine: AsyncEngine) -> Status:
+    """Where everything stands now; its cost does not grow with history."""
+    async with autocommit(engine) as connection:
+        return Status(
+            counts=[count for kind in Kind for count in await _counts(connection, kind)],
+            changes=await _number(connection, "SELECT count(*) FROM app.emag_changes"),
+            write_backs=sum(
+                [
+                    await _number(connection, _WRITE_BACKS.format(table=BOOKS[kind].name))
+                    for kind in Kind
+                ]
+            ),
+            traffic=[Traffic(**row._asdict()) for row in await connection.execute(_CALLS)],
+            budgets=[Budget(**row._asdict()) for row in await connection.execute(_BUDGETS)],
+        )
+
+
+async def _counts(connection: AsyncConnection, kind: Kind) -> list[Count]:
+    rows = await connection.execute(text(_COUNTS.format(table=BOOKS[kind].name)))
+    return [
+        Count(kind, row.account, State(row.state), row.waiting_for, row.rows, row.since)
+        for row in rows
+    ]
+
+
+async def _number(connection: AsyncConnection, query: str) -> int:
+    return int((await connection.execute(text(query))).scalar_one())
+
+
+async def read_inbox(engine: AsyncEngine, rows: int = 200) -> list[InboxEntry]:
+    """The rows that wait for a person, the newest first, at most so many of each kind."""
+    entries: list[InboxEntry] = []
+    async with autocommit(engine) as connection:
+        for kind, books in BOOKS.items():
+            query = _INBOX.format(
+                table=books.name,
+                erp_id=books.erp_id,
+                return_days=INBOX_RETURN_DAYS,
+                attempts=INBOX_ATTEMPTS,
+            )
+            found = await connection.execute(text(query), {"rows": rows})
+            entries += [_entry(kind, row) for row in found]
+    return entries
+
+
+def _entry(kind: Kind, row: Row[Any]) -> InboxEntry:
+    return InboxEntry(
+        kind=kind,
+        row_id=row.row_id,
+        order_id=row.order_id,
+        account=row.account,
+        state=State(row.state),
+        waiting_for=row.waiting_for,
+        attempts=row.attempts,
+        since=row.since,
+        reason=row.reason or "",
+    )
