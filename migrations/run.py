@@ -46,6 +46,8 @@ BEGIN
     END LOOP;
 END $emag$"""
 
+_SCRIPT_UNLOCK = f"DO $emag$ BEGIN PERFORM pg_advisory_unlock({UPGRADE_LOCK}); END $emag$"
+
 _SCRIPT_HEADER = """\
 -- emag-flows: brings this database to revision {head}.
 -- Run it as the owner of the ERP's tables: psql "$DATABASE_URL" -f FILE (not with -1).
@@ -101,7 +103,7 @@ def upgrade_sql(database_url: str | None = None) -> str:  # noqa: ARG001
             revision.module.upgrade()
         for statement in (*capture.steps(), *_stamp()):
             operations.execute(statement)
-        operations.execute(f"SELECT pg_advisory_unlock({UPGRADE_LOCK})")
+        operations.execute(_SCRIPT_UNLOCK)
     return output.getvalue()
 
 
@@ -166,9 +168,12 @@ def _alone(engine: Engine) -> Iterator[None]:
 
 
 def _locked(connection: Connection) -> bool:
-    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     lock = text("SELECT pg_try_advisory_xact_lock(:number)")
-    return bool(connection.execute(lock, {"number": UPGRADE_LOCK}).scalar_one())
+    taken = bool(connection.execute(lock, {"number": UPGRADE_LOCK}).scalar_one())
+    # A last statement without a snapshot: the one of the SELECT would stay for as long as we idle,
+    # and a concurrent index build waits for old snapshots.
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    return taken
 
 
 def _driver_url(url: str) -> str:

@@ -197,7 +197,8 @@ class Answer:
 
     `messages` and `named` (the id of an item that a bulk save refused, with eMAG's message about
     it) are masked already; `results` and `body` are as eMAG sent them. `retry_after` and `seconds`
-    are seconds; `window_exhausted` means that eMAG has no request left for us in a window.
+    are seconds; `exhausted` is the length, in seconds, of a window in which eMAG has no request left
+    for us.
     """
 
     route: Route
@@ -208,7 +209,7 @@ class Answer:
     results: Any = field(default=None, repr=False)
     named: Mapping[int, str] = field(default_factory=dict)
     retry_after: float | None = None
-    window_exhausted: bool = False
+    exhausted: float | None = None
     body: bytes = field(default=b"", repr=False)
     seconds: float = 0.0
     symptom: Symptom | None = None
@@ -248,14 +249,32 @@ def judge(
         results=envelope.results if envelope else None,
         named=named,
         retry_after=_retry_after(names.get("retry-after")),
-        window_exhausted=any(
-            value == "0" and name.startswith("x-ratelimit-remaining-")
-            for name, value in names.items()
-        ),
+        exhausted=_exhausted(names),
         body=body,
         seconds=seconds,
         symptom=symptom,
     )
+
+
+def _exhausted(headers: Mapping[str, str]) -> float | None:
+    """The longest window with no request left (API facts: Rate limits and size limits).
+
+    The window of one second says nothing: requests that are evenly spaced may use it up.
+    """
+    left = (
+        (_WINDOW.fullmatch(name), value)
+        for name, value in headers.items()
+        if name.startswith("x-ratelimit-remaining-")
+    )
+    lengths = [
+        int(window[1] or 1) * _UNITS[window[2]] for window, value in left if window and value == "0"
+    ]
+    longest = max(lengths, default=0.0)
+    return longest if longest > 1.0 else None
+
+
+_WINDOW: Final = re.compile(r"x-ratelimit-remaining-([0-9]{0,4})(second|minute)")
+_UNITS: Final = {"second": 1.0, "minute": 60.0}
 
 
 def judge_failure(

@@ -61,32 +61,58 @@ _REST = text("""
 
 _NEWEST = text("SELECT coalesce(max(id), 0) FROM app.emag_changes WHERE kind = :kind")
 
-_ENTRIES = """jsonb_to_recordset(CAST(:entries AS jsonb)) AS f(
-        row_id bigint, order_id bigint, account text, platform text, state text,
-        waiting_for text, reason text, admits boolean)"""
-
-# What was sent about another order says nothing of this one.
-_SAME_ORDER = """CASE WHEN t.sync_state = 'in_doubt' OR t.emag_order_id IS NULL
-            OR t.emag_order_id = excluded.emag_order_id"""
-
-# A row in doubt only learns that more is wanted: what was sent has to be settled first.
-_KEEP_DOUBT = """
-        sync_state = CASE WHEN t.sync_state = 'in_doubt' THEN t.sync_state
+# A row in doubt only learns that more is wanted: what was sent has to be settled first. A row that
+# names another order after something was sent about the first is a person's matter.
+_QUEUE = """
+    INSERT INTO {table} AS t ({erp_id}, platform, emag_order_id, account_type, sync_state,
+        waiting_for, waiting_since, error_message, next_attempt_at, queued_at, wanted_revision,
+        sync_attempts, created_at, updated_at)
+    SELECT f.row_id, f.platform, f.order_id, f.account, f.state, f.waiting_for,
+           CASE WHEN f.state = 'waiting' THEN clock_timestamp() END, f.reason,
+           clock_timestamp() + CASE WHEN f.state = 'waiting'
+               THEN make_interval(secs => :look_again) ELSE interval '0' END,
+           clock_timestamp(), 1, 0,
+           timezone('utc', clock_timestamp()), timezone('utc', clock_timestamp())
+      FROM jsonb_to_recordset(CAST(:entries AS jsonb)) AS f(
+           row_id bigint, order_id bigint, account text, platform text, state text,
+           waiting_for text, reason text, admits boolean)
+     WHERE f.admits
+        OR EXISTS (SELECT FROM {table} b WHERE b.{erp_id} = f.row_id AND NOT b.superseded)
+     ORDER BY f.row_id
+    ON CONFLICT ({erp_id}) WHERE NOT superseded DO UPDATE SET
+        sync_state = CASE WHEN {in_doubt} THEN t.sync_state WHEN {astray} THEN 'refused'
                           ELSE excluded.sync_state END,
-        emag_order_id = CASE WHEN t.sync_state = 'in_doubt' THEN t.emag_order_id
-                             ELSE excluded.emag_order_id END,
-        next_attempt_at = CASE WHEN t.sync_state = 'in_doubt' THEN t.next_attempt_at
+        error_message = CASE WHEN {in_doubt} THEN t.error_message
+            WHEN {astray} THEN 'a request about order ' || t.emag_order_id || ' was sent before the'
+                ' row came to name another: check that order at eMAG, then replay the row'
+            ELSE excluded.error_message END,
+        emag_order_id = CASE WHEN {in_doubt} THEN t.emag_order_id ELSE excluded.emag_order_id END,
+        next_attempt_at = CASE WHEN {in_doubt} THEN t.next_attempt_at
                                ELSE excluded.next_attempt_at END,
         queued_at = CASE WHEN t.sync_state IN ('pending', 'waiting', 'in_doubt')
                          THEN coalesce(t.queued_at, excluded.queued_at) ELSE excluded.queued_at END,
-        reductions = {same} THEN t.reductions END,
-        sent_at = {same} THEN t.sent_at END,
-        {emag_id} = {same} THEN t.{emag_id} END,
-        wanted_revision = t.wanted_revision + 1,
+        sent_at = CASE WHEN {in_doubt} OR NOT {moved} THEN t.sent_at END,
+        reductions = CASE WHEN {in_doubt} OR NOT {moved} THEN t.reductions END,
+        {emag_id} = CASE WHEN {in_doubt} OR NOT {moved} THEN t.{emag_id} END,
+        wanted_revision = t.wanted_revision + 1, sync_attempts = 0,
         account_type = excluded.account_type, platform = excluded.platform,
         waiting_for = excluded.waiting_for, waiting_since = excluded.waiting_since,
-        error_message = excluded.error_message, sync_attempts = 0,
         updated_at = timezone('utc', clock_timestamp())
+"""
+
+_CONDITIONS = {
+    "in_doubt": "t.sync_state = 'in_doubt'",
+    "moved": "(t.emag_order_id IS NOT NULL"
+    " AND t.emag_order_id IS DISTINCT FROM excluded.emag_order_id)",
+    "astray": "(t.sent_at IS NOT NULL AND t.emag_order_id IS DISTINCT FROM excluded.emag_order_id)",
+}
+
+_MAKE_DUE = """
+    UPDATE {table} t SET wanted_revision = t.wanted_revision + 1,
+        sync_state = CASE WHEN t.sync_state = 'in_doubt' THEN t.sync_state ELSE 'pending' END,
+        next_attempt_at = CASE WHEN t.sync_state = 'in_doubt' THEN t.next_attempt_at
+                               ELSE clock_timestamp() END
+     WHERE t.sync_state IN ('pending', 'waiting', 'in_doubt') AND NOT t.superseded
 """
 
 
@@ -241,24 +267,11 @@ async def write_entries(
     if not entries:
         return
     books = BOOKS[kind]
-    columns = f"""{books.erp_id}, platform, emag_order_id, account_type, sync_state, waiting_for,
-        waiting_since, error_message, next_attempt_at, queued_at, wanted_revision, sync_attempts,
-        created_at, updated_at"""
-    values = """f.row_id, f.platform, f.order_id, f.account, f.state, f.waiting_for,
-        CASE WHEN f.state = 'waiting' THEN clock_timestamp() END, f.reason,
-        clock_timestamp() + CASE WHEN f.state = 'waiting'
-            THEN make_interval(secs => :look_again) ELSE interval '0' END,
-        clock_timestamp(), 1, 0,
-        timezone('utc', clock_timestamp()), timezone('utc', clock_timestamp())"""
-    known = f"""EXISTS (SELECT FROM {books.name} b
-                         WHERE b.{books.erp_id} = f.row_id AND NOT b.superseded)"""
+    query = _QUEUE.format(
+        table=books.name, erp_id=books.erp_id, emag_id=books.emag_id, **_CONDITIONS
+    )
     await connection.execute(
-        text(f"""
-            INSERT INTO {books.name} AS t ({columns})
-            SELECT {values} FROM {_ENTRIES} WHERE f.admits OR {known} ORDER BY f.row_id
-            ON CONFLICT ({books.erp_id}) WHERE NOT superseded DO UPDATE SET
-            {_KEEP_DOUBT.format(same=_SAME_ORDER, emag_id=books.emag_id)}
-        """),
+        text(query),
         {
             "entries": json.dumps([asdict(entry) for entry in entries]),
             "look_again": timings.look_again,
@@ -279,12 +292,3 @@ async def _fold_deletions(connection: AsyncConnection, kind: Kind, gone: Collect
 
 async def _fold_truncation(connection: AsyncConnection, kind: Kind) -> None:
     await connection.execute(text(_MAKE_DUE.format(table=BOOKS[kind].name)))
-
-
-_MAKE_DUE = """
-    UPDATE {table} t SET wanted_revision = t.wanted_revision + 1,
-        sync_state = CASE WHEN t.sync_state = 'in_doubt' THEN t.sync_state ELSE 'pending' END,
-        next_attempt_at = CASE WHEN t.sync_state = 'in_doubt' THEN t.next_attempt_at
-                               ELSE clock_timestamp() END
-     WHERE t.sync_state IN ('pending', 'waiting', 'in_doubt') AND NOT t.superseded
-"""

@@ -45,15 +45,6 @@ _READ = """
      ORDER BY t.id
 """
 
-_ASK_PERSON = """
-    UPDATE {table} SET sync_state = 'waiting', waiting_for = 'person',
-           waiting_since = clock_timestamp(),
-           next_attempt_at = clock_timestamp() + make_interval(secs => :look_again),
-           error_message = 'a request about order ' || emag_order_id || ' was lost, and the ERP row'
-               ' names another order by now: check that order at eMAG, then replay the row'
-     WHERE id = ANY(:ids)
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -161,19 +152,12 @@ async def _send_back_moved(
     moved = [each for each in claims if each.row and _moved(each, each.row, accounts, account)]
     if not moved:
         return list(claims)
-    books = BOOKS[kind]
-    in_doubt = {
-        row.id
-        for row in await connection.execute(
-            text(f"SELECT id FROM {books.name} WHERE id = ANY(:ids) AND sync_state = 'in_doubt'"),
-            {"ids": [each.id for each in moved]},
-        )
-    }
+    # What was in doubt about the other order is no more to be settled by this row.
     await connection.execute(
-        text(_ASK_PERSON.format(table=books.name)),
-        {"ids": list(in_doubt), "look_again": timings.look_again},
+        text(f"UPDATE {BOOKS[kind].name} SET sync_state = 'pending' WHERE id = ANY(:ids)"),
+        {"ids": [each.id for each in moved]},
     )
-    ids = [each.row_id for each in moved if each.id not in in_doubt]
+    ids = [each.row_id for each in moved]
     entries = await entries_for(connection, schema, accounts, kind, ids, require_approval=False)
     await write_entries(connection, kind, entries, timings)
     gone = {each.id for each in moved}

@@ -45,11 +45,12 @@ _PERSIST = """
                         THEN 'pending' ELSE o.state END AS state_now,
                    o.state IN ('synced', 'refused', 'withdrawn') AS final
               FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS o(
-                   id bigint, revision bigint, state text, waiting_for text, reason text,
+                   id bigint, order_id bigint, revision bigint, state text,
+                   waiting_for text, reason text,
                    emag_id text, emag_status text, document_type text, response text,
                    delay float8, failed boolean, write_back jsonb)
               JOIN {table} t ON t.id = o.id) o
-     WHERE t.id = o.id
+     WHERE t.id = o.id AND t.emag_order_id = o.order_id
     RETURNING t.id, t.sync_state
 """
 
@@ -95,7 +96,8 @@ async def persist(
     """Write outcomes whose lease still holds; the state that each such row has now, by its id.
 
     A row that the ERP changed again after it was claimed becomes `pending` whatever came out,
-    unless it is in doubt: then what was sent has to be settled first.
+    unless it is in doubt: then what was sent has to be settled first. A row that names another
+    order by now is left as folding left it.
     """
     books = BOOKS[kind]
     status = schema.column(books.table, "emag_status")

@@ -1,4 +1,4 @@
-"""Queue rows again by hand."""
+"""Queue rows again by hand, as if the ERP had just changed them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
-from integrations.ledger.books import BOOKS
+from integrations.erp.tables import ERP_TABLES
 
 _REPLAY = """
-    UPDATE {table} SET wanted_revision = wanted_revision + 1, sync_attempts = 0,
-           sync_state = CASE WHEN sync_state = 'in_doubt' THEN sync_state ELSE 'pending' END,
-           next_attempt_at = CASE WHEN sync_state = 'in_doubt' THEN next_attempt_at
-                                  ELSE clock_timestamp() END,
-           queued_at = clock_timestamp(), updated_at = timezone('utc', clock_timestamp())
-     WHERE {erp_id} = :row_id AND NOT superseded
-    RETURNING id
+    INSERT INTO app.emag_changes (kind, row_id)
+    SELECT :kind, id FROM app.{table} WHERE id = :row_id RETURNING row_id
 """
 
 
@@ -33,7 +28,7 @@ class Reference:
     def parse(cls, reference: str) -> Reference:
         """Raises ValueError, in one line, for anything else."""
         kind, _, number = reference.partition(":")
-        if kind not in list(Kind) or not number.isdecimal():
+        if kind not in list(Kind) or not (number.isascii() and number.isdecimal()):
             kinds = ", ".join(f"{each.value}:12" for each in Kind)
             raise ValueError(f"'{reference}' names no row: write one of {kinds}")
         return cls(Kind(kind), int(number))
@@ -43,16 +38,17 @@ class Reference:
 
 
 async def replay(engine: AsyncEngine, references: Collection[Reference]) -> list[Reference]:
-    """Make these rows due now; the ones that were never queued are returned.
+    """Let the next run carry these rows anew; the ones that the ERP does not have are returned.
 
     A row in doubt keeps resting until its lost request is surely dead.
     """
     unknown: list[Reference] = []
     async with engine.begin() as connection:
-        for reference in sorted(references, key=str):
-            books = BOOKS[reference.kind]
-            query = text(_REPLAY.format(table=books.name, erp_id=books.erp_id))
-            replayed = await connection.execute(query, {"row_id": reference.row_id})
+        for reference in references:
+            query = text(_REPLAY.format(table=ERP_TABLES[reference.kind].name))
+            replayed = await connection.execute(
+                query, {"kind": reference.kind.value, "row_id": reference.row_id}
+            )
             if replayed.first() is None:
                 unknown.append(reference)
     return unknown

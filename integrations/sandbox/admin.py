@@ -166,7 +166,7 @@ def _add_actions(router: APIRouter, market: Market) -> None:
 
 
 def _add_documents(router: APIRouter, market: Market) -> None:
-    @router.get("/documents/{name}.pdf")
+    @router.api_route("/documents/{name}.pdf", methods=["GET", "HEAD"])
     async def document(name: str) -> Response:
         """A document, or what only claims to be one."""
         found = market.documents.get(name)

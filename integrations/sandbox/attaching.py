@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from integrations.sandbox.bodies import filters_of, items_of
-from integrations.sandbox.completion import complete_attachment
 from integrations.sandbox.exchange import Answer, Ask, RefusalError, refusal, success
 from integrations.sandbox.filters import FilterError, number_filter
+from integrations.sandbox.whole_orders import complete_attachment
 from integrations.sandbox.wire import Json, truth, whole
 
 TYPES = frozenset({1, 3, 4, 8, 10, 11, 13})

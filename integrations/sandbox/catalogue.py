@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
+from typing import Any
+
+VENDOR = "Magazin Exemplu SRL"
 
 
 @dataclass(frozen=True)
@@ -96,3 +100,17 @@ def person(number: int) -> tuple[str, Place]:
 def phone(number: int) -> str:
     """A telephone number in a range that nobody has."""
     return f"07000{number % 100000:05d}"
+
+
+def usual_lines(number: int) -> list[dict[str, Any]]:
+    """What order `number` holds when nobody says otherwise."""
+    products = PRODUCTS
+    first = {"product_id": products[number % len(products)].product_id, "quantity": number % 3 + 1}
+    if number % 2:
+        return [first]
+    return [first, {"product_id": products[(number + 1) % len(products)].product_id, "quantity": 1}]
+
+
+def product_emag_id(product_id: str) -> int:
+    """eMAG's own number of a product, always the same."""
+    return 650000000 + zlib.crc32(product_id.encode()) % 10**7

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Europe/Bucharest")
@@ -37,9 +39,10 @@ def filter_moment(value: object) -> datetime | None:
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
         return None
     try:
-        return datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
     except ValueError:
         return None
+    return moment if moment.year < 9999 else None  # there must be a month after it
 
 
 def filter_day(value: object) -> date | None:
@@ -58,3 +61,16 @@ def month_later(start: datetime) -> datetime:
 def age(text: str, now: datetime) -> timedelta:
     """How long ago a local text was, seen from an aware moment."""
     return now - moment_of(text)
+
+
+def local_texts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy in which datetimes have become eMAG's local texts."""
+    return {
+        key: local_text(value) if isinstance(value, datetime) else value
+        for key, value in given.items()
+    }
+
+
+def day_after(day: datetime, days: int) -> str:
+    """`Y-m-d` of some days after a local moment."""
+    return (day + timedelta(days=days)).strftime("%Y-%m-%d")

@@ -10,20 +10,18 @@ from datetime import datetime
 from typing import Any
 
 from integrations.sandbox.clock import local_text, utc_now
-from integrations.sandbox.completion import (
-    Sequences,
-    complete_invoice,
-    complete_order,
-    complete_return,
-    reason_object,
-)
 from integrations.sandbox.documents import Document, DocumentKind, document
 from integrations.sandbox.faults import Faults
 from integrations.sandbox.journal import Journal, RequestRecord
 from integrations.sandbox.limits import Limits
 from integrations.sandbox.moves import move_order, move_return
+from integrations.sandbox.reasons import reason_object
+from integrations.sandbox.sequences import Sequences
 from integrations.sandbox.shelf import Shelf
 from integrations.sandbox.switches import Switches
+from integrations.sandbox.whole_invoices import complete_invoice
+from integrations.sandbox.whole_orders import complete_order
+from integrations.sandbox.whole_returns import complete_return
 from integrations.sandbox.wire import Json
 
 DEFAULT_CREDENTIALS: Mapping[str, str] = {"seller@example.com": "secret"}

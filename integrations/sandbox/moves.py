@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from integrations.sandbox.clock import ZONE, local_text
-from integrations.sandbox.completion import history_entry
+from integrations.sandbox.whole_returns import history_entry
 from integrations.sandbox.wire import Json
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from integrations.sandbox.bodies import items_of
 from integrations.sandbox.clock import local_text
-from integrations.sandbox.completion import complete_line, reason_object
 from integrations.sandbox.exchange import Answer, Ask, RefusalError, refusal, success
 from integrations.sandbox.moves import move_order
 from integrations.sandbox.order_changes import Changes, active, all_given_back, changes_asked
@@ -19,6 +18,8 @@ from integrations.sandbox.order_rules import (
     check_reason_shape,
     reason_asked,
 )
+from integrations.sandbox.reasons import reason_object
+from integrations.sandbox.whole_orders import complete_line
 from integrations.sandbox.wire import Json, truth, whole
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 # API facts, Cancelling. The names are glosses; eMAG's own labels are Romanian.
 CANCELLATION_REASONS: dict[int, str] = {
     1: "Out of stock",
@@ -42,3 +44,10 @@ CANCELLATION_REASONS: dict[int, str] = {
 TEXT_MANDATORY: frozenset[int] = frozenset(
     {39, 67, 73, 89, 92, 95, 97, 111, 118, 127, 152, 171, 172}
 )
+
+
+def reason_object(reason: object) -> dict[str, Any] | None:
+    """A cancellation reason as it is read (API facts, Order object: an object with id and name)."""
+    if isinstance(reason, int):
+        return {"id": reason, "name": CANCELLATION_REASONS.get(reason, "Others")}
+    return reason if isinstance(reason, dict) else None

@@ -142,8 +142,8 @@ async def note_answer(channel: Channel, route: Route, call: Call, answer: Answer
     channel.tally.requests[route.path] += 1
     throttled = answer.verdict is Verdict.THROTTLED
     channel.tally.throttled += throttled
-    if throttled or answer.window_exhausted:
-        pause = (answer.retry_after or WINDOW) if throttled else WINDOW
+    pause = (answer.retry_after or WINDOW) if throttled else answer.exhausted
+    if pause:
         await budget.push_back(
             channel.engine, channel.account, route, pause=pause, throttled=throttled
         )

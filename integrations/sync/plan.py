@@ -181,6 +181,17 @@ def body_of(step: Step) -> dict[str, Any] | None:
             return dict(step.changes) or None
 
 
+def linked_to(plan: Plan) -> str | None:
+    """eMAG's id that the plan ties the row to, whatever else it says."""
+    match plan:
+        case Do():
+            return plan.then.emag_id
+        case Withdrawn():
+            return None
+        case _:
+            return plan.emag_id
+
+
 def withdrawn(known: Known, row: ErpRow | None, copy: Order | Return | None) -> Withdrawn | Refused:
     """The plan for a row that the ERP deleted (None) or takes back."""
     how = "deleted" if row is None else f"set to {row.status}"

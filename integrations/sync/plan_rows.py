@@ -15,7 +15,7 @@ from integrations.ledger.issued import issued_for
 from integrations.sync.abreast import abreast
 from integrations.sync.channel import Channel
 from integrations.sync.documents import DocumentUnreachableError, fetch_document
-from integrations.sync.plan import Do, Plan
+from integrations.sync.plan import Do, Plan, linked_to
 from integrations.sync.plan_cancellations import plan_cancellation
 from integrations.sync.plan_invoices import plan_invoice
 from integrations.sync.plan_returns import plan_return
@@ -74,8 +74,9 @@ async def _return_planner(channel: Channel, batch: Batch, works: Sequence[Work])
         assert row is None or isinstance(row, ReturnRow)
         others = frozenset(emag_id for emag_id, owner in taken.items() if owner != work.claim.id)
         made = plan_return(row, work.known, copy.returns, others, datetime.now(UTC))
-        if isinstance(made, Do):
-            batch.linked[made.steps[0].subject] = work.claim.id
+        linked = linked_to(made)
+        if linked is not None:
+            batch.linked[int(linked)] = work.claim.id
         return made
 
     return plan

@@ -34,6 +34,9 @@ MOST_ELEMENTS = 3500
 # What the intent's commit takes before a request can leave, in seconds.
 LEAD = 0.040
 
+# Verdicts that prove that nothing of the lot was applied.
+NOT_APPLIED = frozenset({Verdict.THROTTLED, Verdict.UNAVAILABLE})
+
 # Lost requests in a row after which eMAG counts as down.
 LOST_IN_A_ROW = 3
 
@@ -42,6 +45,15 @@ _INTEND = """
            reductions = coalesce(i.reductions, t.reductions)
       FROM jsonb_to_recordset(CAST(:intents AS jsonb)) AS i(id bigint, reductions jsonb)
      WHERE t.id = i.id
+"""
+
+
+# What was proved not to have reached eMAG leaves no trace in the books.
+_TAKE_BACK = """
+    UPDATE {table} t SET sent_at = CASE WHEN i.sent THEN t.sent_at END, reductions = i.reductions
+      FROM jsonb_to_recordset(CAST(:intents AS jsonb)) AS i(id bigint, sent boolean,
+           reductions jsonb)
+     WHERE t.id = i.id AND t.emag_order_id = ANY(:orders)
 """
 
 
@@ -140,9 +152,47 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
         lot, call = sent
         answer = await channel.client.exchange(lot.route, lot.body, path_id=lot.path_id)
     await note_answer(channel, lot.route, call, answer)
+    await _take_back(channel, batch, _not_applied(lot, answer))
     if answer.verdict is not Verdict.UNKNOWN:
         batch.doubtful -= orders
     _note_verdict(channel, batch, lot, answer)
+
+
+def _not_applied(lot: Lot, answer: Answer) -> Sequence[Item]:
+    """The items of which the answer proves that nothing was done."""
+    if answer.verdict in NOT_APPLIED:
+        return lot.items
+    if answer.verdict is not Verdict.REFUSED:
+        return ()
+    return [item for item in lot.items if _refusal(lot, item, answer) is not None]
+
+
+def _refusal(lot: Lot, item: Item, answer: Answer) -> str | None:
+    """Why eMAG refused this very item, if it did: it names it, or there was no other."""
+    named = answer.named.get(item.step.subject)
+    return answer.text() if named is None and len(lot.items) == 1 else named
+
+
+async def _take_back(channel: Channel, batch: Batch, items: Sequence[Item]) -> None:
+    """Forget intents that came to nothing: the books say what they said before them."""
+    if not items:
+        return
+    before = [
+        {
+            "id": item.work.claim.id,
+            "sent": item.work.known.sent,
+            "reductions": known.to_json() if (known := item.work.known.reductions) else None,
+        }
+        for item in items
+    ]
+    async with channel.engine.begin() as connection:
+        orders = [item.work.claim.order_id for item in items]
+        platform = channel.account.platform
+        held = await leases.lock_held(connection, platform, orders, batch.token, late=True)
+        await connection.execute(
+            text(_TAKE_BACK.format(table=BOOKS[batch.kind].name)),
+            {"intents": orjson.dumps(before).decode(), "orders": sorted(held)},
+        )
 
 
 async def _intend_in_time(channel: Channel, batch: Batch, lot: Lot) -> tuple[Lot, Call] | None:
@@ -165,6 +215,7 @@ async def _intend_in_time(channel: Channel, batch: Batch, lot: Lot) -> tuple[Lot
             channel.tally.waited += slot.waited
             return lot, call
         await close_unsent(channel.engine, call)
+        await _take_back(channel, batch, lot.items)
 
 
 async def _intend(
@@ -256,11 +307,8 @@ def _refused(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
     A refusal that names nobody is halved down to single items.
     """
     channel.tally.lost_in_a_row = 0
-    alone = len(lot.items) == 1
     for item in lot.items:
-        message = answer.named.get(item.step.subject)
-        if message is None and alone:
-            message = answer.text()
+        message = _refusal(lot, item, answer)
         if message is not None:
             end(item.work, State.REFUSED, reason=f"eMAG refused it: {message}")
         else:
@@ -291,6 +339,8 @@ def _unknown(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
             reason="eMAG's answer was lost: its state is read once the request is surely dead",
             delay=channel.timings.surely_dead,
         )
+    if answer.cause not in GENERAL:
+        return
     channel.tally.lost_in_a_row += 1
     if channel.tally.lost_in_a_row >= LOST_IN_A_ROW:
         channel.tally.outage = OutageError.of(answer)

@@ -158,4 +158,4 @@ def steps() -> Iterator[str]:
     yield from _TABLES
     yield from _CALLS
     yield _PREPARE_CALLS
-    yield "SELECT app.emag_prepare_calls(14)"
+    yield "DO $emag$ BEGIN PERFORM app.emag_prepare_calls(14); END $emag$"

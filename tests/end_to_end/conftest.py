@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import zlib
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,11 +24,15 @@ from integrations.erp.schema import read_schema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import open_engine
+from integrations.ledger.replay import Reference, replay
 from integrations.ledger.timings import Timings
+from integrations.sandbox.documents import DocumentKind
 from integrations.sandbox.market import Market
 from integrations.sync.channel import Channel, Tally
 from integrations.sync.plan_cancellations import Policy
+from migrations.run import upgrade
 from tasks.call import mirror_issued
+from tests.migrations import existing_erp
 
 QUICK = Timings(
     quiet=0.0,
@@ -36,9 +43,9 @@ QUICK = Timings(
     renew=5.0,
     copy_age=20.0,
     budget_wait=20.0,
-    look_again=0.0,
-    backoff_first=0.0,
-    backoff_most=0.0,
+    look_again=900.0,
+    backoff_first=30.0,
+    backoff_most=3600.0,
     pause=0.0,
 )
 
@@ -69,6 +76,53 @@ FILLED: Mapping[str, Mapping[str, object]] = {
 }
 PRICES = {"unit_price": 1, "total_amount": 1}
 
+_MOMENT = datetime(2026, 11, 2)  # noqa: DTZ001
+_TIMES = {"created_at": _MOMENT, "updated_at": _MOMENT}
+_OWNER = {"account_type": "main", "customer_name": "Ana Exemplu", **_TIMES}
+_REFUND = {"refund_amount": 0, "refund_processed": False}
+_ITEM = {"sku": "CANA-350", "product_name": "Cana", "quantity": 1, **_REFUND, **_TIMES}
+
+FILLED_FIRST: Mapping[str, Mapping[str, object]] = {
+    "return_requests": {
+        "status": "APPROVED",
+        "reason": "OTHER",
+        "refund_method": "ORIGINAL_PAYMENT",
+        **_REFUND,
+        **_OWNER,
+    },
+    "return_items": {
+        "condition": "new",
+        "status": "PENDING",
+        "approved_quantity": 0,
+        "rejected_quantity": 0,
+        **_ITEM,
+    },
+    "cancellation_requests": {
+        "status": "PENDING",
+        "reason": "INVENTORY_UNAVAILABLE",
+        "cancellation_fee": 0,
+        "currency": "RON",
+        "refund_status": "PENDING",
+        "stock_restored": False,
+        **_REFUND,
+        **_OWNER,
+    },
+    "cancellation_items": {"stock_to_restore": 0, "stock_restored": False, **_ITEM},
+    "invoices": {
+        **FILLED["invoices"],
+        "status": "ISSUED",
+        "invoice_type": "SALES_INVOICE",
+        "subtotal": 0,
+        "tax_amount": 0,
+        "total_amount": 0,
+        "currency": "RON",
+        "paid_amount": 0,
+        "pdf_generated": False,
+        **_OWNER,
+    },
+}
+"""The same for an ERP that was there first: native enums, nothing has a default."""
+
 
 @dataclass
 class Erp:
@@ -76,10 +130,11 @@ class Erp:
 
     engine: AsyncEngine
     numbers: int = 0
+    filled: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: FILLED)
 
     async def insert(self, table: str, **columns: object) -> int:
         """Insert one row in a transaction of its own; its id."""
-        values = {**FILLED.get(table, {}), **columns}
+        values = {**self.filled.get(table, {}), **columns}
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         async with self.engine.begin() as connection:
@@ -148,6 +203,15 @@ class Shop:
     channel: Channel
     reports: list[Report] = field(default_factory=list)
 
+    def switch(self, **changes: Any) -> None:
+        """Let the sandbox behave in another way."""
+        self.market.switches = replace(self.market.switches, **changes)
+
+    def document(self, name: str, kind: DocumentKind = "pdf") -> str:
+        """The address of a document that the seller serves."""
+        host = self.channel.account.base_url.removesuffix("/api-3")
+        return host + self.market.add_document(name, kind=kind)
+
     async def run(self, kind: Kind, **changes: Any) -> Report:
         """One run of a kind's way out, with changes to the channel for this run."""
         channel = replace(self.channel, tally=Tally(), **changes)
@@ -169,6 +233,45 @@ class Shop:
             )
             return dict(found.mappings().one())
 
+    async def state(self, kind: Kind, row_id: int) -> str:
+        """Where an ERP row stands, and what for if it waits: `waiting:document`."""
+        books = await self.books(kind, row_id)
+        waiting_for = books["waiting_for"]
+        return f"{books['sync_state']}:{waiting_for}" if waiting_for else str(books["sync_state"])
+
+    async def reason(self, kind: Kind, row_id: int) -> str:
+        """What our books say to a person about an ERP row."""
+        return str((await self.books(kind, row_id))["error_message"])
+
+    async def queued(self, kind: Kind) -> set[int]:
+        """The ERP rows that our books know."""
+        books = BOOKS[kind]
+        return {
+            row["id"] for row in await self.sql(f"SELECT {books.erp_id} AS id FROM {books.name}")
+        }
+
+    async def replay(self, kind: Kind, row_id: int) -> None:
+        """Queue a row again by hand."""
+        assert await replay(self.channel.engine, [Reference(kind, row_id)]) == []
+
+    async def later(self) -> None:
+        """Time passes: what rested is due, and the leases of lost requests have run out."""
+        for books in BOOKS.values():
+            await self.sql(
+                f"UPDATE {books.name} SET next_attempt_at = clock_timestamp()"
+                " WHERE sync_state IN ('pending', 'waiting', 'in_doubt')"
+            )
+        await self.sql("UPDATE app.emag_order_leases SET expires_at = clock_timestamp()")
+
+    async def sent(self, route: str) -> list[dict[str, Any]]:
+        """The entities of our requests to a route as they were recorded, oldest first."""
+        calls = await self.sql(
+            "SELECT request FROM app.emag_api_calls WHERE route = :route AND verdict <> 'unsent'"
+            " ORDER BY sent_at",
+            route=route,
+        )
+        return [entity for call in calls for entity in json.loads(zlib.decompress(call["request"]))]
+
     async def sql(self, statement: str, **values: object) -> list[dict[str, Any]]:
         """Run a statement on the database in a transaction of its own."""
         async with self.channel.engine.begin() as connection:
@@ -176,9 +279,9 @@ class Shop:
             return [dict(row) for row in result.mappings()] if result.returns_rows else []
 
 
-@pytest.fixture
-async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
-    """A shop whose waits are short; nothing illegal may ever have been asked of its eMAG."""
+@asynccontextmanager
+async def open_shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
+    """A shop whose waits are short, with one account."""
     engine = open_engine(database_url)
     async with engine.connect() as connection:
         schema = await read_schema(connection)
@@ -196,4 +299,37 @@ async def shop(database_url: str, market: Market, account: Account) -> AsyncIter
         )
         yield Shop(Erp(engine), market, channel)
     await engine.dispose()
+
+
+@pytest.fixture
+async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
+    """A shop on a fresh database; nothing illegal may ever have been asked of its eMAG."""
+    async with open_shop(database_url, market, account) as shop:
+        yield shop
+    assert market.journal.violations() == []
+
+
+@pytest.fixture
+async def fbe(shop: Shop, account: Account) -> AsyncIterator[Shop]:
+    """The seller's second account in `shop`, "fbe", for the orders that eMAG fulfils."""
+    second = replace(account, name="fbe", account_type="fbe")
+    shop.channel = replace(shop.channel, accounts={"main": account, "fbe": second})
+    async with open_client(second, deadline=QUICK.deadline) as client:
+        yield Shop(shop.erp, shop.market, replace(shop.channel, account=second, client=client))
+
+
+@pytest.fixture
+def first_url(bare_database_url: str) -> str:
+    """URL of a migrated database whose ERP was there first."""
+    existing_erp.install(bare_database_url)
+    upgrade(bare_database_url)
+    return bare_database_url
+
+
+@pytest.fixture
+async def erp_first(first_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
+    """A shop whose ERP was there first; nothing illegal may ever have been asked of its eMAG."""
+    async with open_shop(first_url, market, account) as shop:
+        shop.erp.filled = FILLED_FIRST
+        yield shop
     assert market.journal.violations() == []

@@ -26,7 +26,7 @@ _CATALOG = r"""
       FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
      WHERE relnamespace = 'app'::regnamespace
     UNION ALL
-    SELECT 'trigger', tgrelid::regclass || '.' || tgname, tgenabled || ' ' || pg_get_triggerdef(t.oid)
+    SELECT 'trigger', tgrelid::regclass || '.' || tgname, concat_ws(' ', tgenabled, pg_get_triggerdef(t.oid))
       FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
      WHERE relnamespace = 'app'::regnamespace AND NOT tgisinternal
     UNION ALL

@@ -186,7 +186,7 @@ async def test_a_429_says_how_long_to_wait_if_emag_does(
         read, write = await answers(server.account)
         assert read.verdict is write.verdict is Verdict.THROTTLED
         assert write.retry_after == retry_after
-        assert write.window_exhausted
+        assert write.exhausted == 3.0
         assert write.text() == "API rate limit exceeded"
 
 

@@ -251,18 +251,20 @@ def test_retry_after_may_be_a_date() -> None:
 @pytest.mark.parametrize(
     ("headers", "exhausted"),
     [
-        ({}, False),
-        ({"X-RateLimit-Remaining-3second": "1"}, False),
-        ({"X-RateLimit-Remaining-3second": "0"}, True),
-        ({"x-ratelimit-remaining-minute": " 0 "}, True),
-        ({"X-RateLimit-Limit-3second": "0"}, False),
+        ({}, None),
+        ({"X-RateLimit-Remaining-3second": "1"}, None),
+        ({"X-RateLimit-Remaining-3second": "0"}, 3.0),
+        ({"x-ratelimit-remaining-minute": " 0 "}, 60.0),
+        ({"x-ratelimit-remaining-second": "0"}, None),
+        ({"x-ratelimit-remaining-fortnight": "0"}, None),
+        ({"X-RateLimit-Limit-3second": "0"}, None),
     ],
 )
 def test_an_exhausted_window_is_noticed_on_every_answer(
-    headers: dict[str, str], exhausted: bool
+    headers: dict[str, str], exhausted: float | None
 ) -> None:
-    assert judge(ORDER_READ, 200, headers, envelope(error=False)).window_exhausted is exhausted
-    assert judge(ORDER_READ, 429, headers, b"").window_exhausted is exhausted
+    assert judge(ORDER_READ, 200, headers, envelope(error=False)).exhausted == exhausted
+    assert judge(ORDER_READ, 429, headers, b"").exhausted == exhausted
 
 
 @pytest.mark.parametrize(

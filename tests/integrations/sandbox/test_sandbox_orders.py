@@ -179,9 +179,7 @@ class TestEditing:
     async def test_quantities_go_up_and_down(self, seller: Seller, status: int) -> None:
         order = seller.market.add_order({"id": ORDER, "status": status, "products": TWO_LINES})
         first, second = order["products"]
-        answer = await seller.save(
-            products=[{**first, "quantity": 1}, {**second, "quantity": 4}]
-        )
+        answer = await seller.save(products=[{**first, "quantity": 1}, {**second, "quantity": 4}])
         assert saved(answer)
         assert lines_of(await seller.order()) == [("1001", 1, 0, 1), ("1003", 4, 0, 1)]
         changes = [(e.line, e.from_, e.to) for e in seller.market.journal.effects]
@@ -388,9 +386,7 @@ class TestStorno:
     async def test_card_orders_can_be_returned_in_part_unless_switched(
         self, seller: Seller
     ) -> None:
-        seller.market.add_order(
-            {"id": 7, "status": 4, "payment_mode_id": 3, "products": TWO_LINES}
-        )
+        seller.market.add_order({"id": 7, "status": 4, "payment_mode_id": 3, "products": TWO_LINES})
         first, second = (await seller.order(7))["products"]
         lines = [{**first, "quantity": 1}, second]
         seller.switch(card_partial_storno=False)
@@ -408,9 +404,7 @@ class TestStorno:
 
 class TestFulfilledByEmag:
     @pytest.mark.parametrize("status", range(6))
-    async def test_nothing_of_such_an_order_can_be_saved(
-        self, seller: Seller, status: int
-    ) -> None:
+    async def test_nothing_of_such_an_order_can_be_saved(self, seller: Seller, status: int) -> None:
         order = seller.market.add_order({"id": ORDER, "status": status, "type": 2})
         assert not saved(await seller.post("order/save", [order]))
 

@@ -115,15 +115,21 @@ def carry(
     raise AssertionError("the plans never come to an end")
 
 
+def carry_cancellation(
+    row: CancellationRow, emag: Emag, applied: list[bool], known: Known = UNKNOWN
+) -> tuple[Plan, Known]:
+    return carry(lambda known: of_cancellation(row, emag, known), emag, applied, known)
+
+
 @given(cancellations(), orders(), st.lists(st.booleans(), max_size=4), st.booleans())
 def test_a_cancellation_has_one_effect_wherever_crashes_strike(
     row: CancellationRow, raw: Raw, applied: list[bool], drops: bool
 ) -> None:
     straight = Emag(raw, drops_lines=drops)
     first = of_cancellation(row, straight, UNKNOWN)
-    expected, _ = carry(lambda known: of_cancellation(row, straight, known), straight, [])
+    expected, _ = carry_cancellation(row, straight, [])
     crashing = Emag(raw, drops_lines=drops)
-    outcome, known = carry(lambda known: of_cancellation(row, crashing, known), crashing, applied)
+    outcome, known = carry_cancellation(row, crashing, applied)
     assert outcome == expected
     assert crashing.raw == straight.raw
     if isinstance(first, Do):
@@ -142,7 +148,7 @@ def test_parts_reach_the_targets_that_the_first_plan_stored(row: CancellationRow
     first = of_cancellation(row, emag, UNKNOWN)
     if not isinstance(first, Do) or first.reductions is None or first.reductions.whole:
         return
-    carry(lambda known: of_cancellation(row, emag, known), emag, [])
+    carry_cancellation(row, emag, [])
     assert emag.quantities() == {line.line_id: line.to for line in first.reductions.lines}
     assert emag.raw["status"] in {raw["status"], 2}
 
@@ -161,9 +167,7 @@ def test_edits_never_take_more_than_one_of_them_asks_nor_give_anything_back(
         if isinstance(plan, Do) and plan.reductions is not None and not plan.reductions.whole:
             targets = {line.line_id: line.to for line in plan.reductions.lines}
             low = {each: min(low[each], targets[each]) for each in low}
-        _, known = carry(
-            lambda known, row=row: of_cancellation(row, emag, known), emag, applied, known
-        )
+        _, known = carry_cancellation(row, emag, applied, known)
         after = emag.quantities()
         assert all(low[each] <= after[each] <= before[each] for each in before)
         before = after
@@ -179,7 +183,7 @@ def test_every_body_holds_what_was_read_and_changes_what_it_says(
         if body is None:
             continue
         kept["products"] = [line | step.lines.get(line["id"], {}) for line in kept["products"]]
-        assert body == kept | {"reason_cancellation": None} | step.changes
+        assert body == kept | {"reason_cancellation": None} | dict(step.changes)
         assert step.changes.keys() <= {"status", "reason_cancellation", "is_storno"}
 
 

@@ -1,0 +1,154 @@
+"""`emag-flows demo`: a shop's day goes to eMAG, with real parts and all on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from flows.cli.console import console
+from flows.cli.demo_shop import lay_out
+from flows.cli.demo_summary import show_summary
+from flows.prefect_server import prefect_server, settings_for
+from flows.report import Report
+from integrations.embedded import start_embedded
+from integrations.logs import configure
+from integrations.sandbox.market import DEFAULT_CREDENTIALS, Market
+from integrations.sandbox.server import API_PATH, serving
+from integrations.sandbox.switches import Switches
+
+ANSWER_SECONDS = 0.05
+QUIET_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything that the flows of the demo run against."""
+
+    database_url: str
+    market: Market
+    emag_url: str
+    prefect_url: str
+
+
+def demo(
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Keep everything running until Ctrl-C, to look around.")
+    ] = False,
+) -> int:
+    """Run the three syncs and the health check as Prefect flows on an invented shop."""
+    configure("WARNING")
+    return asyncio.run(_demo(console(), stay))
+
+
+async def _demo(screen: Console, stay: bool) -> int:
+    begun = time.monotonic()
+    with _workplace() as folder:
+        async with _stage(screen, folder) as stage:
+            with _step(screen, "an invented shop: the ERP's day, and what eMAG knows of it"):
+                host = stage.emag_url.removesuffix(API_PATH)
+                laid = await asyncio.to_thread(lay_out, stage.market, host, stage.database_url)
+            _configure_flows(stage, folder)
+            reports = await _run_flows(screen)
+            show_summary(screen, laid, reports, stage.market, time.monotonic() - begun)
+            if stay:
+                await _stay(screen, stage)
+    return 0
+
+
+@contextmanager
+def _workplace() -> Iterator[Path]:
+    """An empty folder to work in: no `.env` of a real shop lies there; gone afterwards."""
+    folder, before = Path(tempfile.mkdtemp(prefix="emag-demo-")), Path.cwd()
+    os.chdir(folder)
+    try:
+        yield folder
+    finally:
+        os.chdir(before)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def _stage(screen: Console, folder: Path) -> AsyncIterator[Stage]:
+    """Start all parts; the Prefect server takes longest, so it starts while the others do."""
+    market = Market(Switches(answer_seconds=ANSWER_SECONDS))
+    async with AsyncExitStack() as stack:
+        server = prefect_server(folder / "prefect")
+        prefect = asyncio.create_task(stack.enter_async_context(server))
+        try:
+            with _step(screen, "PostgreSQL, embedded"):
+                embedded = await asyncio.to_thread(start_embedded, folder / "postgres", fsync="off")
+                stack.callback(embedded.stop)
+            with _step(screen, "the ERP's tables, ours, and the capture of changes"):
+                await asyncio.to_thread(_upgrade, embedded.url)
+            emag_url = await stack.enter_async_context(serving(market))
+            screen.print(f"  eMAG, a faithful sandbox, at {emag_url}")
+            with _step(screen, "a Prefect server"):
+                prefect_url = await prefect
+        except BaseException:
+            prefect.cancel()
+            await asyncio.gather(prefect, return_exceptions=True)
+            raise
+        yield Stage(embedded.url, market, emag_url, prefect_url)
+
+
+def _upgrade(database_url: str) -> None:
+    from migrations.run import upgrade
+
+    upgrade(database_url)
+
+
+def _configure_flows(stage: Stage, folder: Path) -> None:
+    """This process becomes the shop's: the flows read their settings from its environment."""
+    for name in [name for name in os.environ if name.startswith(("EMAG_", "PREFECT_"))]:
+        del os.environ[name]
+    username, password = next(iter(DEFAULT_CREDENTIALS.items()))
+    os.environ |= settings_for(folder / "prefect", stage.prefect_url)
+    os.environ |= {
+        "DATABASE_URL": stage.database_url,
+        "EMAG_ENVIRONMENT": "sandbox",
+        "EMAG_BASE_URL": stage.emag_url,
+        "EMAG_USERNAME": username,
+        "EMAG_PASSWORD": password,
+        "EMAG_QUIET_SECONDS": str(QUIET_SECONDS),
+    }
+
+
+async def _run_flows(screen: Console) -> Sequence[Report]:
+    import flows
+
+    reports: list[Report] = []
+    with _step(screen, "flow cancellation-sync"):
+        reports += await flows.cancellation_sync()
+    with _step(screen, "flow rma-sync"):
+        reports += await flows.rma_sync()
+    with _step(screen, "flow invoice-sync"):
+        reports += await flows.invoice_sync()
+    with _step(screen, "flow health-check"):
+        await flows.health_check()
+    return reports
+
+
+async def _stay(screen: Console, stage: Stage) -> None:
+    screen.print(f"\nStill running until Ctrl-C: the flow runs at {stage.prefect_url[:-4]}")
+    screen.print(f"eMAG's journal: curl {stage.emag_url.removesuffix(API_PATH)}/sandbox/journal")
+    screen.print(f"the ERP's database: psql '{stage.database_url}'")
+    await asyncio.Event().wait()
+
+
+@contextmanager
+def _step(screen: Console, what: str) -> Iterator[None]:
+    begun = time.monotonic()
+    with screen.status(f"{what} ..."):
+        yield
+    screen.print(f"  {what} ({time.monotonic() - begun:.1f} s)")
