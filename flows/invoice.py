@@ -21,12 +21,12 @@ async def sync_invoices(parameters: SyncParameters) -> list[Report]:
 
 async def _sync(channel: Channel, parameters: SyncParameters, report: Report) -> None:
     """First learn what eMAG issued itself: no second fiscal document may appear for an order."""
+    if parameters.dry_run:
+        await preview(channel, Kind.INVOICE, parameters.limit, report)
+        return
     try:
         await mirror_issued(channel)
     except (OutageError, BudgetBusyError) as stopped:
         report.unreachable = str(stopped)
-        return
-    if parameters.dry_run:
-        await preview(channel, Kind.INVOICE, parameters.limit, report)
     else:
         await carry_out(channel, Kind.INVOICE, parameters.limit, report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 from flows.report import Problem, Report
 from integrations.erp.rows import Kind
@@ -37,8 +38,9 @@ async def carry_out(channel: Channel, kind: Kind, limit: int, report: Report) ->
     allowance = Allowance(limit)
     newest = await newest_change(channel.engine, kind)
     while True:
-        await fold_changes(channel)
-        await _carry_due(channel, kind, allowance, report)
+        # A row that comes out of this round waiting or failed is not looked at again in it.
+        due_by = await fold_changes(channel)
+        await _carry_due(channel, kind, allowance, report, due_by)
         rest = await unrested(channel, kind, newest)
         if rest is None or allowance.rows <= 0 or report.unreachable:
             break
@@ -46,13 +48,18 @@ async def carry_out(channel: Channel, kind: Kind, limit: int, report: Report) ->
     await write_back(channel, kind)
 
 
-async def _carry_due(channel: Channel, kind: Kind, allowance: Allowance, report: Report) -> None:
-    await asyncio.gather(*(_lane(channel, kind, allowance, report) for _ in range(LANES)))
+async def _carry_due(
+    channel: Channel, kind: Kind, allowance: Allowance, report: Report, due_by: datetime
+) -> None:
+    lanes = (_lane(channel, kind, allowance, report, due_by) for _ in range(LANES))
+    await asyncio.gather(*lanes)
 
 
-async def _lane(channel: Channel, kind: Kind, allowance: Allowance, report: Report) -> None:
+async def _lane(
+    channel: Channel, kind: Kind, allowance: Allowance, report: Report, due_by: datetime
+) -> None:
     while allowance.rows > 0 and not report.unreachable:
-        batch = await load_pending_rows(channel, kind, allowance.rows)
+        batch = await load_pending_rows(channel, kind, allowance.rows, due_by)
         if batch is None:
             return
         allowance.used(len(batch.works))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from integrations.erp.rows import Kind
 from integrations.ledger import changes, claims, leases
 from integrations.ledger.calls import tidy_calls
+from integrations.ledger.database import database_time
 from integrations.sync.channel import Channel
 from integrations.sync.work import Batch, batch_of
 from tasks.step import step
@@ -13,21 +16,24 @@ PAUSES = (1, 5, 15)
 
 
 @step("fold-changes", pauses=PAUSES)
-async def fold_changes(channel: Channel) -> int:
-    """Queue the ERP's rested changes, of all kinds and accounts; how many were consumed."""
+async def fold_changes(channel: Channel) -> datetime:
+    """Queue the ERP's rested changes, of all kinds and accounts; the database's time afterwards."""
     await tidy_calls(channel.engine)
-    return await changes.fold(
+    await changes.fold(
         channel.engine,
         channel.schema,
         channel.accounts,
         channel.timings,
         require_approval=channel.require_approval,
     )
+    return await database_time(channel.engine)
 
 
 @step("load-pending-rows", pauses=PAUSES)
-async def load_pending_rows(channel: Channel, kind: Kind, rows: int) -> Batch | None:
-    """Claim up to this many due rows with their orders; None when none is due."""
+async def load_pending_rows(
+    channel: Channel, kind: Kind, rows: int, due_by: datetime
+) -> Batch | None:
+    """Claim up to this many rows that were due by then, with their orders; None when none is."""
     token = leases.new_token()
     claimed = await claims.claim(
         channel.engine,
@@ -39,6 +45,7 @@ async def load_pending_rows(channel: Channel, kind: Kind, rows: int) -> Batch | 
         channel.holder,
         channel.timings,
         rows=min(rows, claims.BATCH),
+        due_by=due_by,
     )
     return batch_of(kind, token, claimed) if claimed else None
 

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from flows.cli.console import console
 from flows.cli.demo_shop import lay_out
-from flows.cli.demo_summary import show_summary
+from flows.cli.demo_summary import show_summary, show_what_next
 from flows.prefect_server import prefect_server, settings_for
 from flows.report import Report
 from integrations.embedded import start_embedded
@@ -60,9 +60,10 @@ async def _demo(screen: Console, stay: bool) -> int:
                 laid = await asyncio.to_thread(lay_out, stage.market, host, stage.database_url)
             _configure_flows(stage, folder)
             reports = await _run_flows(screen)
-            show_summary(screen, laid, reports, stage.market, time.monotonic() - begun)
+            show_summary(screen, laid, reports, stage.market, stage.database_url)
             if stay:
                 await _stay(screen, stage)
+    show_what_next(screen, time.monotonic() - begun)
     return 0
 
 

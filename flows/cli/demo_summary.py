@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import psycopg
-from psycopg import sql
+from psycopg import Connection, sql
 from rich.console import Console
 
 from flows.cli.console import table
@@ -18,28 +18,86 @@ from integrations.sandbox.market import Market
 
 WORDS = {Kind.RMA: "returns", Kind.CANCELLATION: "cancellations", Kind.INVOICE: "invoices"}
 NOT_QUEUED = "not for eMAG"
-
-_STATES = sql.SQL("""
-    SELECT sync_state, waiting_for, count(*) FROM app.{} WHERE NOT superseded GROUP BY 1, 2
-""")
-_REASONS = sql.SQL("""
-    SELECT {}, sync_state, error_message FROM app.{}
-     WHERE sync_state IN ('refused', 'in_doubt') OR waiting_for = 'person' ORDER BY 1
-""")
-WAITS = {
-    "emag_return": "for the customer to open the return at eMAG",
-    "emag_received": "for eMAG to say that the goods arrived, before they are rejected",
-    "document": "for a PDF",
-    "account": "for an account of that name in the settings",
-    "person": "for a person to choose",
+WAITING = {
+    "emag_return": "waiting for a return",
+    "emag_received": "waiting for goods",
+    "document": "waiting for a PDF",
+    "account": "waiting for an account",
+    "person": "waiting for a person",
 }
+
+_STATES = "SELECT sync_state, count(*) FROM app.{} WHERE NOT superseded GROUP BY 1"
+_OPEN = """
+    SELECT {}, sync_state, waiting_for, error_message FROM app.{}
+     WHERE sync_state <> 'synced' AND NOT superseded ORDER BY sync_state, 1
+"""
+
+TRY_NEXT = (
+    ("emag-flows demo --stay", "the same, and everything stays up to look around"),
+    ("emag-flows sandbox", "an eMAG to try your own client against"),
+    ("emag-flows db upgrade", "set up your own database (DATABASE_URL)"),
+    ("emag-flows run rma --dry-run", "see what would be sent to the real eMAG; sends nothing"),
+)
 
 
 def show_summary(
-    screen: Console, laid: Mapping[str, int], reports: Sequence[Report], stage: Stage
+    screen: Console,
+    laid: Mapping[str, int],
+    reports: Sequence[Report],
+    market: Market,
+    database_url: str,
 ) -> None:
-    """Print the demo's tables, read from our books as an operator's queries would."""
+    """Print the demo's tables, read from our books as an operator's own queries would."""
     with psycopg.connect(database_url) as connection:
         _show_states(screen, laid, connection)
-        _show_reasons(screen, connection)
+        _show_open_rows(screen, connection)
     _show_effort(screen, reports, market)
+
+
+def show_what_next(screen: Console, seconds: float) -> None:
+    """The last lines, once everything has ended."""
+    screen.print(f"\nDone in {seconds:.0f} s, and nothing is left running. Try next:")
+    for command, why in TRY_NEXT:
+        screen.print(f"  {command:<30} {why}")
+
+
+def _show_states(screen: Console, laid: Mapping[str, int], connection: Connection) -> None:
+    lines = []
+    for kind in Kind:
+        counts = _counts(connection, kind)
+        counts[NOT_QUEUED] = laid[ERP_TABLES[kind].name] - counts.total()
+        lines.append((kind, counts))
+    columns = [state.value for state in State] + [NOT_QUEUED]
+    columns = [column for column in columns if any(counts[column] for _, counts in lines)]
+    rows = [
+        (WORDS[kind], counts.total(), *(counts[column] for column in columns))
+        for kind, counts in lines
+    ]
+    screen.print()
+    screen.print(table("What became of the ERP's rows", ["", "rows", *columns], rows))
+
+
+def _counts(connection: Connection, kind: Kind) -> Counter[str]:
+    query = sql.SQL(_STATES).format(sql.Identifier(BOOKS[kind].table))
+    return Counter(dict(connection.execute(query).fetchall()))
+
+
+def _show_open_rows(screen: Console, connection: Connection) -> None:
+    rows = []
+    for kind, books in BOOKS.items():
+        query = sql.SQL(_OPEN).format(sql.Identifier(books.erp_id), sql.Identifier(books.table))
+        for row_id, state, event, reason in connection.execute(query).fetchall():
+            rows.append((f"{kind}:{row_id}", WAITING.get(event, state), reason))
+    screen.print()
+    screen.print(table("What is not settled, and why", ["row", "state", "why"], rows))
+
+
+def _show_effort(screen: Console, reports: Sequence[Report], market: Market) -> None:
+    requests: Counter[str] = Counter()
+    for report in reports:
+        requests.update(report.requests)
+    routes = ", ".join(f"{count} {route}" for route, count in requests.most_common())
+    throttled = sum(1 for request in market.journal.requests if request.throttled)
+    forbidden = len(list(market.journal.violations()))
+    screen.print(f"\nIt took {requests.total()} requests to eMAG: {routes}.")
+    screen.print(f"eMAG's journal: {throttled} over a limit, {forbidden} against a rule.")

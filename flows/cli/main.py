@@ -90,12 +90,12 @@ def answer(arguments: Sequence[str]) -> int:
             list(arguments) or ["--help"], prog_name="emag-flows", standalone_mode=False
         )
     except TyperException as error:
-        return _say(error.format_message(), USAGE)
+        return _say(f"{error.format_message().rstrip('.')}; see `{_path(error)} --help`", USAGE)
     except Abort:
-        return INTERRUPTED
+        code = INTERRUPTED
     except Exception as error:
         return _failed(_innermost(error))
-    return int(code or 0)
+    return _say("interrupted", code) if code == INTERRUPTED else int(code or 0)
 
 
 def _load(name: str) -> Any:
@@ -106,6 +106,11 @@ def _load(name: str) -> Any:
         single.command(name)(found)
         found = single
     return typer.main.get_command(found)
+
+
+def _path(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "emag-flows"
 
 
 def _innermost(error: Exception) -> Exception:
@@ -134,3 +139,7 @@ def _message(error: Exception) -> str:
 def _say(text: str, code: int) -> int:
     print(f"emag-flows: {' '.join(text.split())}", file=sys.stderr)
     return code
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
@@ -21,6 +21,9 @@ from integrations.emag.routes import Route
 from integrations.emag.verdicts import Answer, AnswerSizeError, judge, judge_failure
 
 LARGEST_ANSWER: Final = 64 * 2**20
+
+Departing = Callable[[], Awaitable[None]]
+Trace = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
 Body = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
@@ -45,8 +48,19 @@ class EmagClient:
         self._deadline = deadline
         self._largest = largest
 
-    async def exchange(self, route: Route, body: Body, *, path_id: int | None = None) -> Answer:
-        """Send one request and say what came of it, at the latest after the deadline.
+    async def exchange(
+        self,
+        route: Route,
+        body: Body,
+        *,
+        path_id: int | None = None,
+        departing: Departing | None = None,
+    ) -> Answer:
+        """Send one request and say what came of it, at the latest a deadline after it left.
+
+        `departing` is awaited when the connection stands and nothing has been sent yet, so that a
+        request leaves at its instant whatever connecting took. What it raises passes through, and
+        then nothing was sent.
 
         Entities to save go as a list, which becomes `{"data": [...]}`; the filters of a read as a
         mapping, whose nulls are left out (API facts: Body shape). `path_id` fills the route's
@@ -57,8 +71,9 @@ class EmagClient:
         received = _Received()
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._deadline):
-                status = await self._receive(path, content, received)
+            async with asyncio.timeout(None) as limit:
+                trace = _on_departure(departing, limit, self._deadline)
+                status = await self._receive(path, content, received, trace)
         except (httpx.HTTPError, AnswerSizeError, OSError) as failure:
             return judge_failure(
                 route,
@@ -70,8 +85,10 @@ class EmagClient:
         seconds = time.monotonic() - began
         return judge(route, status, received.headers, bytes(received.body), seconds)
 
-    async def _receive(self, path: str, content: bytes, received: _Received) -> int:
-        async with self._http.stream("POST", path, content=content) as response:
+    async def _receive(self, path: str, content: bytes, received: _Received, trace: Trace) -> int:
+        async with self._http.stream(
+            "POST", path, content=content, extensions={"trace": trace}
+        ) as response:
             received.status = response.status_code
             received.headers = response.headers
             async for chunk in response.aiter_bytes():
@@ -91,9 +108,9 @@ async def open_client(
 ) -> AsyncIterator[EmagClient]:
     """A client for an account; `deadline` is in seconds, over all of a request and its answer.
 
-    Waiting for a free connection, connecting and TLS get a quarter of the deadline each, so that
-    a request that the deadline itself ends has most likely left and counts as sent. Cookies are
-    not kept: they would tie concurrent requests to one session of eMAG's.
+    Waiting for a free connection, connecting and TLS come before it and get a quarter of it each:
+    a request that the deadline itself ends has left. Cookies are not kept: they would tie
+    concurrent requests to one session of eMAG's.
     """
     async with httpx.AsyncClient(
         base_url=account.base_url,
@@ -114,6 +131,18 @@ async def open_client(
         http2=False,
     ) as http:
         yield EmagClient(account, http, deadline, largest_answer)
+
+
+def _on_departure(departing: Departing | None, limit: asyncio.Timeout, deadline: float) -> Trace:
+    """Await `departing` just before the first byte leaves, and let the deadline run from then."""
+
+    async def trace(event: str, _: Mapping[str, Any]) -> None:
+        if event == "http11.send_request_headers.started":
+            if departing is not None:
+                await departing()
+            limit.reschedule(asyncio.get_running_loop().time() + deadline)
+
+    return trace
 
 
 def _path(route: Route, path_id: int | None) -> str:

@@ -65,7 +65,7 @@ async def reserve(
     route: Route,
     *,
     longest: float,
-    lead: float = 0.005,
+    lead: float = 0.0,
 ) -> Slot:
     """The next free instant for a request on this route.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -26,7 +27,8 @@ _DUE = """
     SELECT t.id, t.emag_order_id FROM {table} t
      WHERE t.account_type = :account AND NOT t.superseded
        AND t.sync_state IN ('pending', 'waiting', 'in_doubt')
-       AND t.next_attempt_at <= clock_timestamp() AND t.emag_order_id IS NOT NULL
+       AND t.next_attempt_at <= least(clock_timestamp(), CAST(:due_by AS timestamptz))
+       AND t.emag_order_id IS NOT NULL
        AND NOT EXISTS (SELECT FROM app.emag_order_leases l
                         WHERE l.platform = :platform AND l.emag_order_id = t.emag_order_id
                           AND l.expires_at > clock_timestamp())
@@ -72,12 +74,16 @@ async def claim(
     timings: Timings,
     *,
     rows: int = BATCH,
+    due_by: datetime | None = None,
 ) -> list[Claim]:
-    """Lease the orders of up to this many due rows and read the rows; empty when none is due."""
+    """Lease the orders of up to this many due rows and read the rows; empty when none is due.
+
+    Rows that became due after `due_by` are left for another run.
+    """
     books = BOOKS[kind]
     while True:
         async with engine.begin() as connection:
-            due = await _due(connection, kind, account, rows)
+            due = await _due(connection, kind, account, rows, due_by)
             if not due:
                 return []
             held = await leases.take(
@@ -95,7 +101,11 @@ async def claim(
 
 
 async def _due(
-    connection: AsyncConnection, kind: Kind, account: Account, rows: int
+    connection: AsyncConnection,
+    kind: Kind,
+    account: Account,
+    rows: int,
+    due_by: datetime | None,
 ) -> dict[int, int]:
     books = BOOKS[kind]
     found = await connection.execute(
@@ -105,6 +115,7 @@ async def _due(
             "platform": account.platform,
             "kind": kind.value,
             "rows": rows,
+            "due_by": due_by,
         },
     )
     return {row.id: row.emag_order_id for row in found}

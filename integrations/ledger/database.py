@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 SCHEMA = "app"
@@ -33,6 +35,13 @@ def open_engine(database_url: str, connections: int = 5) -> AsyncEngine:
         pool_timeout=30,
         connect_args={"prepare_threshold": None, "connect_timeout": 10},
     )
+
+
+async def database_time(engine: AsyncEngine) -> datetime:
+    """The time by which all of our books go, whatever this host's clock says."""
+    async with autocommit(engine) as connection:
+        now: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    return now
 
 
 @asynccontextmanager

@@ -112,7 +112,7 @@ def _checked(order: Json, item: Json) -> Json:
         raise RefusalError("rule", f"name must have 1 to {LONGEST_NAME} characters")
     if not isinstance(url, str) or not 1 <= len(url) <= LONGEST_URL:
         raise RefusalError("rule", f"url must have 1 to {LONGEST_URL} characters")
-    if urlsplit(url).scheme not in ("http", "https"):
+    if not _can_be_fetched(url):
         raise RefusalError("rule", "url must be an address that can be downloaded")
     kind = whole(item.get("type", 1))
     if kind not in TYPES:
@@ -126,6 +126,14 @@ def _checked(order: Json, item: Json) -> Json:
             raise RefusalError("rule", "the product has a warranty already")
     given = {"name": name, "url": url, "type": kind, "force_download": int(truth(force))}
     return complete_attachment(order, given)
+
+
+def _can_be_fetched(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def _line(order: Json, item: Json) -> Json:

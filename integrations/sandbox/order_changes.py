@@ -53,6 +53,8 @@ def changes_asked(market: Market, order: Json, item: Json) -> Changes:
     changes = Changes()
     if "products" not in item:
         return changes
+    if not isinstance(item["products"], list):
+        raise RefusalError("rule", "Field products must be a list")
     known = {line["id"]: line for line in order["products"]}
     named: set[int] = set()
     for sent in sent_lines(item):

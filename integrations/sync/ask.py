@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from tenacity import (
@@ -23,6 +25,10 @@ from integrations.sync.channel import Channel
 from integrations.sync.outage import OutageError
 
 ATTEMPTS = 4
+
+# What entering a read takes before it can leave, in seconds.
+LEAD = 0.005
+
 WINDOW = 3.0
 
 # Asking again at once cannot help these.
@@ -98,26 +104,52 @@ async def _ask_once(
 ) -> Answer:
     """One request. Raises _UnansweredError where another may be answered."""
     async with channel.gate:
-        while True:
-            if channel.tally.outage:
-                raise channel.tally.outage
-            slot = await budget.reserve(
-                channel.engine,
-                channel.account,
-                route,
-                longest=channel.timings.budget_wait,
-                lead=0.010,
+        slot = await reserve_slot(channel, route, LEAD)
+        call = await _enter(channel, route, body, subject, slot)
+        try:
+            answer = await channel.client.exchange(
+                route, body, departing=partial(hold, channel, route, slot)
             )
-            call = await _enter(channel, route, body, subject, slot)
-            if await slot.reached(channel.timings.slot_tolerance):
-                break
+        except budget.BudgetBusyError:
             await close_unsent(channel.engine, call)
-        channel.tally.waited += slot.waited
-        answer = await channel.client.exchange(route, body)
+            raise
     await note_answer(channel, route, call, answer)
     if _worth_repeating(answer):
         raise _UnansweredError(answer)
     return answer
+
+
+async def reserve_slot(channel: Channel, route: Route, lead: float) -> budget.Slot:
+    """The next slot of the request budget, unless it is known that eMAG cannot be asked."""
+    if channel.tally.outage:
+        raise channel.tally.outage
+    slot = await budget.reserve(
+        channel.engine,
+        channel.account,
+        route,
+        longest=channel.timings.budget_wait,
+        lead=lead,
+    )
+    channel.tally.waited += slot.waited
+    return slot
+
+
+async def hold(channel: Channel, route: Route, slot: budget.Slot) -> None:
+    """Wait for the slot on the open connection; a slot that was missed is dropped and taken anew.
+
+    Raises:
+        BudgetBusyError: there is no other slot before the request must have left.
+    """
+    latest = slot.at + channel.timings.budget_wait
+    while not await slot.reached(channel.timings.slot_tolerance):
+        longest = max(0.0, latest - time.monotonic())
+        slot = await budget.reserve(channel.engine, channel.account, route, longest=longest)
+
+
+def longest_life(channel: Channel, slot: budget.Slot) -> float:
+    """Seconds from now until a request that takes this slot, or a later one, is surely dead."""
+    wait = max(0.0, slot.at - time.monotonic())
+    return wait + channel.timings.budget_wait + channel.timings.surely_dead
 
 
 async def _enter(
@@ -131,7 +163,7 @@ async def _enter(
             route,
             subject,
             body,
-            life=slot.waited + channel.timings.deadline,
+            life=longest_life(channel, slot) - channel.timings.settle,
             sealer=channel.sealer,
         )
 

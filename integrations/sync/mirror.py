@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from integrations.emag.routes import CUSTOMER_INVOICE_READ
-from integrations.emag.wire import read_issued_invoice
+from integrations.emag.wire import IssuedInvoice, read_issued_invoice
 from integrations.ledger.calls import Subject
 from integrations.ledger.issued import mirrored_since, mirrored_until, store_issued
 from integrations.sync.ask import ask
@@ -24,32 +25,35 @@ async def mirror_issued_invoices(channel: Channel) -> int:
         OutageError, BudgetBusyError, ReadRefusedError: eMAG could not be asked.
         WireError: an invoice came without its number.
     """
-    today = datetime.now(UTC).astimezone(channel.account.zone).date()
-    since = await mirrored_since(channel.engine, channel.account.name, today)
+    account, today = channel.account, _today(channel)
     count = 0
-    for page in range(1, MOST_PAGES + 1):
-        read = await _mirror_page(channel, since, today + timedelta(days=1), page)
-        count += read
-        if read < PAGE:
-            break
-    await mirrored_until(channel.engine, channel.account.name, today)
+    async for invoices in _pages(channel, today):
+        count += len(invoices)
+        await store_issued(channel.engine, account.platform, account.name, invoices)
+    await mirrored_until(channel.engine, account.name, today)
     return count
 
 
-async def _mirror_page(channel: Channel, since: date, until: date, page: int) -> int:
-    body = {
-        "date_start": since.isoformat(),
-        "date_end": until.isoformat(),
-        "itemsPerPage": PAGE,
-        "currentPage": page,
-    }
-    rows = await ask(channel, CUSTOMER_INVOICE_READ, body, Subject())
-    invoices = {each.number: each for each in map(read_issued_invoice, rows)}
-    if invoices:
-        await store_issued(
-            channel.engine,
-            channel.account.platform,
-            channel.account.name,
-            list(invoices.values()),
-        )
-    return len(rows)
+async def look_at_issued_invoices(channel: Channel) -> list[IssuedInvoice]:
+    """The invoices that a mirroring would store now; raises the same."""
+    return [each async for page in _pages(channel, _today(channel)) for each in page]
+
+
+async def _pages(channel: Channel, today: date) -> AsyncIterator[Sequence[IssuedInvoice]]:
+    since = await mirrored_since(channel.engine, channel.account.name, today)
+    for number in range(1, MOST_PAGES + 1):
+        body = {
+            "date_start": since.isoformat(),
+            "date_end": (today + timedelta(days=1)).isoformat(),
+            "itemsPerPage": PAGE,
+            "currentPage": number,
+        }
+        rows = await ask(channel, CUSTOMER_INVOICE_READ, body, Subject())
+        invoices = {each.number: each for each in map(read_issued_invoice, rows)}
+        yield list(invoices.values())
+        if len(rows) < PAGE:
+            return
+
+
+def _today(channel: Channel) -> date:
+    return datetime.now(UTC).astimezone(channel.account.zone).date()

@@ -105,6 +105,8 @@ async def _invoice_planner(channel: Channel, batch: Batch, works: Sequence[Work]
     issued = await issued_for(
         channel.engine, channel.account.platform, [work.claim.order_id for work in works]
     )
+    for each in batch.issued:
+        issued.setdefault(each.order_id or 0, []).append(each)
 
     async def plan(work: Work, copy: Copy) -> Plan:
         row = work.claim.row

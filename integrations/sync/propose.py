@@ -11,6 +11,7 @@ from integrations.ledger.claims import Claim
 from integrations.ledger.leases import new_token
 from integrations.sync.channel import Channel
 from integrations.sync.documents import DocumentUnreachableError
+from integrations.sync.mirror import look_at_issued_invoices
 from integrations.sync.plan import Do, Plan
 from integrations.sync.plan_rows import Planner, planner_for
 from integrations.sync.read import read_copies
@@ -35,6 +36,8 @@ async def propose(channel: Channel, kind: Kind, claims: Sequence[Claim]) -> list
         OutageError, BudgetBusyError: nothing can be asked of eMAG now.
     """
     batch = batch_of(kind, new_token(), claims)
+    if kind is Kind.INVOICE and claims:
+        batch.issued = await look_at_issued_invoices(channel)
     while unread := [work for work in batch.works if work.open and work.copy is None]:
         await read_copies(channel, batch, unread)
     planner = await planner_for(channel, batch, batch.works)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -22,7 +22,7 @@ from integrations.ledger.books import BOOKS, State
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Call, Subject, close_unsent, open_call
 from integrations.sync.abreast import abreast
-from integrations.sync.ask import note_answer
+from integrations.sync.ask import hold, longest_life, note_answer, reserve_slot
 from integrations.sync.channel import Channel
 from integrations.sync.outage import GENERAL, OutageError
 from integrations.sync.plan import Do, Step, body_of
@@ -140,17 +140,25 @@ def _split(items: Sequence[Item], cap: int) -> Iterator[Lot]:
 async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
     orders = {item.work.claim.order_id for item in lot.items}
     async with channel.gate:
+        slot = await reserve_slot(channel, lot.route, LEAD)
         batch.doubtful |= orders
-        try:
-            sent = await _intend_in_time(channel, batch, lot)
-        except (OutageError, BudgetBusyError):
-            batch.doubtful -= orders
-            raise
-        if sent is None:
+        intended = await _intend(channel, batch, lot, slot)
+        if intended is None:
             batch.doubtful -= orders
             return
-        lot, call = sent
-        answer = await channel.client.exchange(lot.route, lot.body, path_id=lot.path_id)
+        lot, call = intended
+        try:
+            answer = await channel.client.exchange(
+                lot.route,
+                lot.body,
+                path_id=lot.path_id,
+                departing=partial(hold, channel, lot.route, slot),
+            )
+        except BudgetBusyError:
+            await close_unsent(channel.engine, call)
+            await _take_back(channel, batch, lot.items)
+            batch.doubtful -= orders
+            raise
     await note_answer(channel, lot.route, call, answer)
     await _take_back(channel, batch, _not_applied(lot, answer))
     if answer.verdict is not Verdict.UNKNOWN:
@@ -195,34 +203,11 @@ async def _take_back(channel: Channel, batch: Batch, items: Sequence[Item]) -> N
         )
 
 
-async def _intend_in_time(channel: Channel, batch: Batch, lot: Lot) -> tuple[Lot, Call] | None:
-    """Commit the intent and wait for the slot; None where no row of the lot may be sent."""
-    while True:
-        if channel.tally.outage:
-            raise channel.tally.outage
-        slot = await budget.reserve(
-            channel.engine,
-            channel.account,
-            lot.route,
-            longest=channel.timings.budget_wait,
-            lead=LEAD,
-        )
-        intended = await _intend(channel, batch, lot, slot)
-        if intended is None:
-            return None
-        lot, call = intended
-        if await slot.reached(channel.timings.slot_tolerance):
-            channel.tally.waited += slot.waited
-            return lot, call
-        await close_unsent(channel.engine, call)
-        await _take_back(channel, batch, lot.items)
-
-
 async def _intend(
     channel: Channel, batch: Batch, lot: Lot, slot: budget.Slot
 ) -> tuple[Lot, Call] | None:
     """One commit: what is still ours and unchanged is entered as sent; its leases outlive it."""
-    life = max(0.0, slot.at - time.monotonic()) + channel.timings.surely_dead
+    life = longest_life(channel, slot)
     platform = channel.account.platform
     async with channel.engine.begin() as connection:
         items = await _sendable(connection, channel, batch, lot, slot)

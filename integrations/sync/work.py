@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from integrations.emag.verdicts import Answer
-from integrations.emag.wire import Order, Return
+from integrations.emag.wire import IssuedInvoice, Order, Return
 from integrations.erp.rows import Kind, ReturnRow
 from integrations.ledger.books import State
 from integrations.ledger.claims import Claim
@@ -76,8 +76,9 @@ class Batch:
     """Rows of one kind claimed together under one token.
 
     `doubtful` are orders about which a request is under way or lost: their leases must run out by
-    themselves, so that nobody else asks anything of them meanwhile. `outage` is why the rest of
-    the batch could not be carried.
+    themselves, so that nobody else asks anything of them meanwhile. `linked` says which row an RMA
+    came to belong to, `issued` holds invoices of eMAG's that are not mirrored (in a dry run).
+    `outage` is why the rest of the batch could not be carried.
     """
 
     kind: Kind
@@ -85,6 +86,7 @@ class Batch:
     works: Sequence[Work]
     doubtful: set[int] = field(default_factory=set)
     linked: dict[int, int] = field(default_factory=dict)
+    issued: Sequence[IssuedInvoice] = ()
     outage: OutageError | None = None
     busy: bool = False
 

@@ -80,7 +80,7 @@ _MOMENT = datetime(2026, 11, 2)  # noqa: DTZ001
 _TIMES = {"created_at": _MOMENT, "updated_at": _MOMENT}
 _OWNER = {"account_type": "main", "customer_name": "Ana Exemplu", **_TIMES}
 _REFUND = {"refund_amount": 0, "refund_processed": False}
-_ITEM = {"sku": "CANA-350", "product_name": "Cana", "quantity": 1, **_REFUND, **_TIMES}
+_ITEM = {"sku": "CANA-350", "product_name": "Cana", "quantity": 1, "refund_amount": 0, **_TIMES}
 
 FILLED_FIRST: Mapping[str, Mapping[str, object]] = {
     "return_requests": {
@@ -95,6 +95,7 @@ FILLED_FIRST: Mapping[str, Mapping[str, object]] = {
         "status": "PENDING",
         "approved_quantity": 0,
         "rejected_quantity": 0,
+        "refund_processed": False,
         **_ITEM,
     },
     "cancellation_requests": {
@@ -154,7 +155,8 @@ class Erp:
             named["emag_order_id"] = str(order_id)
         row_id = await self.insert(table.name, **named)
         for item in items:
-            assert table.items is not None and table.parent is not None
+            assert table.items is not None
+            assert table.parent is not None
             await self.insert(
                 table.items,
                 **{table.parent: row_id, **PRICES, "condition": "new", **item}

@@ -229,6 +229,50 @@ async def test_a_redirect_is_not_followed_and_no_proxy_is_asked(
         assert len(server.requests) == 2
 
 
+async def test_a_request_departs_when_it_may_over_a_connection_that_stands(
+    raw_server: Serve,
+) -> None:
+    heard: list[int] = []
+
+    async with raw_server(answering(OK)) as server, open_client(server.account) as client:
+
+        async def departing() -> None:
+            heard.append(len(server.requests))
+            await asyncio.sleep(0)
+            heard.append(len(server.requests))
+
+        answer = await client.exchange(ORDER_SAVE, [], departing=departing)
+        assert answer.verdict is Verdict.APPLIED
+        assert (heard, len(server.requests)) == ([0, 0], 1)
+
+
+async def test_what_stops_a_departure_passes_through_and_nothing_is_sent(
+    raw_server: Serve,
+) -> None:
+    async def departing() -> None:
+        raise LookupError("no slot")
+
+    async with raw_server(answering(OK)) as server, open_client(server.account) as client:
+        with pytest.raises(LookupError, match="no slot"):
+            await client.exchange(ORDER_SAVE, [], departing=departing)
+        assert server.requests == []
+        assert (await client.exchange(ORDER_SAVE, [])).verdict is Verdict.APPLIED
+
+
+async def test_the_deadline_runs_from_the_departure(raw_server: Serve) -> None:
+    deadline = 0.2
+
+    async def departing() -> None:
+        await asyncio.sleep(2 * deadline)
+
+    async with (
+        raw_server(answering(OK)) as server,
+        open_client(server.account, deadline=deadline) as client,
+    ):
+        answer = await client.exchange(ORDER_SAVE, [], departing=departing)
+        assert answer.verdict is Verdict.APPLIED
+
+
 async def test_cookies_are_not_kept(raw_server: Serve) -> None:
     async with raw_server(answering(OK, "200 OK", "Set-Cookie: PHPSESSID=1; Path=/")) as server:
         await answers(server.account)

@@ -17,6 +17,12 @@ from integrations.ledger.budget import HEADROOM, BudgetBusyError, Slot, push_bac
 GAP = HEADROOM / 12
 
 
+@pytest.fixture
+def account(account: Account) -> Account:
+    """An account that wants all that eMAG allows."""
+    return replace(account, rates={})
+
+
 async def instants(engine: AsyncEngine, account: Account, count: int) -> list[float]:
     slots = await asyncio.gather(
         *(reserve(engine, account, ORDER_READ, longest=60.0) for _ in range(count))
@@ -28,9 +34,8 @@ async def test_concurrent_callers_get_instants_one_gap_apart(
     engine: AsyncEngine, account: Account
 ) -> None:
     at = await instants(engine, account, 20)
-    gaps = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
-    # The clocks of two answers differ by what each took on its way back, never by a whole gap.
-    assert sum(gaps) == pytest.approx(19 * GAP, abs=GAP)
+    # Two answers may have taken differently long on their way back, but not a whole gap.
+    assert at[-1] - at[0] == pytest.approx(19 * GAP, abs=GAP)
 
 
 async def test_no_window_of_a_second_holds_more_slots_than_the_limit(
@@ -67,9 +72,7 @@ async def test_two_accounts_of_one_login_share_the_budget(
     assert (await reserve(engine, other, ORDER_READ, longest=60.0)).waited > 3 * GAP
 
 
-async def test_another_login_has_a_budget_of_its_own(
-    engine: AsyncEngine, account: Account
-) -> None:
+async def test_another_login_has_a_budget_of_its_own(engine: AsyncEngine, account: Account) -> None:
     other = replace(account, username="other@example.com")
     for _ in range(5):
         await reserve(engine, account, ORDER_READ, longest=60.0)

@@ -62,6 +62,8 @@ async def test_types(seller: Seller, kind: int) -> None:
         {"url": "https://x.example/" + "x" * 1024},
         {"url": "ftp://x.example/1.pdf"},
         {"url": "1.pdf"},
+        {"url": "https://"},
+        {"url": "https://[x"},
         {"type": 2},
         {"type": "invoice"},
         {"type": 3},  # a warranty names its product

@@ -263,6 +263,13 @@ class TestEditing:
         assert lines_of(await seller.order()) == [("1001", 2, 0, 1), ("1003", 1, 0, 1)]
         assert seller.market.journal.effects == []
 
+    @pytest.mark.parametrize("products", [None, "x", {}, 5])
+    async def test_products_that_are_no_list_are_refused(
+        self, seller: Seller, products: object
+    ) -> None:
+        seller.market.add_order({"id": ORDER, "status": 2, "products": TWO_LINES})
+        assert not saved(await seller.save(products=products))
+
     async def test_a_price_may_be_written_another_way(self, seller: Seller) -> None:
         order = seller.market.add_order({"id": ORDER, "status": 2})
         lines = [{**line, "sale_price": float(line["sale_price"])} for line in order["products"]]

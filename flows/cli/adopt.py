@@ -1,0 +1,38 @@
+"""`emag-flows adopt`: queue rows that were there before the installation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+
+from flows.cli.console import begin, console
+from integrations.erp.rows import Kind
+from integrations.ledger.adopt import adopt as adopt_rows
+from integrations.settings import Settings
+
+
+def adopt(
+    since: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d"], help="Rows that the ERP created from this day on, UTC."),
+    ],
+    kind: Annotated[
+        list[Kind] | None, typer.Option(help="Only these kinds; may be repeated. Default: all.")
+    ] = None,
+) -> int:
+    """Queue rows that capture never saw; those with an eMAG id and a synced answer stay as they are."""
+    queued = asyncio.run(_adopt(begin(), since.date(), kind or list(Kind)))
+    for each, rows in queued.items():
+        console().print(f"{each}: {rows} rows queued; the next run carries them to eMAG")
+    return 0
+
+
+async def _adopt(settings: Settings, since: date, kinds: Sequence[Kind]) -> Mapping[Kind, int]:
+    from flows.shop import open_database
+
+    async with open_database(settings) as engine:
+        return await adopt_rows(engine, since, kinds)

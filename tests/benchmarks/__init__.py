@@ -1,0 +1,1 @@
+"""How good it is, measured: `python -m tests.benchmarks` (docs/benchmarks.md)."""

@@ -1,0 +1,48 @@
+"""A process of its own: eMAG as a scene has it, with 200 ms of simulated answer time.
+
+    python -m tests.benchmarks.marketplace SCENE LIMITS
+
+Prints its base address and serves until SIGTERM. LIMITS is true, or false for no request limits.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from integrations.sandbox.market import Market
+from integrations.sandbox.server import run_server
+from integrations.sandbox.switches import Switches
+from tests.benchmarks.scene import FIRST_ORDER, FIRST_RETURN, LINES, Scene
+
+ANSWER_SECONDS = 0.2
+
+IN_PROGRESS, FINALIZED, RECEIVED = 2, 4, 6
+
+
+def main() -> None:
+    """Lay the scene out and serve it."""
+    scene, limits = sys.argv[1:]
+    market = Market(Switches(answer_seconds=ANSWER_SECONDS, limits=json.loads(limits)))
+    lay_out(market, Scene.from_json(scene))
+    run_server(market=market, ready=lambda base_url: print(base_url, flush=True))  # noqa: T201
+
+
+def lay_out(market: Market, scene: Scene) -> None:
+    """Put a scene's orders and returns on the market."""
+    about = frozenset(scene.orders)
+    returns = scene.kind == "rma"
+    lines = [{"product_id": product_id, "quantity": quantity} for product_id, _, quantity in LINES]
+    for order_id in scene.crowd:
+        status = scene.status if order_id in about else (RECEIVED if returns else IN_PROGRESS)
+        market.add_orders(
+            [{"id": order_id, "status": FINALIZED if returns else status, "products": lines}]
+        )
+        if returns:
+            emag_id = FIRST_RETURN + order_id - FIRST_ORDER
+            rma = {"emag_id": emag_id, "order_id": order_id, "request_status": status}
+            market.add_returns([{**rma, "products": lines}])
+
+
+if __name__ == "__main__":
+    main()
