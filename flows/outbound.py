@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from flows.report import Problem, Report
 from integrations.erp.rows import Kind
 from integrations.ledger.books import State
-from integrations.ledger.changes import newest_change
+from integrations.ledger.changes import Refusal, newest_change
 from integrations.sync.channel import Channel
 from integrations.sync.work import Batch
 from tasks.call import call_emag
@@ -39,7 +40,8 @@ async def carry_out(channel: Channel, kind: Kind, limit: int, report: Report) ->
     newest = await newest_change(channel.engine, kind)
     while True:
         # A row that comes out of this round waiting or failed is not looked at again in it.
-        due_by = await fold_changes(channel)
+        due_by, refused = await fold_changes(channel)
+        _note_refusals(report, kind, refused)
         await _carry_due(channel, kind, allowance, report, due_by)
         rest = await unrested(channel, kind, newest)
         if rest is None or allowance.rows <= 0 or report.unreachable:
@@ -74,6 +76,14 @@ async def _lane(
         await write_back(channel, kind)
         if batch.busy:
             return
+
+
+def _note_refusals(report: Report, kind: Kind, refused: Sequence[Refusal]) -> None:
+    """Count what folding refused; other kinds and accounts have reports of their own."""
+    for each in refused:
+        if each.kind is kind and each.account in (report.account, None):
+            report.rows[State.REFUSED] += 1
+            report.problems.append(Problem(kind, each.row_id, State.REFUSED, each.reason))
 
 
 def _note_batch(report: Report, batch: Batch) -> None:

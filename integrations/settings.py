@@ -8,7 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -33,6 +33,7 @@ DEFAULT_URL = "https://marketplace-api.emag.ro/api-3"
 DATABASE_EXAMPLE = "postgresql://user:password@host:5432/name"
 LONGEST_NAME = 10
 EVERY_ACCOUNT = "all"
+FOR_OTHERS = frozenset({"EMAG_FLOWS_HOME"})  # read by prefect.yaml
 
 AccountType = Literal["main", "fbe"]
 Name = Annotated[
@@ -164,7 +165,7 @@ class Settings(BaseSettings):
     def _account(self, entry: _Entry, setting: str) -> Account:
         url, rewritten = api_url(_checked_url(entry.base_url, setting))
         if rewritten:
-            log.warning("%s: the API has moved, using %s; set it so", setting, url)
+            _warn(f"{setting}: the API has moved, using {url}; set it so")
         try:
             account = Account(
                 name=entry.name,
@@ -348,7 +349,13 @@ def _bad_database(problem: str) -> ConfigurationError:
 def _warn_of_strangers(names: set[str]) -> None:
     known = [_variable(field) for field in Settings.model_fields]
     for name in sorted(names):
-        if name.upper().startswith("EMAG_") and name.upper() not in known:
+        if name.upper().startswith("EMAG_") and name.upper() not in {*known, *FOR_OTHERS}:
             near = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            log.warning("%s is not a setting of emag-flows%s", name, hint)
+            _warn(f"{name} is not a setting of emag-flows{hint}")
+
+
+@cache
+def _warn(text: str) -> None:
+    """Say it once: a command and the flow that it runs both read the settings."""
+    log.warning("%s", text)

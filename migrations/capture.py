@@ -14,7 +14,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES, ITEM_COLUMNS
 from migrations.patience import patiently
 
-# 'on' in a transaction that writes eMAG's id into the ERP's row: that alone is no change of the ERP's.
+# 'on' in a transaction that writes eMAG's id into the ERP's row, which is no change of the ERP's.
 WRITING_BACK = "emag.writing_back"
 
 
@@ -108,10 +108,16 @@ END"""
 
 def steps() -> Iterator[str]:
     """SQL statements, each a transaction of its own that touches at most one ERP table."""
-    yield _function(_TRUNCATE_FUNCTION, _TRUNCATE_BODY)
+    for name, body in functions().items():
+        yield _function(name, body)
     for captured in CAPTURED:
-        yield _function(captured.function, _row_body(captured))
         yield _triggers(captured)
+
+
+def functions() -> dict[str, str]:
+    """The trigger functions in schema `app`: name and body."""
+    rows = {captured.function: _row_body(captured) for captured in CAPTURED}
+    return {_TRUNCATE_FUNCTION: _TRUNCATE_BODY} | rows
 
 
 def _row_body(captured: Captured) -> str:

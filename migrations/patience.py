@@ -24,7 +24,8 @@ BEGIN
         COMMIT;
         EXIT WHEN done;
         IF failures >= {attempts} THEN
-            RAISE lock_not_available USING MESSAGE = '{subject} stayed locked by other transactions';
+            RAISE lock_not_available
+                USING MESSAGE = '{subject} stayed locked by other transactions';
         ELSIF failures > 0 THEN
             IF failures = 1 THEN
                 RAISE WARNING '{subject} is locked by another transaction, trying again';
@@ -38,7 +39,7 @@ END $emag$"""
 def patiently(
     subject: str, body: str, *, declare: str = "", before: str = "", repeated: bool = False
 ) -> str:
-    """One SQL statement that runs `body` (PL/pgSQL) in a transaction of its own until it gets its locks.
+    """One SQL statement that runs `body` (PL/pgSQL) in its own transaction until it gets its locks.
 
     An attempt waits `LOCK_TIMEOUT` for a lock, gives all its locks back and pauses, so that nobody
     queues behind it for longer; after `ATTEMPTS` failures in a row it raises, naming `subject`.

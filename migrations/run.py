@@ -84,7 +84,7 @@ def upgrade(database_url: str) -> None:
         raise UpgradeError(_one_line(error)) from error
 
 
-def upgrade_sql(database_url: str | None = None) -> str:  # noqa: ARG001
+def upgrade_sql(database_url: str | None = None) -> str:
     """The script that does the same when its owner runs it with psql.
 
     It fits every database and may be run repeatedly, so `database_url` changes nothing.
@@ -155,7 +155,7 @@ def _alone(engine: Engine) -> Iterator[None]:
     """Hold off other upgrades of this database for as long as the block runs.
 
     The lock lives in a transaction, so it works through a pooler too. Whoever waits asks again and
-    again instead of blocking: a blocked statement's snapshot would hold up a concurrent index build.
+    again instead of blocking: a blocked statement's snapshot holds up concurrent index builds.
     """
     with engine.connect() as connection:
         deadline = time.monotonic() + LONGEST_UPGRADE

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from integrations.erp.rows import Kind
 from integrations.ledger import changes, claims, leases
 from integrations.ledger.calls import tidy_calls
+from integrations.ledger.changes import Refusal
 from integrations.ledger.database import database_time
 from integrations.sync.channel import Channel
 from integrations.sync.work import Batch, batch_of
@@ -16,17 +18,20 @@ PAUSES = (1, 5, 15)
 
 
 @step("fold-changes", pauses=PAUSES)
-async def fold_changes(channel: Channel) -> datetime:
-    """Queue the ERP's rested changes, of all kinds and accounts; the database's time afterwards."""
+async def fold_changes(channel: Channel) -> tuple[datetime, Sequence[Refusal]]:
+    """Queue the ERP's rested changes, of all kinds and accounts.
+
+    Returns the database's time afterwards, and the rows that were refused on the spot.
+    """
     await tidy_calls(channel.engine)
-    await changes.fold(
+    folded = await changes.fold(
         channel.engine,
         channel.schema,
         channel.accounts,
         channel.timings,
         require_approval=channel.require_approval,
     )
-    return await database_time(channel.engine)
+    return await database_time(channel.engine), folded.refused
 
 
 @step("load-pending-rows", pauses=PAUSES)

@@ -24,7 +24,7 @@ def adopt(
         list[Kind] | None, typer.Option(help="Only these kinds; may be repeated. Default: all.")
     ] = None,
 ) -> int:
-    """Queue rows that capture never saw; those with an eMAG id and a synced answer stay as they are."""
+    """Queue rows that capture never saw; what an earlier integration synced stays as it is."""
     queued = asyncio.run(_adopt(begin(), since.date(), kind or list(Kind)))
     for each, rows in queued.items():
         console().print(f"{each}: {rows} rows queued; the next run carries them to eMAG")

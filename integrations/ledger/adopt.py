@@ -1,8 +1,8 @@
 """ERP rows from before capture: how many were never queued, and queueing them.
 
-Upgrading queues nothing that was there before. Adopting appends the rows to `app.emag_changes` as if
-they had just changed; from there they go the way of every change. Left alone are rows that are queued
-or wait to be, and rows that hold an eMAG id and a synced answer from an earlier integration.
+Upgrading queues nothing that was there before. Adopting appends the rows to `app.emag_changes` as
+if they had just changed; from there they go the way of every change. Left alone are rows that are
+queued or wait to be, and rows that hold an eMAG id and a synced answer from an earlier integration.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _never_queued(kind: Kind) -> str:
     """The condition on an ERP row `e` that makes it adoptable."""
     books = BOOKS[kind]
     status = "lower(e.status::text) = ANY(:statuses) AND " if kind in _STATUSES else ""
-    # Scalar subqueries, since EXISTS would become a join that reads all of the books for every page.
+    # Scalar subqueries, since EXISTS would become a join that reads all of our books each time.
     return f"""{status}(
             SELECT 1 FROM {books.name} b
              WHERE b.{books.erp_id} = e.id AND NOT b.superseded

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -98,6 +98,8 @@ _QUEUE = """
         account_type = excluded.account_type, platform = excluded.platform,
         waiting_for = excluded.waiting_for, waiting_since = excluded.waiting_since,
         updated_at = timezone('utc', clock_timestamp())
+    RETURNING t.{erp_id} AS row_id, t.account_type AS account, t.sync_state AS state,
+              t.error_message AS reason
 """
 
 _CONDITIONS = {
@@ -128,6 +130,24 @@ class Entry:
     waiting_for: str | None
     reason: str | None
     admits: bool
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A row that was refused before any plan; `account` is None where it names none of ours."""
+
+    kind: Kind
+    row_id: int
+    account: str | None
+    reason: str
+
+
+@dataclass
+class Folded:
+    """What a folding did: how many changes were consumed, and the rows refused on the spot."""
+
+    changes: int = 0
+    refused: list[Refusal] = field(default_factory=list)
 
 
 async def stamp(engine: AsyncEngine) -> None:
@@ -167,18 +187,20 @@ async def fold(
     timings: Timings,
     *,
     require_approval: bool,
-) -> int:
-    """Queue every rested change, of all kinds and accounts; how many changes were consumed."""
+) -> Folded:
+    """Queue every rested change, of all kinds and accounts."""
     await stamp(engine)
-    consumed = 0
+    folded = Folded()
     while True:
         async with engine.begin() as connection:
             taken = await _take_rested(connection, timings)
             for kind, ids in taken.items():
-                await _fold_kind(connection, schema, accounts, timings, kind, ids, require_approval)
+                folded.refused += await _fold_kind(
+                    connection, schema, accounts, timings, kind, ids, require_approval
+                )
         if not taken:
-            return consumed
-        consumed += sum(len(ids) for ids in taken.values())
+            return folded
+        folded.changes += sum(len(ids) for ids in taken.values())
 
 
 async def _take_rested(
@@ -202,13 +224,14 @@ async def _fold_kind(
     kind: Kind,
     changed: Collection[int | None],
     require_approval: bool,
-) -> None:
+) -> list[Refusal]:
     if None in changed:
         await _fold_truncation(connection, kind)
     ids = sorted(row_id for row_id in changed if row_id is not None)
     entries = await entries_for(connection, schema, accounts, kind, ids, require_approval)
-    await write_entries(connection, kind, entries, timings)
+    refused = await write_entries(connection, kind, entries, timings)
     await _fold_deletions(connection, kind, set(ids) - {entry.row_id for entry in entries})
+    return refused
 
 
 async def entries_for(
@@ -262,21 +285,29 @@ def own_account(name: str, accounts: Mapping[str, Account]) -> str:
 
 async def write_entries(
     connection: AsyncConnection, kind: Kind, entries: Collection[Entry], timings: Timings
-) -> None:
-    """Raise the wanted revision of these rows and make them due, queueing the new ones."""
+) -> list[Refusal]:
+    """Raise the wanted revision of these rows and make them due, queueing the new ones.
+
+    Returns those that no plan is needed for to refuse them.
+    """
     if not entries:
-        return
+        return []
     books = BOOKS[kind]
     query = _QUEUE.format(
         table=books.name, erp_id=books.erp_id, emag_id=books.emag_id, **_CONDITIONS
     )
-    await connection.execute(
+    queued_rows = await connection.execute(
         text(query),
         {
             "entries": json.dumps([asdict(entry) for entry in entries]),
             "look_again": timings.look_again,
         },
     )
+    return [
+        Refusal(kind, row.row_id, row.account, row.reason)
+        for row in queued_rows
+        if row.state == State.REFUSED
+    ]
 
 
 async def _fold_deletions(connection: AsyncConnection, kind: Kind, gone: Collection[int]) -> None:

@@ -1,25 +1,26 @@
-"""Looks for what would keep changes from being captured or carried, and says how to put it right."""
+"""Looks for what would keep changes from being captured or carried, and how to put it right."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from integrations.erp.schema import read_schema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.adopt import INTEGERS, adoptable
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
-from migrations.capture import CAPTURED, FUNCTIONS, Captured
+from migrations import capture
+from migrations.capture import CAPTURED, Captured
 
 OLDEST_SERVER = 14
-MOST_CLOCK_DIFFERENCE = 5.0
+MOST_CLOCK_DIFFERENCE = 5.0  # seconds
 DAYS_AHEAD = 2
 
 UPGRADE = "run `emag-flows db upgrade`"
@@ -34,11 +35,6 @@ OUR_TABLES = (
     "emag_issued_invoices",
     "emag_offer_syncs",
 )
-
-_KINDS_OF_RELATION = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
-
-# pg_type.typcategory of what can be read as a word or a number: strings, enums, numbers.
-_READABLE = frozenset("SEN")
 
 
 @dataclass(frozen=True)
@@ -55,40 +51,323 @@ class Finding:
     name: str
     ok: bool
     detail: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class _Problem:
+    detail: str
     remedy: str
 
 
-Check = Callable[[AsyncConnection], Awaitable[list[Finding]]]
-
-
 async def check_database(engine: AsyncEngine) -> list[Finding]:
-    """Everything that was looked at, good or bad. Changes nothing; raises nothing the database does."""
+    """Everything that was looked at, good or bad, in the order of what stands on what.
+
+    Changes nothing. What the database refuses to answer is a finding, too; of a database that isn't
+    migrated the rest isn't looked at.
+    """
     try:
         async with autocommit(engine) as connection:
-            findings = [_good("database", "reachable")]
-            for check in _CHECKS:
-                findings += await check(connection)
-            migrated = all(finding.ok for finding in findings if finding.name == _TABLES)
-        return findings + (await _check_history(engine) if migrated else [])
+            findings = [Finding("database", ok=True, detail="reachable")]
+            for name, check in _CHECKS.items():
+                findings += await _carried_out(name, check, connection)
+                if name == _REVISION and not findings[-1].ok:
+                    return findings
     except (DBAPIError, PoolTimeoutError, OSError) as error:
-        problem = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        return [_bad("database", problem, "see that the server runs and DATABASE_URL is right")]
+        return [Finding("database", False, _one_line(error), "check DATABASE_URL and the server")]
+    return [*findings, *await _check_history(engine, findings)]
 
 
-def _good(name: str, detail: str) -> Finding:
-    return Finding(name, ok=True, detail=detail, remedy="")
+async def _carried_out(name: str, check: _Check, connection: AsyncConnection) -> list[Finding]:
+    try:
+        return await check(name, connection)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        return [Finding(name, False, _one_line(error), UPGRADE)]
 
 
-def _bad(name: str, detail: str, remedy: str) -> Finding:
-    return Finding(name, ok=False, detail=detail, remedy=remedy)
+def _one_line(error: Exception) -> str:
+    lines = str(getattr(error, "orig", error)).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
-def _verdict(name: str, problems: Sequence[str], remedy: str, good: str) -> Finding:
-    return _bad(name, "; ".join(problems), remedy) if problems else _good(name, good)
+def _finding(name: str, problems: Iterable[_Problem], good: str) -> Finding:
+    found = list(problems)
+    if not found:
+        return Finding(name, ok=True, detail=good)
+    details = dict.fromkeys(problem.detail for problem in found)
+    remedies = dict.fromkeys(problem.remedy for problem in found)
+    return Finding(name, ok=False, detail="; ".join(details), remedy="; ".join(remedies))
 
 
-async def _rows(connection: AsyncConnection, query: str, **values: object) -> Sequence[Row[tuple[object, ...]]]:
+async def _rows(connection: AsyncConnection, query: str, **values: object) -> Sequence[Row[Any]]:
     return (await connection.execute(text(query), values)).all()
 
 
-_TABLES = "our tables"
+async def _check_version(name: str, connection: AsyncConnection) -> list[Finding]:
+    number = int((await connection.execute(text("SHOW server_version_num"))).scalar_one())
+    found = f"PostgreSQL {number // 10000}"
+    if number < OLDEST_SERVER * 10000:
+        return [Finding(name, False, found, f"PostgreSQL {OLDEST_SERVER} or newer is needed")]
+    return [Finding(name, True, found)]
+
+
+_MISSING_RIGHTS = """
+    WITH class AS (
+        SELECT c.oid, c.relname, format('%I.%I', n.nspname, c.relname) AS name
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'app')
+    SELECT 'USAGE' AS privilege, 'SCHEMA app' AS object FROM pg_namespace
+     WHERE nspname = 'app' AND NOT has_schema_privilege(oid, 'USAGE')
+    UNION ALL
+    SELECT 'SELECT', name FROM class
+     WHERE relname = ANY(:read) AND NOT has_table_privilege(oid, 'SELECT')
+    UNION ALL
+    SELECT p.privilege, name FROM class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
+     WHERE relname = ANY(:ours) AND NOT has_table_privilege(oid, p.privilege)
+    UNION ALL
+    SELECT format('UPDATE (%I)', a.attname), name
+      FROM class JOIN pg_attribute a ON a.attrelid = class.oid
+     WHERE relname || '.' || a.attname = ANY(:written)
+       AND NOT has_column_privilege(a.attrelid, a.attnum, 'UPDATE')
+    UNION ALL
+    SELECT 'USAGE', 'SEQUENCE ' || s.oid::regclass
+      FROM class JOIN pg_depend d ON d.refobjid = class.oid AND d.deptype = 'a'
+      JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+     WHERE class.relname = ANY(:ours) AND NOT has_sequence_privilege(s.oid, 'USAGE')
+    UNION ALL
+    SELECT 'EXECUTE', 'FUNCTION ' || p.oid::regprocedure
+      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'app'
+     WHERE p.proname = 'emag_prepare_calls' AND NOT has_function_privilege(p.oid, 'EXECUTE')
+"""
+
+
+async def _check_rights(name: str, connection: AsyncConnection) -> list[Finding]:
+    role = (await connection.execute(text("SELECT quote_ident(current_user)"))).scalar_one()
+    missing = await _rows(
+        connection,
+        _MISSING_RIGHTS,
+        read=[captured.table for captured in CAPTURED] + ["emag_alembic_version"],
+        ours=list(OUR_TABLES),
+        written=[f"{erp.name}.{column}" for erp in ERP_TABLES.values() for column in erp.written],
+    )
+    problems = (
+        _Problem(
+            f"no {right.privilege} on {right.object}",
+            f"GRANT {right.privilege} ON {right.object} TO {role}",
+        )
+        for right in missing
+    )
+    return [_finding(name, problems, f"role {role} has what a run needs")]
+
+
+async def _check_revision(name: str, connection: AsyncConnection) -> list[Finding]:
+    from migrations.run import head
+
+    there = await connection.scalar(text("SELECT to_regclass('app.emag_alembic_version')"))
+    found = await _rows(connection, "TABLE app.emag_alembic_version") if there else []
+    revision = found[0].version_num if found else "none"
+    if revision == head():
+        return [Finding(name, True, head())]
+    return [Finding(name, False, f"{revision} instead of {head()}", UPGRADE)]
+
+
+_MISSING_TABLES = """
+    SELECT o.name FROM unnest(CAST(:ours AS text[])) AS o (name)
+     WHERE to_regclass('app.' || o.name) IS NULL
+"""
+
+
+async def _check_our_tables(name: str, connection: AsyncConnection) -> list[Finding]:
+    missing = await _rows(connection, _MISSING_TABLES, ours=list(OUR_TABLES))
+    problems = (_Problem(f"app.{row.name} is missing", UPGRADE) for row in missing)
+    return [_finding(name, problems, f"all {len(OUR_TABLES)} are there")]
+
+
+_FUNCTION = """
+    SELECT p.prosrc, quote_ident(r.rolname) AS owner,
+           has_schema_privilege(r.oid, 'app', 'USAGE')
+           AND has_table_privilege(r.oid, 'app.emag_changes', 'INSERT') AS may_append
+      FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
+     WHERE p.oid = to_regprocedure(:function)
+"""
+
+# Settings that make a role's or the database's sessions pass over ordinary triggers.
+_REPLICAS = """
+    SELECT coalesce('role ' || quote_ident(r.rolname), 'this database') AS who
+      FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
+     WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+       AND 'session_replication_role=replica' = ANY(s.setconfig)
+"""
+
+
+async def _check_functions(name: str, connection: AsyncConnection) -> list[Finding]:
+    problems: list[_Problem] = []
+    for function, body in capture.functions().items():
+        found = await _rows(connection, _FUNCTION, function=f"app.{function}()")
+        problems += _function_problems(f"app.{function}", body, found)
+    for row in await _rows(connection, _REPLICAS):
+        problems.append(
+            _Problem(
+                f"session_replication_role is replica for {row.who}, whose changes go unseen",
+                f"ALTER {row.who.replace('this database', 'DATABASE ...')}"
+                " RESET session_replication_role",
+            )
+        )
+    return [_finding(name, problems, "up to date")]
+
+
+def _function_problems(function: str, body: str, found: Sequence[Row[Any]]) -> Iterator[_Problem]:
+    if not found or found[0].prosrc != body:
+        yield _Problem(f"{function} is {'another version' if found else 'missing'}", UPGRADE)
+    elif not found[0].may_append:
+        owner = found[0].owner
+        yield _Problem(
+            f"{owner}, the owner of {function}, may not append: the ERP's own statements fail",
+            f"GRANT USAGE ON SCHEMA app TO {owner}; GRANT INSERT ON app.emag_changes TO {owner}",
+        )
+
+
+_TRIGGERS = """
+    SELECT t.tgname AS name, t.tgenabled AS enabled, t.tgrelid::regclass::text AS relation,
+           t.tgparentid = 0 AS own
+      FROM pg_trigger t
+     WHERE t.tgname = ANY(:triggers)
+       AND (t.tgrelid = to_regclass(:table)
+            OR t.tgrelid IN (SELECT relid FROM pg_partition_tree(to_regclass(:table))))
+"""
+
+_RELATION = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:table)"
+_NO_TABLE = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
+
+
+async def _check_captures(name: str, connection: AsyncConnection) -> list[Finding]:
+    return [await _check_capture(f"{name} {each.table}", connection, each) for each in CAPTURED]
+
+
+async def _check_capture(name: str, connection: AsyncConnection, captured: Captured) -> Finding:
+    table = f"app.{captured.table}"
+    kind = next(iter(await _rows(connection, _RELATION, table=table)), None)
+    if kind is None:
+        return Finding(name, False, f"{table} is missing", UPGRADE)
+    if kind.relkind in _NO_TABLE:
+        return Finding(
+            name,
+            False,
+            f"{table} is {_NO_TABLE[kind.relkind]} and can't carry the triggers: changes go unseen",
+            f"let the ERP itself insert ('{captured.kind}', id) into app.emag_changes",
+        )
+    wanted = [captured.row_trigger, captured.truncate_trigger]
+    found = await _rows(connection, _TRIGGERS, table=table, triggers=wanted)
+    return _finding(name, _trigger_problems(wanted, found), "captured")
+
+
+def _trigger_problems(wanted: Iterable[str], found: Sequence[Row[Any]]) -> Iterator[_Problem]:
+    there = {trigger.name for trigger in found if trigger.own}
+    for name in wanted:
+        if name not in there:
+            yield _Problem(f"trigger {name} is missing", UPGRADE)
+    for trigger in found:
+        if trigger.enabled in ("D", "R"):
+            state = "disabled" if trigger.enabled == "D" else "enabled for replicas only"
+            yield _Problem(
+                f"trigger {trigger.name} on {trigger.relation} is {state}",
+                f"ALTER TABLE {trigger.relation} ENABLE TRIGGER {trigger.name}",
+            )
+
+
+_COLUMNS = """
+    SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+           t.typcategory AS category
+      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+     WHERE a.attrelid = to_regclass(:table) AND a.attnum > 0 AND NOT a.attisdropped
+"""
+
+# pg_type.typcategory of what can be read as a word or a number: strings, enums, numbers.
+_READABLE = frozenset("SEN")
+
+
+async def _check_columns(name: str, connection: AsyncConnection) -> list[Finding]:
+    written = {erp.name: erp.written for erp in ERP_TABLES.values()}
+    problems: list[_Problem] = []
+    for captured in CAPTURED:
+        rows = await _rows(connection, _COLUMNS, table=f"app.{captured.table}")
+        columns = {row.name: row for row in rows}
+        if columns:
+            words = dict.fromkeys((*captured.columns, *written.get(captured.table, ())))
+            problems += _column_problems(captured, words, columns)
+    return [_finding(name, problems, "can be read")]
+
+
+def _column_problems(
+    captured: Captured, words: Iterable[str], columns: Mapping[str, Row[Any]]
+) -> Iterator[_Problem]:
+    table = f"app.{captured.table}"
+    for name in dict.fromkeys(("id", captured.key)):
+        if name not in columns or columns[name].type not in INTEGERS:
+            found = columns[name].type if name in columns else "missing"
+            yield _Problem(f"{table}.{name} is {found}", f"{table}.{name} must be an integer")
+    for name in words:
+        if name not in columns:
+            yield _Problem(f"{table}.{name} is missing", f"ALTER TABLE {table} ADD {name} text")
+        elif columns[name].category not in _READABLE:
+            yield _Problem(
+                f"{table}.{name} is {columns[name].type}",
+                f"{table}.{name} must be text, an enum or a number",
+            )
+
+
+_MISSING_DAYS = """
+    SELECT to_char(day, 'YYYY-MM-DD') AS day
+      FROM (SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date + n AS day
+              FROM generate_series(0, :ahead) AS n) AS days
+     WHERE to_regclass('app.emag_api_calls_' || to_char(day, 'YYYYMMDD')) IS NULL
+"""
+
+
+async def _check_partitions(name: str, connection: AsyncConnection) -> list[Finding]:
+    missing = await _rows(connection, _MISSING_DAYS, ahead=DAYS_AHEAD)
+    problems = (
+        _Problem(f"none for {row.day}", "SELECT app.emag_prepare_calls(14)") for row in missing
+    )
+    return [_finding(name, problems, f"there for {DAYS_AHEAD} days ahead")]
+
+
+async def _check_clock(name: str, connection: AsyncConnection) -> list[Finding]:
+    before = time.time()
+    query = text("SELECT extract(epoch FROM clock_timestamp())")
+    theirs = float((await connection.execute(query)).scalar_one())
+    difference = theirs - (before + time.time()) / 2
+    detail = f"the database's is {abs(difference):.1f} s {'ahead' if difference > 0 else 'behind'}"
+    if abs(difference) > MOST_CLOCK_DIFFERENCE:
+        return [Finding(name, False, detail, "synchronise both hosts' clocks (NTP)")]
+    return [Finding(name, True, detail)]
+
+
+async def _check_history(engine: AsyncEngine, findings: Iterable[Finding]) -> list[Finding]:
+    """Rows that were never queued are nobody's mistake: the finding only says that they exist."""
+    if not all(finding.ok for finding in findings if finding.name in (_RIGHTS, _OUR_TABLES)):
+        return []
+    counts = await adoptable(engine)
+    detail = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    remedy = "`emag-flows adopt --since DATE` queues them" if detail else ""
+    return [Finding("rows never queued", True, detail or "none", remedy)]
+
+
+_RIGHTS = "rights"
+_REVISION = "revision"
+_OUR_TABLES = "our tables"
+
+_Check = Callable[[str, AsyncConnection], Awaitable[list[Finding]]]
+
+_CHECKS: Mapping[str, _Check] = {
+    "server version": _check_version,
+    _RIGHTS: _check_rights,
+    _REVISION: _check_revision,
+    _OUR_TABLES: _check_our_tables,
+    "capture functions": _check_functions,
+    "capture of": _check_captures,
+    "the ERP's columns": _check_columns,
+    "call record's partitions": _check_partitions,
+    "clock": _check_clock,
+}

@@ -1,7 +1,8 @@
 """The integration tables: made where missing, or fitted where an ERP's are there already.
 
 Theirs keep every row and column. What is added is nullable or has a constant default (no rewrite),
-indexes are built without locking anyone out, and of several rows for one ERP row the newest stays live.
+indexes are built without locking anyone out, and of several rows for one ERP row the newest stays
+live.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ def _create(kind: _Kind) -> str:
 
 
 def _fit(kind: _Kind) -> str:
-    """Add our columns to a table that was there, and let its rows exist before eMAG has answered."""
+    """Add our columns to a table that was there, and let a row exist before eMAG has answered."""
     table = f"app.{kind.table}"
     added = ", ".join(f"ADD COLUMN {name} {sql_type}" for name, sql_type in _OURS.items())
     relaxed = ", ".join(f"'{name}'" for name in (kind.emag_id, *_NULLABLE))
@@ -164,7 +165,8 @@ def _fit(kind: _Kind) -> str:
                      WHERE attrelid = '{table}'::regclass AND attnotnull AND attname IN ({relaxed})
                     UNION ALL
                     SELECT format('ALTER COLUMN %I SET DEFAULT %s', attname, value)
-                      FROM pg_attribute JOIN (VALUES {defaults}) AS d (name, value) ON attname = name
+                      FROM pg_attribute
+                      JOIN (VALUES {defaults}) AS d (name, value) ON attname = name
                      WHERE attrelid = '{table}'::regclass AND NOT atthasdef
                 ) AS theirs;
                 EXECUTE concat_ws(', ', $a$ALTER TABLE {table} {added}$a$, changes);

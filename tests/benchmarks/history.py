@@ -12,9 +12,9 @@ from tests.benchmarks.place import Place
 _NO_CAPTURE = "SET LOCAL session_replication_role = replica"
 
 _ERP_ROWS = """
-    INSERT INTO app.cancellation_requests (id, cancellation_number, emag_order_id, status, reason,
+    INSERT INTO app.cancellation_requests (cancellation_number, emag_order_id, status, reason,
         emag_cancellation_id, customer_name, account_type)
-    SELECT n, 'OLD-' || n, (300000000 + n)::text, 'completed', 'other',
+    SELECT 'OLD-' || n, (300000000 + n)::text, 'completed', 'other',
            300000000 + n, 'Ana Exemplu', 'main'
       FROM generate_series(1, %s) AS n
 """

@@ -15,8 +15,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flows.outbound import carry_out, close_report
+from flows import cancellation, invoice, rma
+from flows.outbound import close_report
+from flows.parameters import SyncParameters
 from flows.report import Report
+from flows.sync import Story
 from integrations.emag.accounts import Account
 from integrations.emag.client import open_client
 from integrations.erp.rows import Kind
@@ -31,7 +34,6 @@ from integrations.sandbox.market import Market
 from integrations.sync.channel import Channel, Tally
 from integrations.sync.plan_cancellations import Policy
 from migrations.run import upgrade
-from tasks.call import mirror_issued
 from tests.migrations import existing_erp
 
 QUICK = Timings(
@@ -48,6 +50,12 @@ QUICK = Timings(
     backoff_most=3600.0,
     pause=0.0,
 )
+
+STORIES: Mapping[Kind, Story] = {
+    Kind.RMA: rma._sync,
+    Kind.CANCELLATION: cancellation._sync,
+    Kind.INVOICE: invoice._sync,
+}
 
 NAMES: Mapping[Kind, str] = {
     Kind.RMA: "return_number",
@@ -145,7 +153,7 @@ class Erp:
             return int(inserted.scalar_one())
 
     async def add(
-        self, kind: Kind, order_id: object, *items: Mapping[str, object], **columns: object
+        self, kind: Kind, order_id: object, /, *items: Mapping[str, object], **columns: object
     ) -> int:
         """A row of this kind about an order, with its items; its id."""
         table = ERP_TABLES[kind]
@@ -218,9 +226,7 @@ class Shop:
         """One run of a kind's way out, with changes to the channel for this run."""
         channel = replace(self.channel, tally=Tally(), **changes)
         report = Report(kind.value, channel.account.name, "out", False, datetime.now(UTC))
-        if kind is Kind.INVOICE:
-            await mirror_issued(channel)
-        await carry_out(channel, kind, 100_000, report)
+        await STORIES[kind](channel, SyncParameters(), report)
         close_report(report, channel, 0.0)
         self.reports.append(report)
         return report

@@ -32,8 +32,9 @@ async def issued(shop: Shop, **columns: Any) -> int:
     """An invoice with a document, of an order in progress."""
     if ORDER not in shop.market.orders:
         shop.market.add_order({"id": ORDER, "status": 2})
-    given = {"invoice_number": "F-1001", "pdf_url": shop.document("F-1001"), **columns}
-    return await shop.erp.add(INVOICE, ORDER, **given)
+    if "pdf_url" not in columns:
+        columns["pdf_url"] = shop.document("F-1001")
+    return await shop.erp.add(INVOICE, ORDER, **{"invoice_number": "F-1001", **columns})
 
 
 class TestAttaching:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from sqlalchemy import text
@@ -27,13 +28,14 @@ RESTING = replace(QUICK, quiet=30.0, quiet_cap=60.0)
 
 
 async def folded(shop: Shop, timings: Timings = QUICK) -> int:
-    return await fold(
+    done = await fold(
         shop.channel.engine,
         shop.channel.schema,
         shop.channel.accounts,
         timings,
         require_approval=False,
     )
+    return done.changes
 
 
 async def claimed(shop: Shop, kind: Kind = CANCELLATION) -> Batch:
@@ -274,7 +276,7 @@ class TestIntents:
 class TestDoubt:
     @pytest.mark.parametrize("point", ["before_effect", "after_effect"])
     async def test_a_lost_answer_is_settled_by_reading_and_never_sent_twice(
-        self, shop: Shop, point: str
+        self, shop: Shop, point: Literal["before_effect", "after_effect"]
     ) -> None:
         shop.market.add_order({"id": 480000101, "status": 2})
         row = await shop.erp.add(CANCELLATION, 480000101)

@@ -26,11 +26,13 @@ _CATALOG = r"""
       FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
      WHERE relnamespace = 'app'::regnamespace
     UNION ALL
-    SELECT 'trigger', tgrelid::regclass || '.' || tgname, concat_ws(' ', tgenabled, pg_get_triggerdef(t.oid))
+    SELECT 'trigger', tgrelid::regclass || '.' || tgname,
+           concat_ws(' ', tgenabled, pg_get_triggerdef(t.oid))
       FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
      WHERE relnamespace = 'app'::regnamespace AND NOT tgisinternal
     UNION ALL
-    SELECT 'function', oid::regprocedure::text, pg_get_functiondef(oid) || coalesce(proacl::text, '')
+    SELECT 'function', oid::regprocedure::text,
+           pg_get_functiondef(oid) || coalesce(proacl::text, '')
       FROM pg_proc WHERE pronamespace = 'app'::regnamespace
     UNION ALL
     SELECT 'partition', oid::regclass::text, pg_get_expr(relpartbound, oid)

@@ -43,11 +43,16 @@ async def test_a_dry_run_shows_wish_state_steps_and_end_and_changes_nothing(
     order = market.add_order({"status": 1})
     cancel(database_url, order["id"])
 
-    said = await emag_flows("run", "cancellations", "--dry-run")
+    table = await emag_flows("run", "cancellations", "--dry-run")
+    said = await emag_flows("run", "cancellations", "--dry-run", "--json")
 
-    assert said.code == 0
-    for text in ("cancellation:1", str(order["id"]), "acknowledge", "status 1 new"):
-        assert text in said.out
+    (plan,) = said.json["plans"]
+    assert (plan["kind"], plan["row_id"], plan["order_id"]) == ("cancellation", 1, order["id"])
+    assert plan["wish"]
+    assert "status 1 new" in plan["state"]
+    assert plan["steps"][0] == "acknowledge"
+    assert plan["outcome"]
+    assert "acknowledge" in table.out
     assert not market.journal.effects
 
 

@@ -157,6 +157,12 @@ async def test_the_journal_tells_each_request_and_effect(seller: Seller) -> None
     assert seller.status == 400
 
 
+async def test_an_error_inside_200_is_not_ok(seller: Seller) -> None:
+    await seller.post("order/save", {"id": ORDER})
+    (record,) = seller.market.journal.requests
+    assert (record.status, record.ok, record.throttled) == (200, False, False)
+
+
 async def test_it_can_be_asked_about_one_thing(seller: Seller) -> None:
     for number in (1, 2):
         seller.market.add_order({"id": number, "status": 2})

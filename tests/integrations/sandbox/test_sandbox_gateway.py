@@ -157,8 +157,10 @@ class TestBodies:
         assert (answer.status_code, answer.json()["isError"]) == (400, True)
 
     async def test_fifty_entities_and_four_thousand_elements(self, seller: Seller) -> None:
-        answer = await seller.post("order/save", [{"id": n} for n in range(51)])
+        answer = await seller.post("order/save", [{"id": n} for n in range(1, 52)])
         assert "50" in answer["messages"][0]
+        answer = await seller.post("order/save", [{"id": n} for n in range(1, 51)])
+        assert len(answer["messages"]) == 50
         answer = await seller.post("order/read", {"id": 1, "x": [0] * 3999})
         assert answer["isError"] is False
         answer = await seller.post("order/read", {"id": 1, "x": [[0, [0]], *[0] * 3998]})

@@ -357,6 +357,13 @@ class TestStorno:
         (moved,) = seller.market.journal.effects_of("order.status")
         assert (moved.from_, moved.to, moved.by) == (4, 5, "emag")
 
+    async def test_what_came_back_adds_up(self, seller: Seller) -> None:
+        for left in (1, 0):
+            first, second = (await seller.order())["products"]
+            await seller.save(is_storno=True, products=[{**first, "quantity": left}, second])
+        line = (await seller.order())["products"][0]
+        assert (line["initial_qty"], line["quantity"], line["storno_qty"]) == (2, 0, 2)
+
     async def test_change_without_storno_is_discarded(self, seller: Seller) -> None:
         first, second = (await seller.order())["products"]
         assert not saved(await seller.save(products=[{**first, "quantity": 1}, second]))

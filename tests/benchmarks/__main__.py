@@ -1,0 +1,99 @@
+"""`python -m tests.benchmarks [NAME ...] [--json FILE]`: measure, print a table, write JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tests.benchmarks.capturing import cost_of_capture
+from tests.benchmarks.claiming import claiming
+from tests.benchmarks.commands import commands
+from tests.benchmarks.cpu import own_cpu
+from tests.benchmarks.figures import Figure, table
+from tests.benchmarks.memory import peak_memory
+from tests.benchmarks.naive import faster_than_naive
+from tests.benchmarks.place import Place, open_place
+from tests.benchmarks.requests import requests_of_one, requests_per_row
+from tests.benchmarks.share import share_of_limit
+
+MEASUREMENTS: Mapping[str, Callable[[Place], Sequence[Figure]]] = {
+    "share": share_of_limit,
+    "requests": requests_per_row,
+    "faster": faster_than_naive,
+    "single": requests_of_one,
+    "cpu": own_cpu,
+    "claim": claiming,
+    "capture": cost_of_capture,
+    "memory": peak_memory,
+    "commands": commands,
+}
+
+
+def main() -> int:
+    """0 when all was measured, however good it was; 1 when something could not be."""
+    options = _options()
+    figures: dict[str, Sequence[Figure]] = {}
+    failures: dict[str, str] = {}
+    with open_place() as place:
+        for name in options.names or MEASUREMENTS:
+            try:
+                figures[name] = _measured(place, name)
+            except Exception as error:  # the others are worth knowing all the same
+                failures[name] = f"{type(error).__name__}: {error}"
+    Console().print(table([figure for each in figures.values() for figure in each]))
+    for name, problem in failures.items():
+        _say(f"{name} could not be measured: {problem}")
+    options.json.write_text(json.dumps(_document(figures, failures), indent=2) + "\n")
+    return 1 if failures else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS))
+    parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="FILE")
+    options = parser.parse_args()
+    if strangers := set(options.names) - MEASUREMENTS.keys():
+        parser.error(f"there is no {', '.join(sorted(strangers))}: {', '.join(MEASUREMENTS)}")
+    return options
+
+
+def _measured(place: Place, name: str) -> Sequence[Figure]:
+    _say(f"measuring {name} ...")
+    began = time.perf_counter()
+    figures = MEASUREMENTS[name](place)
+    _say(f"measuring {name} took {time.perf_counter() - began:.0f} s")
+    return figures
+
+
+def _document(
+    figures: Mapping[str, Sequence[Figure]], failures: Mapping[str, str]
+) -> Mapping[str, Any]:
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "cores": os.cpu_count(),
+            "system": platform.platform(),
+            "python": platform.python_version(),
+            "load": os.getloadavg(),
+        },
+        "figures": {name: [figure.to_json() for figure in each] for name, each in figures.items()},
+        "failures": dict(failures),
+    }
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())
