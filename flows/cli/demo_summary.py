@@ -98,6 +98,6 @@ def _show_effort(screen: Console, reports: Sequence[Report], market: Market) -> 
         requests.update(report.requests)
     routes = ", ".join(f"{count} {route}" for route, count in requests.most_common())
     throttled = sum(1 for request in market.journal.requests if request.throttled)
-    forbidden = len(list(market.journal.violations()))
+    forbidden = sum(1 for each in market.journal.violations() if each.rule != "limit")
     screen.print(f"\nIt took {requests.total()} requests to eMAG: {routes}.")
     screen.print(f"eMAG's journal: {throttled} over a limit, {forbidden} against a rule.")

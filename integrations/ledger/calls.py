@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.emag.routes import Route
 from integrations.emag.verdicts import Answer
-from integrations.ledger.database import autocommit
+from integrations.ledger.database import autocommit, storable
 from integrations.ledger.sealing import Sealer, keep
 
 _OPEN = text("""
@@ -107,7 +107,7 @@ async def close_call(
         cause=answer.cause.value if answer.cause else None,
         http_status=answer.http_status,
         seconds=answer.seconds,
-        message=answer.text() or None,
+        message=storable(answer.text()) or None,
         answer=keep(answer.body, sealer),
     )
 

@@ -62,7 +62,8 @@ _REST = text("""
 _NEWEST = text("SELECT coalesce(max(id), 0) FROM app.emag_changes WHERE kind = :kind")
 
 # A row in doubt only learns that more is wanted: what was sent has to be settled first. A row that
-# names another order after something was sent about the first is a person's matter.
+# names another order after something was sent about the first is a person's matter. Whether a row
+# is known is asked by a scalar subquery, since EXISTS would be hashed from all of the books.
 _QUEUE = """
     INSERT INTO {table} AS t ({erp_id}, platform, emag_order_id, account_type, sync_state,
         waiting_for, waiting_since, error_message, next_attempt_at, queued_at, wanted_revision,
@@ -76,8 +77,8 @@ _QUEUE = """
       FROM jsonb_to_recordset(CAST(:entries AS jsonb)) AS f(
            row_id bigint, order_id bigint, account text, platform text, state text,
            waiting_for text, reason text, admits boolean)
-     WHERE f.admits
-        OR EXISTS (SELECT FROM {table} b WHERE b.{erp_id} = f.row_id AND NOT b.superseded)
+     WHERE f.admits OR (SELECT b.id FROM {table} b
+                         WHERE b.{erp_id} = f.row_id AND NOT b.superseded LIMIT 1) IS NOT NULL
      ORDER BY f.row_id
     ON CONFLICT ({erp_id}) WHERE NOT superseded DO UPDATE SET
         sync_state = CASE WHEN {in_doubt} THEN t.sync_state WHEN {astray} THEN 'refused'

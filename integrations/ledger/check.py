@@ -123,7 +123,8 @@ _MISSING_RIGHTS = """
     SELECT 'SELECT', name FROM class
      WHERE relname = ANY(:read) AND NOT has_table_privilege(oid, 'SELECT')
     UNION ALL
-    SELECT p.privilege, name FROM class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
+    SELECT p.privilege, name
+      FROM class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
      WHERE relname = ANY(:ours) AND NOT has_table_privilege(oid, p.privilege)
     UNION ALL
     SELECT format('UPDATE (%I)', a.attname), name
@@ -134,7 +135,8 @@ _MISSING_RIGHTS = """
     SELECT 'USAGE', 'SEQUENCE ' || s.oid::regclass
       FROM class JOIN pg_depend d ON d.refobjid = class.oid AND d.deptype = 'a'
       JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-     WHERE class.relname = ANY(:ours) AND NOT has_sequence_privilege(s.oid, 'USAGE')
+     WHERE class.relname = ANY(:ours)
+       AND CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE') END
     UNION ALL
     SELECT 'EXECUTE', 'FUNCTION ' || p.oid::regprocedure
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'app'
@@ -348,14 +350,18 @@ async def _check_history(engine: AsyncEngine, findings: Iterable[Finding]) -> li
     """Rows that were never queued are nobody's mistake: the finding only says that they exist."""
     if not all(finding.ok for finding in findings if finding.name in (_RIGHTS, _OUR_TABLES)):
         return []
-    counts = await adoptable(engine)
+    try:
+        counts = await adoptable(engine)
+    except DBAPIError as error:
+        return [Finding(_HISTORY, False, _one_line(error), "see that the ERP's tables can be read")]
     detail = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     remedy = "`emag-flows adopt --since DATE` queues them" if detail else ""
-    return [Finding("rows never queued", True, detail or "none", remedy)]
+    return [Finding(_HISTORY, True, detail or "none", remedy)]
 
 
 _RIGHTS = "rights"
 _REVISION = "revision"
+_HISTORY = "rows never queued"
 _OUR_TABLES = "our tables"
 
 _Check = Callable[[str, AsyncConnection], Awaitable[list[Finding]]]

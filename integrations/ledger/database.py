@@ -44,6 +44,11 @@ async def database_time(engine: AsyncEngine) -> datetime:
     return now
 
 
+def storable(value: str) -> str:
+    """A text without what PostgreSQL can't hold in one: NUL, and lone surrogates of eMAG's JSON."""
+    return value.replace("\0", "").encode(errors="replace").decode()
+
+
 @asynccontextmanager
 async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection on which every statement is its own transaction."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
+from typing import Any
 
 import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.wire import IssuedInvoice
-from integrations.ledger.database import autocommit
+from integrations.erp.load import HIGHEST_ORDER
+from integrations.ledger.database import autocommit, storable
 
 RESOURCE = "customer-invoice"
 
@@ -61,11 +63,19 @@ async def store_issued(
     engine: AsyncEngine, platform: str, account: str, invoices: Sequence[IssuedInvoice]
 ) -> None:
     """Keep these invoices, each once."""
-    document = orjson.dumps([asdict(invoice) for invoice in invoices]).decode()
+    document = orjson.dumps([_document(invoice) for invoice in invoices]).decode()
     async with autocommit(engine) as connection:
         await connection.execute(
             _STORE, {"platform": platform, "account": account, "invoices": document}
         )
+
+
+def _document(invoice: IssuedInvoice) -> dict[str, Any]:
+    """The invoice as the columns can hold it; what can be no order's number belongs to none."""
+    document = asdict(invoice)
+    texts = {key: storable(each) for key, each in document.items() if isinstance(each, str)}
+    known = invoice.order_id is not None and 0 < invoice.order_id <= HIGHEST_ORDER
+    return {**document, **texts, "order_id": invoice.order_id if known else None}
 
 
 async def mirrored_until(engine: AsyncEngine, account: str, day: date) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,9 +15,22 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger import leases
 from integrations.ledger.books import BOOKS, State
+from integrations.ledger.database import storable
 from integrations.ledger.timings import Timings
 
+# What the columns for eMAG's ids hold, here and in the ERP.
+LONGEST_ID = 100
+
+# Rows are locked in the order in which folding locks them.
 _PERSIST = """
+    WITH outcomes AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS o(
+               id bigint, order_id bigint, revision bigint, state text, waiting_for text,
+               reason text, emag_id text, emag_status text, document_type text, response text,
+               delay float8, failed boolean, write_back jsonb)),
+    locked AS MATERIALIZED (
+        SELECT t.id, t.wanted_revision FROM {table} t JOIN outcomes o ON o.id = t.id
+         ORDER BY t.{erp_id} FOR UPDATE OF t)
     UPDATE {table} t SET
         sync_state = o.state_now,
         waiting_for = CASE WHEN o.moved THEN NULL ELSE o.waiting_for END,
@@ -40,16 +53,11 @@ _PERSIST = """
         {more}
         write_back = coalesce(o.write_back, t.write_back),
         updated_at = timezone('utc', clock_timestamp())
-      FROM (SELECT o.*, t.wanted_revision > o.revision AND o.state <> 'in_doubt' AS moved,
-                   CASE WHEN t.wanted_revision > o.revision AND o.state <> 'in_doubt'
+      FROM (SELECT o.*, l.wanted_revision > o.revision AND o.state <> 'in_doubt' AS moved,
+                   CASE WHEN l.wanted_revision > o.revision AND o.state <> 'in_doubt'
                         THEN 'pending' ELSE o.state END AS state_now,
                    o.state IN ('synced', 'refused', 'withdrawn') AS final
-              FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS o(
-                   id bigint, order_id bigint, revision bigint, state text,
-                   waiting_for text, reason text,
-                   emag_id text, emag_status text, document_type text, response text,
-                   delay float8, failed boolean, write_back jsonb)
-              JOIN {table} t ON t.id = o.id) o
+              FROM outcomes o JOIN locked l ON l.id = o.id) o
      WHERE t.id = o.id AND t.emag_order_id = o.order_id
     RETURNING t.id, t.sync_state
 """
@@ -104,6 +112,7 @@ async def persist(
     query = text(
         _PERSIST.format(
             table=books.name,
+            erp_id=books.erp_id,
             emag_id=books.emag_id,
             status_type=status.type_name if status else "text",
             more="emag_invoice_type = coalesce(o.document_type, t.emag_invoice_type),"
@@ -115,10 +124,19 @@ async def persist(
         held = await leases.lock_held(
             connection, account.platform, {each.order_id for each in outcomes}, token, late=True
         )
-        kept = [each for each in outcomes if each.order_id in held]
+        kept = [_fitting(each) for each in outcomes if each.order_id in held]
         documents = [_document(kind, schema, each, write_back) for each in kept]
         rows = await connection.execute(query, {"outcomes": json.dumps(documents)})
         return {row.id: State(row.sync_state) for row in rows}
+
+
+def _fitting(outcome: Outcome) -> Outcome:
+    """The outcome with texts that the columns can hold, whatever eMAG has put into them."""
+    texts = {name: getattr(outcome, name) for name in ("reason", "emag_id", "response")}
+    fitting = {name: storable(value) for name, value in texts.items() if value is not None}
+    if outcome.emag_id is not None:
+        fitting["emag_id"] = fitting["emag_id"][:LONGEST_ID]
+    return replace(outcome, **fitting)
 
 
 def _document(

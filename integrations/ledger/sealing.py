@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from typing import Any, Protocol
 
@@ -36,13 +37,21 @@ class Sealer(Protocol):
 def keep(body: Any, sealer: Sealer | None) -> bytes:
     """A body (JSON value, or the bytes of an unreadable one) in the form it is stored in."""
     if sealer is not None:
-        plain = body if isinstance(body, bytes) else orjson.dumps(body)
+        plain = body if isinstance(body, bytes) else _json(body)
         return sealer.encrypt(zlib.compress(plain, 1))
     try:
         value = orjson.loads(body) if isinstance(body, bytes) else body
     except orjson.JSONDecodeError:
         return zlib.compress(f"[{len(body)} bytes that are not JSON]".encode(), 1)
-    return zlib.compress(orjson.dumps(redacted(value)), 1)
+    return zlib.compress(_json(redacted(value)), 1)
+
+
+def _json(value: Any) -> bytes:
+    """A value as JSON; orjson knows no lone surrogates, no long numbers and no deep nesting."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
 def unseal(stored: bytes, sealer: Sealer | None) -> bytes:

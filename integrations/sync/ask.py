@@ -22,7 +22,7 @@ from integrations.ledger import budget
 from integrations.ledger.calls import Call, Subject, close_call, close_unsent, open_call
 from integrations.ledger.database import autocommit
 from integrations.sync.channel import Channel
-from integrations.sync.outage import OutageError
+from integrations.sync.outage import GENERAL, OutageError
 
 ATTEMPTS = 4
 
@@ -37,7 +37,7 @@ _PAUSES = wait_exponential_jitter(multiplier=0.5, max=10.0)
 
 
 class ReadRefusedError(Exception):
-    """eMAG refused a read for a reason of its own."""
+    """This very read can't be had: eMAG refused it, or its answer is unusable; others may do."""
 
 
 class _UnansweredError(Exception):
@@ -53,7 +53,7 @@ async def ask(
 
     Raises:
         OutageError: eMAG did not answer, or refused the credentials.
-        ReadRefusedError: eMAG refused this very read.
+        ReadRefusedError: eMAG refused this very read, or nobody can read its answer.
         BudgetBusyError: the request budget has no slot in time, or eMAG keeps throttling.
     """
     answer = await _ask_until_answered(channel, route, body, subject)
@@ -61,6 +61,8 @@ async def ask(
         case Verdict.APPLIED:
             return rows(answer.results)
         case Verdict.REFUSED:
+            raise ReadRefusedError(answer.text())
+        case Verdict.UNAVAILABLE if answer.cause not in GENERAL:
             raise ReadRefusedError(answer.text())
         case Verdict.THROTTLED:
             raise budget.BudgetBusyError("eMAG keeps answering that its request limit is exceeded")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from integrations.emag.accounts import rate
 from integrations.emag.matrices import OrderStatus, ReturnStatus
 from integrations.emag.routes import ORDER_READ, RMA_READ, Route
-from integrations.emag.wire import Raw, WireError, read_order, read_return
+from integrations.emag.wire import Raw, Return, WireError, read_order, read_return
 from integrations.erp.rows import Kind
 from integrations.ledger.calls import Subject
 from integrations.sync.abreast import abreast
@@ -26,6 +27,10 @@ WORTH_PAGING = 8
 
 # Copies must still be young when they are written back: this share of their age goes to reading.
 READING_SHARE = 0.4
+
+# Ids end here (API facts: Filters of order/read); no longer text is turned into a number.
+HIGHEST = 4_294_967_295
+DIGITS = 20
 
 # Orders sold by the seller and those fulfilled by eMAG are listed apart (API facts: Filters).
 OTHER_TYPE = {3: 2, 2: 3}
@@ -44,7 +49,8 @@ async def read_copies(channel: Channel, batch: Batch, works: Sequence[Work]) -> 
     """
     missing = [work for work in works if work.copy is None]
     if len(missing) >= WORTH_PAGING:
-        await _PAGED[batch.kind](channel, missing)
+        with suppress(ReadRefusedError):  # what a page does not give is read singly
+            await _PAGED[batch.kind](channel, missing)
     singles = [work for work in missing if work.copy is None][: _soon(channel, batch.kind)]
     await abreast(channel, singles, _SINGLY[batch.kind])
 
@@ -116,12 +122,12 @@ async def _pages(
     channel: Channel, route: Route, filters: Mapping[str, Any]
 ) -> AsyncIterator[tuple[float, list[Raw]]]:
     """The pages of a listing with the instants their reads began, up to a short or repeated one."""
-    seen: set[Any] = set()
+    seen: set[str] = set()
     for number in range(1, MOST_PAGES + 1):
         began = time.monotonic()
         body = {**filters, "currentPage": number, "itemsPerPage": PAGE}
         page = await ask(channel, route, body, Subject())
-        ids = {raw.get("id") or raw.get("emag_id") for raw in page}
+        ids = {str(raw.get("id") or raw.get("emag_id")) for raw in page}
         if ids <= seen:
             return
         yield began, page
@@ -152,10 +158,11 @@ async def _read_returns(channel: Channel, work: Work) -> None:
     began = time.monotonic()
     filters: dict[str, Any] = {"order_id": work.claim.order_id, "type": channel.account.order_type}
     if emag_id is not None:
-        if not emag_id.isdecimal():
+        number = _number(emag_id)
+        if not 0 < number <= HIGHEST:
             work.copy = Copy(began)
             return
-        filters = {"emag_id": int(emag_id)}
+        filters = {"emag_id": number}
     page = await _ask_for(channel, work, RMA_READ, {**filters, "itemsPerPage": PAGE})
     if page is None:
         return
@@ -179,7 +186,7 @@ async def _ask_for(
     try:
         return await ask(channel, route, body, subject)
     except ReadRefusedError as refused:
-        fail(work, f"eMAG refused to be asked about this row: {refused}", channel.timings)
+        fail(work, f"eMAG could not be asked about this row: {refused}", channel.timings)
         return None
 
 
@@ -192,7 +199,7 @@ def _with_order(channel: Channel, work: Work, began: float, raw: Raw) -> None:
 
 def _with_returns(channel: Channel, work: Work, began: float, raws: Sequence[Raw]) -> None:
     try:
-        returns = tuple(read_return(raw, channel.account.zone) for raw in raws)
+        returns = tuple(_read_return(channel, raw) for raw in raws)
     except WireError as error:
         fail(work, str(error), channel.timings)
     else:
@@ -200,10 +207,17 @@ def _with_returns(channel: Channel, work: Work, began: float, raws: Sequence[Raw
         work.copy = Copy(began, returns=tuple(unique.values()))
 
 
+def _read_return(channel: Channel, raw: Raw) -> Return:
+    found = read_return(raw, channel.account.zone)
+    if not 0 < found.emag_id <= HIGHEST:
+        raise WireError("return", None, "emag_id", "a number that no return can have")
+    return found
+
+
 def _number(value: object) -> int:
     """An id as eMAG writes it, number or text; -1 for anything else."""
     text = str(value)
-    return int(text) if text.isdecimal() else -1
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else -1
 
 
 _PAGED = {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -40,20 +40,32 @@ NOT_APPLIED = frozenset({Verdict.THROTTLED, Verdict.UNAVAILABLE})
 # Lost requests in a row after which eMAG counts as down.
 LOST_IN_A_ROW = 3
 
+# Rows are locked in the order in which folding locks them.
 _INTEND = """
+    WITH intents AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:intents AS jsonb))
+            AS i(id bigint, reductions jsonb)),
+    locked AS MATERIALIZED (
+        SELECT t.id FROM {table} t JOIN intents i ON i.id = t.id
+         ORDER BY t.{erp_id} FOR UPDATE OF t)
     UPDATE {table} t SET sent_at = coalesce(t.sent_at, clock_timestamp()),
            reductions = coalesce(i.reductions, t.reductions)
-      FROM jsonb_to_recordset(CAST(:intents AS jsonb)) AS i(id bigint, reductions jsonb)
+      FROM intents i JOIN locked l ON l.id = i.id
      WHERE t.id = i.id
 """
 
 
 # What was proved not to have reached eMAG leaves no trace in the books.
 _TAKE_BACK = """
+    WITH intents AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:intents AS jsonb))
+            AS i(id bigint, sent boolean, reductions jsonb)),
+    locked AS MATERIALIZED (
+        SELECT t.id FROM {table} t JOIN intents i ON i.id = t.id
+         WHERE t.emag_order_id = ANY(:orders) ORDER BY t.{erp_id} FOR UPDATE OF t)
     UPDATE {table} t SET sent_at = CASE WHEN i.sent THEN t.sent_at END, reductions = i.reductions
-      FROM jsonb_to_recordset(CAST(:intents AS jsonb)) AS i(id bigint, sent boolean,
-           reductions jsonb)
-     WHERE t.id = i.id AND t.emag_order_id = ANY(:orders)
+      FROM intents i JOIN locked l ON l.id = i.id
+     WHERE t.id = i.id
 """
 
 
@@ -198,8 +210,8 @@ async def _take_back(channel: Channel, batch: Batch, items: Sequence[Item]) -> N
         platform = channel.account.platform
         held = await leases.lock_held(connection, platform, orders, batch.token, late=True)
         await connection.execute(
-            text(_TAKE_BACK.format(table=BOOKS[batch.kind].name)),
-            {"intents": orjson.dumps(before).decode(), "orders": sorted(held)},
+            text(_for(batch, _TAKE_BACK)),
+            {"intents": json.dumps(before), "orders": sorted(held)},
         )
 
 
@@ -216,9 +228,7 @@ async def _intend(
         lot = replace(lot, items=items)
         orders = [item.work.claim.order_id for item in items]
         await leases.extend(connection, platform, orders, batch.token, life)
-        await connection.execute(
-            text(_INTEND.format(table=BOOKS[batch.kind].name)), {"intents": _intents(items)}
-        )
+        await connection.execute(text(_for(batch, _INTEND)), {"intents": _intents(items)})
         call = await open_call(
             connection,
             channel.account.name,
@@ -255,8 +265,13 @@ async def _sendable(
     return tuple(kept)
 
 
+def _for(batch: Batch, statement: str) -> str:
+    books = BOOKS[batch.kind]
+    return statement.format(table=books.name, erp_id=books.erp_id)
+
+
 def _intents(items: Sequence[Item]) -> str:
-    return orjson.dumps(
+    return json.dumps(
         [
             {
                 "id": item.work.claim.id,
@@ -264,7 +279,7 @@ def _intents(items: Sequence[Item]) -> str:
             }
             for item in items
         ]
-    ).decode()
+    )
 
 
 def _note_verdict(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:

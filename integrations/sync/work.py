@@ -16,6 +16,7 @@ from integrations.emag.wire import IssuedInvoice, Order, Return
 from integrations.erp.rows import Kind, ReturnRow
 from integrations.ledger.books import State
 from integrations.ledger.claims import Claim
+from integrations.ledger.database import storable
 from integrations.ledger.persist import Outcome, backoff
 from integrations.ledger.timings import Timings
 from integrations.sync.outage import OutageError
@@ -197,6 +198,6 @@ def note_response(work: Work, answer: Answer) -> None:
         {
             "verdict": answer.verdict.value,
             "http_status": answer.http_status,
-            "message": answer.text() or None,
+            "message": storable(answer.text()) or None,
         }
     ).decode()

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
-from integrations.erp.schema import read_schema
+from integrations.erp.schema import ErpSchema, read_schema
 from integrations.ledger import claims, leases
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import open_engine
@@ -86,20 +86,20 @@ async def _measure(
 ) -> tuple[Mapping[int, Sequence[float]], Mapping[int, Any]]:
     """Seconds of each claim, taken in turns so that both see the same machine, and the plans."""
     engines = {rows: open_engine(url) for rows, url in urls.items()}
+    async with engines[SHORT].connect() as connection:
+        schema = await read_schema(connection)
     seconds: dict[int, list[float]] = {rows: [] for rows in urls}
     for _ in range(ROUNDS):
         for rows, engine in engines.items():
-            seconds[rows].append(await _claim(engine))
-    plans = {rows: await _plans(engine) for rows, engine in engines.items()}
+            seconds[rows].append(await _claim(engine, schema))
+    plans = {rows: await _plans(engine, schema) for rows, engine in engines.items()}
     for engine in engines.values():
         await engine.dispose()
     return seconds, plans
 
 
-async def _claim(engine: AsyncEngine) -> float:
+async def _claim(engine: AsyncEngine, schema: ErpSchema) -> float:
     """Seconds that a claim takes, whose leases are given back afterwards."""
-    async with engine.connect() as connection:
-        schema = await read_schema(connection)
     token = leases.new_token()
     accounts = {ACCOUNT.name: ACCOUNT}
     began = time.perf_counter()
@@ -113,7 +113,7 @@ async def _claim(engine: AsyncEngine) -> float:
     return seconds
 
 
-async def _plans(engine: AsyncEngine) -> Sequence[Sequence[str]]:
+async def _plans(engine: AsyncEngine, schema: ErpSchema) -> Sequence[Sequence[str]]:
     """The node types of each statement that a claim makes, outermost first."""
     made: list[tuple[str, Any]] = []
 
@@ -122,14 +122,10 @@ async def _plans(engine: AsyncEngine) -> Sequence[Sequence[str]]:
 
     listened = engine.sync_engine, "before_cursor_execute", note
     event.listen(*listened)
-    await _claim(engine)
+    await _claim(engine, schema)
     event.remove(*listened)
     async with engine.connect() as connection:
-        return [
-            list(_nodes((await _explained(connection, *each))[0]["Plan"]))
-            for each in made
-            if "pg_catalog" not in each[0]
-        ]
+        return [list(_nodes((await _explained(connection, *each))[0]["Plan"])) for each in made]
 
 
 async def _explained(connection: AsyncConnection, statement: str, values: Any) -> Any:

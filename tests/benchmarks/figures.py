@@ -15,7 +15,7 @@ class Figure:
 
     Attributes:
         what: the figure in words.
-        measured, limit: in `unit`; `measured` must not be above the limit, or with `at_least` below.
+        measured, limit: in `unit`; `measured` may be as large, or with `at_least` as small.
         faults: what makes the figure worthless however good it looks, such as a 429.
         details: how it came about, for the JSON.
     """
@@ -41,7 +41,7 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """"ok", "short", or what is wrong."""
+        """ "ok", "short", or what is wrong."""
         return "; ".join(self.faults) or ("ok" if self.ok else "short")
 
     def to_json(self) -> dict[str, Any]:

@@ -52,9 +52,7 @@ def _naive_seconds(place: Place) -> float:
 
 
 def _client(base_url: str) -> httpx.Client:
-    return httpx.Client(
-        base_url=base_url, auth=(USERNAME, PASSWORD), trust_env=False, timeout=30
-    )
+    return httpx.Client(base_url=base_url, auth=(USERNAME, PASSWORD), trust_env=False, timeout=30)
 
 
 def _slots(began: float) -> Iterator[float]:

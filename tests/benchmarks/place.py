@@ -89,9 +89,7 @@ class Place:
 
     def _execute(self, statement: str, *names: str) -> None:
         with psycopg.connect(self.server, autocommit=True) as connection:
-            connection.execute(
-                sql.SQL(statement).format(*(sql.Identifier(name) for name in names))  # type: ignore[arg-type]
-            )
+            connection.execute(sql.SQL(statement).format(*(sql.Identifier(name) for name in names)))
 
     def _url(self, database: str) -> str:
         return make_url(self.server).set(database=database).render_as_string(hide_password=False)

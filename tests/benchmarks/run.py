@@ -46,7 +46,8 @@ class Run:
     @property
     def cpu_per_row(self) -> float:
         """Milliseconds of the workers' own CPU for each row."""
-        return 1000 * sum(worker["cpu_seconds"] for worker in self.workers) / self.rows
+        seconds = sum(float(worker["cpu_seconds"]) for worker in self.workers)
+        return 1000 * seconds / self.rows
 
     @property
     def span(self) -> float:
@@ -95,13 +96,13 @@ def fill_erp(database_url: str, scene: Scene) -> None:
     """The scene's rows in the ERP with their items, in no order of eMAG's, known ones first."""
     table = ERP_TABLES[Kind(scene.kind)]
     orders = list(scene.orders)
-    first, later = orders[: scene.known], orders[len(orders) if scene.known is None else scene.known :]
-    random.Random(1).shuffle(first)
+    known = orders[: scene.known]
+    random.Random(1).shuffle(known)  # noqa: S311 - an order, not a secret
     with psycopg.connect(database_url) as connection:
         connection.execute(
             f"INSERT INTO app.{table.name} (emag_order_id, status, reason)"
             " SELECT number::text, %s, 'other' FROM unnest(%s::bigint[]) AS number",
-            [scene.wish, first + later],
+            [scene.wish, known + orders[len(known) :]],
         )
         for product_id, sku, quantity in LINES:
             connection.execute(

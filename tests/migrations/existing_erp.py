@@ -67,6 +67,13 @@ def install(url: str) -> None:
         connection.execute(SQL.read_bytes())
 
 
+def reinstall(url: str) -> None:
+    """Begin anew, as if nobody had ever upgraded."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA app CASCADE")
+    install(url)
+
+
 def catalog(url: str) -> Rows:
     """(what, name, definition) of everything in schema app."""
     return _rows(url, _CATALOG)
