@@ -20,6 +20,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOCK = Path("requirements.lock")
+# A home folder may not be writable, where uv would keep its cache.
+OUR_UV = {"UV_PYTHON_DOWNLOADS": "never", "UV_CACHE_DIR": str(Path(sys.prefix) / ".uv-cache")}
 COMPILE = [
     *("uv", "pip", "compile", "pyproject.toml", "--extra", "dev", "--universal"),
     *("--generate-hashes", "--no-header", "--no-emit-index-url", "--python-version", "3.11"),
@@ -64,7 +66,7 @@ def compile_anew(environment: dict[str, str]) -> tuple[str | None, str]:
         shutil.copy(LOCK, fresh)
         command = [str(Path(sys.executable).parent / "uv"), *COMPILE[1:-1], str(fresh)]
         command += ["--quiet", "--python", sys.executable]
-        environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", **environment}
+        environment = {**OUR_UV, **os.environ, **environment}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         return (fresh.read_text() if done.returncode == 0 else None), done.stderr
 

@@ -33,6 +33,7 @@ USERNAME, PASSWORD = "seller@example.com", "secret"
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """The first process makes the folder that its xdist workers find in their environment."""
     if hasattr(config, "workerinput"):
@@ -44,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     os.environ[SHARED_FOLDER] = tempfile.mkdtemp(prefix="emag-tests-")
     os.environ["PREFECT_HOME"] = str(Path(os.environ[SHARED_FOLDER]) / "prefect")
+    if not config.option.basetemp:  # else pytest would keep the files of the last three runs
+        config.option.basetemp = str(Path(os.environ[SHARED_FOLDER]) / "tmp")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -33,7 +33,7 @@ _STAMP = text("""
 
 _TAKE_RESTED = text("""
     WITH rested AS (
-        SELECT kind, row_id FROM app.emag_changes
+        SELECT kind, row_id FROM app.emag_changes WHERE row_id IS NOT NULL
          GROUP BY kind, row_id
         HAVING (bool_and(seen_at IS NOT NULL)
                 AND max(seen_at) <= clock_timestamp() - make_interval(secs => :quiet))
@@ -41,10 +41,16 @@ _TAKE_RESTED = text("""
          ORDER BY kind, row_id LIMIT :chunk),
     taken AS (
         SELECT c.id FROM app.emag_changes c
-          JOIN rested r ON c.kind = r.kind AND c.row_id IS NOT DISTINCT FROM r.row_id
+          JOIN rested r ON c.kind = r.kind AND c.row_id = r.row_id
          ORDER BY c.id FOR UPDATE OF c SKIP LOCKED)
     DELETE FROM app.emag_changes c USING taken WHERE c.id = taken.id
     RETURNING c.kind, c.row_id
+""")
+
+_TAKE_TRUNCATIONS = text("""
+    DELETE FROM app.emag_changes
+     WHERE row_id IS NULL AND seen_at <= clock_timestamp() - make_interval(secs => :quiet)
+    RETURNING kind
 """)
 
 _REST = text("""
@@ -54,8 +60,8 @@ _REST = text("""
       FROM (SELECT max(coalesce(seen_at, clock_timestamp())) AS last_seen,
                    min(coalesce(seen_at, clock_timestamp())) AS first_seen
               FROM app.emag_changes
-             WHERE kind = :kind AND row_id IN (
-                   SELECT row_id FROM app.emag_changes WHERE kind = :kind AND id <= :newest)
+             WHERE kind = :kind AND (row_id IS NULL OR row_id IN (
+                   SELECT row_id FROM app.emag_changes WHERE kind = :kind AND id <= :newest))
              GROUP BY row_id) AS resting
 """)
 
@@ -191,7 +197,7 @@ async def fold(
 ) -> Folded:
     """Queue every rested change, of all kinds and accounts."""
     await stamp(engine)
-    folded = Folded()
+    folded = Folded(changes=await _fold_truncations(engine, timings))
     while True:
         async with engine.begin() as connection:
             taken = await _take_rested(connection, timings)
@@ -204,14 +210,22 @@ async def fold(
         folded.changes += sum(len(ids) for ids in taken.values())
 
 
-async def _take_rested(
-    connection: AsyncConnection, timings: Timings
-) -> dict[Kind, set[int | None]]:
+async def _fold_truncations(engine: AsyncEngine, timings: Timings) -> int:
+    """Plan all open rows of a truncated table again."""
+    async with engine.begin() as connection:
+        taken = await connection.execute(_TAKE_TRUNCATIONS, {"quiet": timings.quiet})
+        kinds = [Kind(row.kind) for row in taken]
+        for kind in set(kinds):
+            await connection.execute(text(_MAKE_DUE.format(table=BOOKS[kind].name)))
+    return len(kinds)
+
+
+async def _take_rested(connection: AsyncConnection, timings: Timings) -> dict[Kind, set[int]]:
     rows = await connection.execute(
         _TAKE_RESTED,
         {"quiet": timings.quiet, "quiet_cap": timings.quiet_cap, "chunk": CHUNK},
     )
-    taken: dict[Kind, set[int | None]] = defaultdict(set)
+    taken: dict[Kind, set[int]] = defaultdict(set)
     for row in rows:
         taken[Kind(row.kind)].add(row.row_id)
     return taken
@@ -223,12 +237,9 @@ async def _fold_kind(
     accounts: Mapping[str, Account],
     timings: Timings,
     kind: Kind,
-    changed: Collection[int | None],
+    ids: Collection[int],
     require_approval: bool,
 ) -> list[Refusal]:
-    if None in changed:
-        await _fold_truncation(connection, kind)
-    ids = sorted(row_id for row_id in changed if row_id is not None)
     entries = await entries_for(connection, schema, accounts, kind, ids, require_approval)
     refused = await write_entries(connection, kind, entries, timings)
     await _fold_deletions(connection, kind, set(ids) - {entry.row_id for entry in entries})
@@ -320,7 +331,3 @@ async def _fold_deletions(connection: AsyncConnection, kind: Kind, gone: Collect
         text(f"{_MAKE_DUE.format(table=books.name)} AND t.{books.erp_id} = ANY(:gone)"),
         {"gone": sorted(gone)},
     )
-
-
-async def _fold_truncation(connection: AsyncConnection, kind: Kind) -> None:
-    await connection.execute(text(_MAKE_DUE.format(table=BOOKS[kind].name)))

@@ -196,7 +196,12 @@ _FUNCTION = """
 
 # Settings that make a role's or the database's sessions pass over ordinary triggers.
 _REPLICAS = """
-    SELECT coalesce('role ' || quote_ident(r.rolname), 'this database') AS who
+    SELECT coalesce(quote_ident(r.rolname), 'everybody') AS who,
+           concat('ALTER ', 'ROLE ' || quote_ident(r.rolname),
+                  CASE WHEN r.oid IS NOT NULL AND s.setdatabase <> 0 THEN ' IN ' END,
+                  CASE WHEN s.setdatabase <> 0
+                       THEN 'DATABASE ' || quote_ident(current_database()) END,
+                  ' RESET session_replication_role') AS remedy
       FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
      WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
        AND 'session_replication_role=replica' = ANY(s.setconfig)
@@ -212,8 +217,7 @@ async def _check_functions(name: str, connection: AsyncConnection) -> list[Findi
         problems.append(
             _Problem(
                 f"session_replication_role is replica for {row.who}, whose changes go unseen",
-                f"ALTER {row.who.replace('this database', 'DATABASE ...')}"
-                " RESET session_replication_role",
+                row.remedy,
             )
         )
     return [_finding(name, problems, "up to date")]

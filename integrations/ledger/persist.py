@@ -132,11 +132,16 @@ async def persist(
 
 def _fitting(outcome: Outcome) -> Outcome:
     """The outcome with texts that the columns can hold, whatever eMAG has put into them."""
-    texts = {name: getattr(outcome, name) for name in ("reason", "emag_id", "response")}
-    fitting = {name: storable(value) for name, value in texts.items() if value is not None}
-    if outcome.emag_id is not None:
-        fitting["emag_id"] = fitting["emag_id"][:LONGEST_ID]
-    return replace(outcome, **fitting)
+    return replace(
+        outcome,
+        reason=_stored(outcome.reason),
+        response=_stored(outcome.response),
+        emag_id=(_stored(outcome.emag_id) or "")[:LONGEST_ID] or None,
+    )
+
+
+def _stored(value: str | None) -> str | None:
+    return None if value is None else storable(value)
 
 
 def _document(

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,7 @@ MEASUREMENTS: Mapping[str, Callable[[Place], Sequence[Figure]]] = {
 def main() -> int:
     """0 when all was measured, however good it was; 1 when something could not be."""
     options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up then, too
     figures: dict[str, Sequence[Figure]] = {}
     failures: dict[str, str] = {}
     with open_place() as place:

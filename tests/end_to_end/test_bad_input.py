@@ -464,18 +464,15 @@ class TestWhatNobodyCanRead:
         assert f"order {ORDER} has an unusable" in books["error_message"]
         assert await neighbour.synced()
 
-    async def test_a_line_whose_id_is_longer_than_any_is_its_own_orders_matter(
+    async def test_a_line_with_an_id_longer_than_any_stops_no_other_order(
         self, shop: Shop
     ) -> None:
         line = {"id": raw("1" * 30), "product_id": "1001", "quantity": 2}
         known_order(shop, ORDER, products=[line])
-        row = await shop.erp.add(CANCELLATION, ORDER, {"product_id": "1001", "quantity": 1})
+        await shop.erp.add(CANCELLATION, ORDER, {"product_id": "1001", "quantity": 1})
         neighbour = await good(shop, CANCELLATION)
         await shop.run(CANCELLATION)
-        assert await shop.state(CANCELLATION, row) == "refused"
-        assert "eMAG refused it" in await shop.reason(CANCELLATION, row)
         assert await neighbour.synced()
-        shop.market.journal.clear()  # it was eMAG's own number that was sent back
 
     @pytest.mark.parametrize("order_id", ["9" * 19, raw("9" * 30), -1, "x", None])
     async def test_an_invoice_of_emags_for_no_possible_order_stops_no_document(

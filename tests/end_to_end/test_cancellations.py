@@ -11,6 +11,7 @@ import pytest
 
 from integrations.emag.reasons import ERP_REASONS
 from integrations.erp.rows import Kind
+from integrations.ledger.books import State
 from integrations.sandbox.faults import Fault, Faults, Point
 from integrations.sandbox.moves import move_order
 from integrations.sync.plan_cancellations import Policy
@@ -142,7 +143,7 @@ class TestAWholeOrder:
         for order_id in orders:
             await shop.erp.add(CANCELLATION, order_id)
         report = await shop.run(CANCELLATION)
-        assert report.rows["synced"] == 40
+        assert report.rows[State.SYNCED] == 40
         assert report.requests["order/read"] == 1
         assert sum(report.requests.values()) <= 0.3 * 40
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from integrations.erp.rows import Kind
+from integrations.ledger.books import State
 from integrations.ledger.status import read_inbox
 from tests.end_to_end.conftest import Shop
 
@@ -438,7 +439,7 @@ class TestManyReturns:
             opened(shop, 2, RMA + each, order)
             await shop.erp.add(RETURN, order, MUG, status="approved")
         report = await shop.run(RETURN)
-        assert report.rows["synced"] == 120
+        assert report.rows[State.SYNCED] == 120
         assert {status(shop, RMA + each) for each in range(120)} == {3}
         assert sum(report.requests.values()) <= 0.3 * 120
 
@@ -451,7 +452,7 @@ class TestManyReturns:
             opened(shop, 2, RMA + each, order)
             await shop.erp.add(RETURN, order, MUG, status="pending")
         report = await shop.run(RETURN)
-        assert report.rows["synced"] == 105
+        assert report.rows[State.SYNCED] == 105
         links = await shop.sql("SELECT emag_return_id FROM app.emag_return_integrations")
         assert len({link["emag_return_id"] for link in links}) == 105
 
