@@ -13,6 +13,7 @@ from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Subject
 from integrations.ledger.check import Finding, check_database
 from integrations.ledger.status import Count, Status, read_status
+from integrations.ledger.sweep import Sweep, last_sweep
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
 from integrations.sync.outage import OutageError
@@ -31,7 +32,8 @@ async def check_health(parameters: HealthParameters) -> list[Finding]:
         findings = list(await check_database(shop.engine))
         findings += [finding async for finding in _check_accounts(shop)]
         status = await read_status(shop.engine)
-        return findings + _check_budgets(status) + _check_rows(status, parameters)
+        swept = _check_sweep(await last_sweep(shop.engine))
+        return [*findings, swept, *_check_budgets(status), *_check_rows(status, parameters)]
 
 
 async def _check_accounts(shop: Shop) -> AsyncIterator[Finding]:
@@ -50,13 +52,23 @@ async def _check_account(channel: Channel) -> Finding:
     return Finding(name, True, f"platform {channel.account.platform}", "")
 
 
+def _check_sweep(swept: Sweep | None) -> Finding:
+    """Whether a change reached nobody until the daily look at the newest rows found it."""
+    name = "every change was captured"
+    if swept is None:
+        return Finding(name, True, "not looked yet", "")
+    detail = f"{swept.found} found at {swept.at:%Y-%m-%d %H:%M} UTC that no trigger had captured"
+    return Finding(name, swept.found == 0, detail, "see `emag-flows db check`; they are queued now")
+
+
 def _check_budgets(status: Status) -> list[Finding]:
     return [
         Finding(
             name=f"request budget {budget.platform} {budget.bucket}",
-            ok=budget.ahead <= STUCK_BUDGET,
-            detail=f"reserved {budget.ahead:.1f} s ahead, {budget.throttled} times throttled",
-            remedy="set next_free_at of its row in app.emag_rate_limits to now()",
+            ok=budget.ahead <= STUCK_BUDGET and budget.down_since is None,
+            detail=budget.down_detail
+            or f"reserved {budget.ahead:.1f} s ahead, {budget.throttled} times throttled",
+            remedy="eMAG is asked again by itself; a bucket far ahead frees by itself, too",
         )
         for budget in status.budgets
     ]

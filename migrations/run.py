@@ -54,6 +54,7 @@ _SCRIPT_HEADER = """\
 -- It waits at most half a second for a lock and tries again; it may be run repeatedly.
 \\set ON_ERROR_STOP on
 SET client_min_messages = warning;
+SET statement_timeout = 0;
 
 """
 
@@ -116,6 +117,7 @@ def _migrate(connection: Connection) -> None:
     raw = connection.connection.driver_connection
     assert raw is not None
     raw.add_notice_handler(_log_warning)
+    connection.execute(text("SET statement_timeout = 0"))
     connection.execute(text(_SCHEMA))
     config = _config()
     config.attributes["connection"] = connection

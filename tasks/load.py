@@ -10,6 +10,7 @@ from integrations.ledger import changes, claims, leases
 from integrations.ledger.calls import tidy_calls
 from integrations.ledger.changes import Refusal
 from integrations.ledger.database import database_time
+from integrations.ledger.sweep import sweep
 from integrations.sync.channel import Channel
 from integrations.sync.work import Batch, batch_of
 from tasks.step import step
@@ -24,6 +25,7 @@ async def fold_changes(channel: Channel) -> tuple[datetime, Sequence[Refusal]]:
     Returns the database's time afterwards, and the rows that were refused on the spot.
     """
     await tidy_calls(channel.engine)
+    await sweep(channel.engine, channel.schema, require_approval=channel.require_approval)
     folded = await changes.fold(
         channel.engine,
         channel.schema,

@@ -7,6 +7,8 @@ from flows.cli.console import console, print_json, table
 from flows.parameters import HealthParameters
 
 WRONG = 1
+UNREACHABLE = 3
+ASKING_EMAG = "eMAG answers"
 
 
 async def check(parameters: HealthParameters, as_json: bool, through_prefect: bool) -> int:
@@ -26,4 +28,7 @@ async def check(parameters: HealthParameters, as_json: bool, through_prefect: bo
             for each in findings
         ]
         console().print(table("Health", ["", "what", "found", "remedy"], rows))
-    return 0 if all(finding.ok for finding in findings) else WRONG
+    wrong = [finding.name for finding in findings if not finding.ok]
+    if any(name.startswith(ASKING_EMAG) for name in wrong):
+        return UNREACHABLE
+    return WRONG if wrong else 0

@@ -20,7 +20,7 @@ USAGE = 2
 
 # By name: importing every class that might be raised would cost each command half a second.
 EXIT_CODES: Mapping[str, int] = {
-    "integrations.settings.ConfigurationError": 2,
+    "integrations.settings.errors.ConfigurationError": 2,
     "integrations.embedded.errors.EmbeddedError": 2,
     "flows.shop.DatabaseUnreachableError": 3,
     "migrations.run.UpgradeError": 3,

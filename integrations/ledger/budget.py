@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import NoReturn
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.emag.accounts import Account, rate
 from integrations.emag.routes import Route
@@ -27,9 +28,33 @@ _RESERVE = text("""
             clock_timestamp() + make_interval(secs => :lead + :gap))
     ON CONFLICT (platform, login, bucket) DO UPDATE SET
         next_free_at = greatest(l.next_free_at, clock_timestamp() + make_interval(secs => :lead))
-            + make_interval(secs => :gap)
+            + make_interval(secs => :gap),
+        probe_at = CASE WHEN l.down_since IS NOT NULL
+                        THEN clock_timestamp() + make_interval(secs => :probe) END
     WHERE l.next_free_at < clock_timestamp() + make_interval(secs => :longest)
-    RETURNING extract(epoch FROM next_free_at - clock_timestamp())::float8 - :gap AS wait
+      AND (l.down_since IS NULL OR l.probe_at <= clock_timestamp())
+    RETURNING extract(epoch FROM next_free_at - clock_timestamp())::float8 - :gap AS wait,
+              down_since IS NOT NULL AS probing
+""")
+
+_WHY_NOT = text("""
+    SELECT down_cause, down_detail, to_char(down_since AT TIME ZONE 'UTC', 'HH24:MI') AS since
+      FROM app.emag_rate_limits
+     WHERE platform = :platform AND login = :login AND bucket = :bucket
+       AND down_since IS NOT NULL
+""")
+
+_MARK_DOWN = text("""
+    UPDATE app.emag_rate_limits
+       SET down_since = coalesce(down_since, clock_timestamp()), down_cause = :cause,
+           down_detail = :detail, probe_at = clock_timestamp() + make_interval(secs => :probe)
+     WHERE platform = :platform AND login = :login AND bucket = :bucket
+""")
+
+_MARK_UP = text("""
+    UPDATE app.emag_rate_limits
+       SET down_since = NULL, down_cause = NULL, down_detail = NULL, probe_at = NULL
+     WHERE platform = :platform AND login = :login AND bucket = :bucket
 """)
 
 _PUSH = text("""
@@ -44,10 +69,14 @@ _PUSH = text("""
 
 @dataclass(frozen=True)
 class Slot:
-    """An instant at which one request may leave, on this process's monotonic clock."""
+    """An instant at which one request may leave, on this process's monotonic clock.
+
+    `probing` says that eMAG counts as down, and that this request is to find out whether it is.
+    """
 
     at: float
     waited: float
+    probing: bool = False
 
     async def reached(self, tolerance: float) -> bool:
         """Sleep until the slot; False when it was missed by more than the tolerance (seconds)."""
@@ -59,6 +88,14 @@ class BudgetBusyError(Exception):
     """The next free slot is further away than a caller should wait."""
 
 
+class EmagDownError(Exception):
+    """eMAG counts as down for this login, and the next probe is not due yet."""
+
+    def __init__(self, cause: str, detail: str, since: str) -> None:
+        super().__init__(f"{detail} (since {since} UTC, asked again by itself)")
+        self.cause = cause
+
+
 async def reserve(
     engine: AsyncEngine,
     account: Account,
@@ -66,32 +103,66 @@ async def reserve(
     *,
     longest: float,
     lead: float = 0.0,
+    probe: float = 10.0,
 ) -> Slot:
     """The next free instant for a request on this route.
 
     Args:
         longest: seconds beyond which no slot is taken.
         lead: seconds the caller needs before it can send.
+        probe: seconds between two requests while eMAG counts as down.
 
     Raises:
         BudgetBusyError: the next slot is further away than `longest`.
+        EmagDownError: eMAG counts as down and has been asked a moment ago.
     """
-    gap = HEADROOM / rate(account, route)
     reserved = {
-        "platform": account.platform,
-        "login": account.username,
-        "bucket": route.bucket.value,
-        "gap": gap,
+        **_bucket(account, route),
+        "gap": HEADROOM / rate(account, route),
         "lead": lead,
         "longest": longest,
+        "probe": probe,
     }
     async with autocommit(engine) as connection:
         row = (await connection.execute(_RESERVE, reserved)).first()
-    if row is None:
-        raise BudgetBusyError(
-            f"no free request slot of {route.bucket.value} within {longest:.0f} s"
+        if row is None:
+            await _say_why_not(connection, account, route, longest)
+    return Slot(time.monotonic() + row.wait, max(0.0, row.wait - lead), row.probing)
+
+
+def _bucket(account: Account, route: Route) -> dict[str, str]:
+    """The row of a route's budget."""
+    return {
+        "platform": account.platform,
+        "login": account.username,
+        "bucket": route.bucket.value,
+    }
+
+
+async def _say_why_not(
+    connection: AsyncConnection, account: Account, route: Route, longest: float
+) -> NoReturn:
+    down = (await connection.execute(_WHY_NOT, _bucket(account, route))).first()
+    if down is not None:
+        raise EmagDownError(down.down_cause, down.down_detail, down.since)
+    raise BudgetBusyError(f"no free request slot of {route.bucket.value} within {longest:.0f} s")
+
+
+async def mark_down(
+    engine: AsyncEngine, account: Account, route: Route, cause: str, detail: str, *, probe: float
+) -> None:
+    """Let everyone know that eMAG cannot be asked: from now on one probe at a time is sent."""
+    async with autocommit(engine) as connection:
+        await connection.execute(
+            _MARK_DOWN,
+            {**_bucket(account, route), "cause": cause, "detail": detail, "probe": probe},
         )
-    return Slot(at=time.monotonic() + row.wait, waited=max(0.0, row.wait - lead))
+
+
+async def mark_up(engine: AsyncEngine, account: Account, route: Route) -> None:
+    """Let everyone know that eMAG answers again."""
+    async with autocommit(engine) as connection:
+        await connection.execute(_MARK_UP, _bucket(account, route))
 
 
 async def push_back(
@@ -101,11 +172,5 @@ async def push_back(
     async with autocommit(engine) as connection:
         await connection.execute(
             _PUSH,
-            {
-                "platform": account.platform,
-                "login": account.username,
-                "bucket": route.bucket.value,
-                "pause": pause,
-                "hit": int(throttled),
-            },
+            {**_bucket(account, route), "pause": pause, "hit": int(throttled)},
         )

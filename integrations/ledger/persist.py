@@ -27,7 +27,7 @@ _PERSIST = """
         SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS o(
                id bigint, order_id bigint, revision bigint, state text, waiting_for text,
                reason text, emag_id text, emag_status text, document_type text, response text,
-               delay float8, failed boolean, write_back jsonb)),
+               delay float8, failed boolean, digest text, write_back jsonb)),
     locked AS MATERIALIZED (
         SELECT t.id, t.wanted_revision FROM {table} t JOIN outcomes o ON o.id = t.id
          ORDER BY t.{erp_id} FOR UPDATE OF t)
@@ -51,6 +51,7 @@ _PERSIST = """
         {emag_id} = coalesce(o.emag_id, t.{emag_id}),
         emag_status = coalesce(CAST(o.emag_status AS {status_type}), t.emag_status),
         {more}
+        erp_digest = CASE WHEN o.final AND NOT o.moved THEN o.digest ELSE t.erp_digest END,
         write_back = coalesce(o.write_back, t.write_back),
         updated_at = timezone('utc', clock_timestamp())
       FROM (SELECT o.*, l.wanted_revision > o.revision AND o.state <> 'in_doubt' AS moved,
@@ -75,6 +76,7 @@ class Outcome:
         response: the last answer as JSON without customers' data.
         delay: seconds until the row is looked at again.
         failed: whether this counts as a failure of the row's own.
+        digest: what the ERP row asked for.
     """
 
     id: int
@@ -89,6 +91,7 @@ class Outcome:
     response: str | None = None
     delay: float = 0.0
     failed: bool = False
+    digest: str | None = None
 
 
 async def persist(

@@ -55,7 +55,8 @@ _CALLS = text("""
 
 _BUDGETS = text("""
     SELECT platform, bucket, throttled,
-           greatest(0, extract(epoch FROM next_free_at - clock_timestamp()))::float8 AS ahead
+           greatest(0, extract(epoch FROM next_free_at - clock_timestamp()))::float8 AS ahead,
+           down_since, down_detail
       FROM app.emag_rate_limits ORDER BY platform, bucket
 """)
 
@@ -86,12 +87,14 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Budget:
-    """A bucket of the request budget and how many seconds ahead it is reserved."""
+    """A bucket of the request budget, reserved `ahead` seconds; whether eMAG counts as down."""
 
     platform: str
     bucket: str
     throttled: int
     ahead: float
+    down_since: datetime | None
+    down_detail: str | None
 
 
 @dataclass(frozen=True)

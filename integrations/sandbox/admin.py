@@ -17,7 +17,8 @@ from starlette.responses import JSONResponse, Response
 
 from integrations.sandbox.documents import KINDS
 from integrations.sandbox.downloads import download_documents
-from integrations.sandbox.faults import Fault
+from integrations.sandbox.fault_plan import Plan, read_plan
+from integrations.sandbox.faults import shown
 from integrations.sandbox.market import Market
 from integrations.sandbox.shop import populate
 from integrations.sandbox.switches import as_json, changed
@@ -31,7 +32,8 @@ def admin_routes(market: Market) -> APIRouter:
     """The routes of one market."""
     router = APIRouter(prefix="/sandbox", route_class=_Forgiving)
     _add_journal(router, market)
-    _add_settings(router, market)
+    _add_switches(router, market)
+    _add_faults(router, market)
     _add_actions(router, market)
     _add_scene(router, market)
     _add_documents(router, market)
@@ -74,7 +76,7 @@ def _add_journal(router: APIRouter, market: Market) -> None:
         return _json(_rows(parts[part]()))
 
 
-def _add_settings(router: APIRouter, market: Market) -> None:
+def _add_switches(router: APIRouter, market: Market) -> None:
     @router.get("/switches")
     async def read_switches() -> Response:
         """How the sandbox behaves now."""
@@ -86,25 +88,36 @@ def _add_settings(router: APIRouter, market: Market) -> None:
         market.switches = changed(market.switches, given)
         return _json(as_json(market.switches))
 
+
+def _add_faults(router: APIRouter, market: Market) -> None:
     @router.get("/faults")
     async def read_faults() -> Response:
-        """The faults that still wait for a request."""
-        return _json(_rows(list(market.faults.waiting())))
+        """The faults that may still strike, with what is left of them."""
+        return _json([shown(fault) for fault in market.faults.waiting()])
+
+    @router.put("/faults")
+    async def replace_faults(request: Request) -> Response:
+        """Load faults in the place of all others, and set switches; see docs/sandbox.md."""
+        plan = read_plan(await request.body())
+        market.faults.clear()
+        return _carry_out(market, plan)
 
     @router.post("/faults")
-    async def add_faults(given: OneOrMany) -> Response:
-        """Add faults: route, kind, point, times, seconds."""
-        allowed = {field.name for field in dataclasses.fields(Fault)}
-        for each in _many(given):
-            if unknown := sorted(set(each) - allowed):
-                raise ValueError(f"a fault has no {', '.join(unknown)}")
-        return _json(_rows([market.faults.add(**each) for each in _many(given)]))
+    async def add_faults(request: Request) -> Response:
+        """Load faults beside the others, and set switches; the same body, or a single fault."""
+        return _carry_out(market, read_plan(await request.body()))
 
     @router.delete("/faults")
     async def clear_faults() -> Response:
-        """Take all faults away."""
+        """Take all faults away; switches stay."""
         market.faults.clear()
         return _json([])
+
+
+def _carry_out(market: Market, plan: Plan) -> Response:
+    market.switches = changed(market.switches, plan.switches)
+    market.faults.load(plan.faults)
+    return _json([shown(fault) for fault in plan.faults])
 
 
 def _add_scene(router: APIRouter, market: Market) -> None:
@@ -119,8 +132,10 @@ def _add_scene(router: APIRouter, market: Market) -> None:
     async def reset(given: Annotated[Json | None, Body()] = None) -> Response:
         """Empty the marketplace; with `orders` (and `seed`), lay out an invented shop again."""
         market.reset()
-        if orders := int((given or {}).get("orders", 0)):
-            populate(market, seed=int((given or {}).get("seed", 1)), orders=orders)
+        given = given or {}
+        market.faults.seed = seed = int(given.get("seed", market.faults.seed))
+        if orders := int(given.get("orders", 0)):
+            populate(market, seed=seed, orders=orders)
         return _json({"orders": len(market.orders), "returns": len(market.returns)})
 
     @router.post("/{kind}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from integrations.sandbox.fault_plan import Plan, read_plan
 from integrations.sandbox.market import DEFAULT_CREDENTIALS, Market
 from integrations.sandbox.server import API_PATH, run_server
 from integrations.sandbox.shop import populate
@@ -25,13 +26,23 @@ def sandbox_command(
     switches: Annotated[
         Path | None, typer.Option(help="A JSON file of switches.", exists=True, dir_okay=False)
     ] = None,
+    faults: Annotated[
+        Path | None,
+        typer.Option(
+            help="A JSON file of faults, and switches. See docs/sandbox.md.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
 ) -> None:
     """Run a faithful eMAG marketplace on this machine until Ctrl-C."""
     try:
-        market = Market(_switches(switches, switch or []))
+        plan = _plan(faults)
+        market = Market(_switches(switches, plan, switch or []), seed=seed)
     except ValueError as problem:
         raise typer.BadParameter(str(problem)) from None
     populate(market, seed=seed, orders=orders)
+    market.faults.load(plan.faults)
     try:
         run_server(port, market, _announce)
     except OSError as problem:
@@ -45,15 +56,27 @@ def _announce(base_url: str) -> None:
     typer.echo(f"user, password  {login}  {password}")
     typer.echo(f"journal         curl {host}/sandbox/journal")
     typer.echo(f"switches        curl {host}/sandbox/switches")
+    typer.echo(f"faults          curl {host}/sandbox/faults")
     typer.echo("Ctrl-C ends it; nothing is kept.")
 
 
-def _switches(file: Path | None, settings: list[str]) -> Switches:
+def _plan(file: Path | None) -> Plan:
+    if file is None:
+        return Plan()
+    try:
+        return read_plan(file.read_bytes())
+    except (OSError, ValueError) as problem:
+        raise ValueError(f"{file}: {problem}") from None
+
+
+def _switches(file: Path | None, plan: Plan, settings: list[str]) -> Switches:
+    """The switches of both files, and over them those of the command line."""
     given: dict[str, Any] = {}
     if file is not None:
         given = json.loads(file.read_text())
         if not isinstance(given, dict):
             raise ValueError(f"{file} must hold a JSON object")
+    given |= plan.switches
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:

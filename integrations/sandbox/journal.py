@@ -15,8 +15,8 @@ class RequestRecord:
     """One request as it arrived and what became of it.
 
     `at` is wall time (UTC), `monotonic` seconds for measuring rates. `status` is None while the
-    request runs, and for good when the connection was closed without an answer. `fault` names the
-    injected fault that it met.
+    request runs, and for good when no answer came. `fault` is the kind of the injected fault that
+    it met, and `fault_point` where; both are joined by commas when it met several.
     """
 
     number: int
@@ -31,6 +31,7 @@ class RequestRecord:
     ok: bool = False
     throttled: bool = False
     fault: str | None = None
+    fault_point: str | None = None
     items: int = 0
     order_ids: list[int] = field(default_factory=list)
     return_ids: list[int] = field(default_factory=list)
@@ -68,11 +69,15 @@ class Violation:
 
 
 class Journal:
-    """Requests, effects and violations since the start or the last reset."""
+    """Requests, effects and violations since the start or the last reset.
+
+    `changes` counts the effects since the start, forgotten ones too.
+    """
 
     def __init__(self) -> None:
         self.requests: list[RequestRecord] = []
         self.effects: list[Effect] = []
+        self.changes = 0
         self._violations: list[Violation] = []
 
     def opened(self, **known: Any) -> RequestRecord:
@@ -80,6 +85,11 @@ class Journal:
         record = RequestRecord(number=len(self.requests) + 1, **known)
         self.requests.append(record)
         return record
+
+    def met_fault(self, request: RequestRecord, kind: str, point: str) -> None:
+        """Write down that a request met a fault."""
+        request.fault = f"{request.fault}, {kind}" if request.fault else kind
+        request.fault_point = f"{request.fault_point}, {point}" if request.fault_point else point
 
     def effect(
         self,
@@ -94,6 +104,7 @@ class Journal:
         line: int | None = None,
     ) -> None:
         """Write down a change of state."""
+        self.changes += 1
         number, route = (request.number, request.route) if request else (None, "sandbox")
         self.effects.append(Effect(number, route, kind, about, line, from_, to, by, at))
 

@@ -12,6 +12,7 @@ from typing import Any
 from integrations.sandbox.clock import local_text, utc_now
 from integrations.sandbox.documents import Document, DocumentKind, document
 from integrations.sandbox.faults import Faults
+from integrations.sandbox.history import History, Moment
 from integrations.sandbox.journal import Journal, RequestRecord
 from integrations.sandbox.limits import Limits
 from integrations.sandbox.moves import move_order, move_return
@@ -42,7 +43,8 @@ class Download:
 class Market:
     """Orders, returns, invoices and documents in memory, with a journal of all that happens.
 
-    `now` gives aware UTC moments, `monotonic` the seconds by which the request limits are counted.
+    `now` gives aware UTC moments, `monotonic` the seconds by which request limits and faults are
+    timed. `seed` decides which requests the faults with a probability strike.
     Nothing here is safe to share between threads; one event loop serves it.
     """
 
@@ -52,14 +54,17 @@ class Market:
         credentials: Mapping[str, str] = DEFAULT_CREDENTIALS,
         now: Callable[[], datetime] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        seed: int = 1,
     ) -> None:
         self.switches = switches or Switches()
         self.credentials = dict(credentials)
         self.now = now or utc_now
         self.monotonic = monotonic
         self.sequences = Sequences()
-        self.orders = Shelf("id", "status", self._whole_order)
-        self.returns = Shelf("emag_id", "request_status", self._whole_return)
+        self.journal = Journal()
+        self.faults = Faults(seed, self._moment)
+        self.orders = Shelf("id", "status", self._whole_order, self._history)
+        self.returns = Shelf("emag_id", "request_status", self._whole_return, self._history)
         self.returns_of: defaultdict[int, list[int]] = defaultdict(list)
         self.invoices: list[Json] = []
         self.customer_invoices: list[Json] = []
@@ -67,9 +72,7 @@ class Market:
         self.awaiting_download: list[tuple[int, str, str]] = []
         self.downloads: list[Download] = []
         self.reads = 0
-        self.journal = Journal()
         self.limits = Limits()
-        self.faults = Faults()
 
     def reset(self) -> None:
         """Back to an empty marketplace; switches and credentials stay."""
@@ -276,6 +279,12 @@ class Market:
         self.returns.put(rma, complete=False)
         self.returns_of[int(order_id)].append(number)
         return number
+
+    def _moment(self) -> Moment:
+        return Moment(self.monotonic(), self.journal.changes)
+
+    def _history(self) -> History | None:
+        return self.faults.history
 
     @staticmethod
     def _free(sequence: Callable[[], int], shelf: Shelf) -> int:

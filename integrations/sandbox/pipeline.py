@@ -1,7 +1,7 @@
 """What happens to each request, in order.
 
-Arrival (journal, limits), who is calling, the body, faults before the effect, the effect, faults
-after it, the answer's time.
+Arrival (journal, limits), who is calling, the body, faults before the effect, the effect (or what
+faults leave of it), faults after it, the answer's time.
 """
 
 from __future__ import annotations
@@ -9,39 +9,29 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from integrations.sandbox import bodies
-from integrations.sandbox.exchange import (
-    Answer,
-    Ask,
-    gateway,
-    no_route,
-    not_allowed,
-    refusal,
+from integrations.sandbox.exchange import Answer, Ask, no_route, not_allowed
+from integrations.sandbox.fault_answers import (
+    NoAnswerError,
+    address_refused,
+    suffer,
+    throttled,
 )
+from integrations.sandbox.fault_effects import struck_effect
 from integrations.sandbox.faults import Fault, Point
 from integrations.sandbox.journal import RequestRecord
 from integrations.sandbox.limits import Allowance
 from integrations.sandbox.market import Market
 from integrations.sandbox.routes import Route, find
+from integrations.sandbox.subjects import subject_of
 
 # The extension by which the server lets a connection be closed without an answer
 ABORT = "sandbox.abort"
-
-BAD_GATEWAY = (
-    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
-    b"<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n"
-    b"</body>\r\n</html>\r\n"
-)
-
-
-class NoAnswerError(Exception):
-    """The connection shall be closed without an answer."""
 
 
 async def answer_request(market: Market, request: Request, path: str) -> Response:
@@ -57,8 +47,8 @@ async def answer_request(market: Market, request: Request, path: str) -> Respons
     allowance = market.limits.arrive(record.login, route.bucket, record.monotonic, market.switches)
     try:
         answer = await _answered(market, request, route, number, record, allowance)
-    except NoAnswerError:
-        return await _abort(request)
+    except NoAnswerError as silence:
+        return await (_hold(request) if silence.held else _abort(request))
     answer.headers.update(allowance.headers())
     return _response(record, answer)
 
@@ -75,17 +65,18 @@ async def _answered(
         market.journal.violated(
             record, "limit", f"over the limit of {route.bucket}", at=market.now()
         )
-        return _throttled(market, allowance.wait)
+        return throttled(market, allowance.wait)
     if refused := _stranger(market, request, record.login):
         return refused
     ask, problem = await _ask(market, request, record, number)
     if problem:
         return problem
-    if answer := await _faulted(market, record, "before_effect", None):
+    if answer := await _faulted(ask, "before_effect", None):
         return answer
-    answer = route.handle(ask)
+    amid = _met(ask, "during_effect")
+    answer = struck_effect(route, ask, amid) if amid else route.handle(ask)
     answer.body = answer.content()  # as it is now: the state may move on while the answer travels
-    answer = await _faulted(market, record, "after_effect", answer) or answer
+    answer = await _faulted(ask, "after_effect", answer) or answer
     if market.switches.answer_seconds:
         await asyncio.sleep(market.switches.answer_seconds)
     return answer
@@ -123,8 +114,7 @@ def _stranger(market: Market, request: Request, login: str) -> Answer | None:
     address = request.client.host if request.client else ""
     allowed = market.switches.allowed_addresses
     if allowed is not None and address not in allowed:
-        text = f"ERROR: Invalid vendor ip [{address}]"
-        return refusal(market, [text], results=[], status=market.switches.address_refusal)
+        return address_refused(market, address)
     return None
 
 
@@ -158,44 +148,18 @@ async def _body(request: Request, kind: str) -> Any:
 # Faults
 
 
-async def _faulted(
-    market: Market, record: RequestRecord, point: Point, answer: Answer | None
-) -> Answer | None:
+async def _faulted(ask: Ask, point: Point, answer: Answer | None) -> Answer | None:
     """The answer that a fault makes of `answer` (None before the effect); None changes nothing."""
-    fault = market.faults.consult(point, record.route)
-    if fault is None:
-        return None
-    record.fault = fault.kind
-    return await _suffer(market, fault, answer)
+    fault = _met(ask, point)
+    return await suffer(ask.market, fault, answer) if fault else None
 
 
-async def _suffer(market: Market, fault: Fault, answer: Answer | None) -> Answer | None:
-    if fault.kind == "reset":
-        raise NoAnswerError
-    if fault.kind == "slow":
-        await asyncio.sleep(fault.seconds)
-        return answer
-    if fault.kind == "cut_body":
-        content = answer.content() if answer else b""
-        return Answer(content[: len(content) // 2], ok=False)
-    return INSTEAD[fault.kind](market)
-
-
-def _throttled(market: Market, wait: float = 1.0) -> Answer:
-    headers = {"Retry-After": str(max(1, -int(-wait // 1)))} if market.switches.retry_after else {}
-    return gateway(429, "API rate limit exceeded", headers)
-
-
-# What comes instead of the true answer, for the faults that replace it
-INSTEAD: dict[str, Callable[[Market], Answer]] = {
-    "http_502_html": lambda market: Answer(BAD_GATEWAY, 502, "text/html", ok=False),
-    "locked": lambda market: refusal(market, ["Resource locked for processing"]),
-    "throttle": _throttled,
-    "forbidden": lambda market: not_allowed(),
-    "error_although_applied": lambda market: refusal(
-        market, ["ERROR: An error occurred, please try again"]
-    ),
-}
+def _met(ask: Ask, point: Point) -> Fault | None:
+    """The fault that strikes the request at a point, written down."""
+    fault = ask.market.faults.meet(point, ask.record.route, lambda: subject_of(ask))
+    if fault is not None:
+        ask.market.journal.met_fault(ask.record, fault.kind, point)
+    return fault
 
 
 # Leaving
@@ -214,6 +178,11 @@ async def _abort(request: Request) -> Response:
     if abort is None:
         raise ConnectionResetError("the sandbox closes this connection")
     abort()
+    return await _hold(request)
+
+
+async def _hold(request: Request) -> Response:
+    """Say nothing until the connection is closed."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
     return Response()

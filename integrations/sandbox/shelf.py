@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
+from integrations.sandbox.history import History
 from integrations.sandbox.wire import Json
 
 
@@ -11,12 +12,18 @@ class Shelf:
     """Orders or returns by id, with an index of those in each status and type.
 
     A record may be put here incomplete; it is completed when somebody first looks at it, so that a
-    large shop costs little until it is read.
+    large shop costs little until it is read. While there is a `history`, it hears of every look.
     """
 
-    def __init__(self, id_key: str, status_key: str, complete: Callable[[Json], Json]) -> None:
-        self._id_key, self._status_key = id_key, status_key
-        self._complete = complete
+    def __init__(
+        self,
+        id_key: str,
+        status_key: str,
+        complete: Callable[[Json], Json],
+        history: Callable[[], History | None] = lambda: None,
+    ) -> None:
+        self.id_key, self.status_key = id_key, status_key
+        self._complete, self._history = complete, history
         self._records: dict[int, Json] = {}
         self._incomplete: set[int] = set()
         # dicts serve as ordered sets
@@ -24,9 +31,11 @@ class Shelf:
 
     def put(self, record: Json, *, complete: bool = True) -> None:
         """Add a record that has id, status and type; ValueError when the id is taken."""
-        number = record[self._id_key]
+        number = record[self.id_key]
         if number in self._records:
-            raise ValueError(f"{self._id_key} {number} is there already")
+            raise ValueError(f"{self.id_key} {number} is there already")
+        if history := self._history():
+            history.born(self.id_key, number)
         self._records[number] = record
         if not complete:
             self._incomplete.add(number)
@@ -38,13 +47,15 @@ class Shelf:
         if record is not None and number in self._incomplete:
             self._incomplete.discard(number)
             record = self._records[number] = self._complete(record)
+        if record is not None and (history := self._history()):
+            history.saw(self.id_key, number, record)
         return record
 
     def move(self, record: Json, status: int) -> None:
         """Give a record another status."""
-        number = record[self._id_key]
+        number = record[self.id_key]
         del self._index[self._place(record)][number]
-        record[self._status_key] = status
+        record[self.status_key] = status
         self._index.setdefault(self._place(record), {})[number] = None
 
     def numbers(
@@ -65,7 +76,7 @@ class Shelf:
         self._index.clear()
 
     def _place(self, record: Json) -> tuple[int, int]:
-        return record[self._status_key], record["type"]
+        return record[self.status_key], record["type"]
 
     def __len__(self) -> int:
         return len(self._records)

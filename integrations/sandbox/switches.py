@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from integrations.sandbox.spelling import remedy
+
 
 @dataclass(frozen=True)
 class Switches:
@@ -86,15 +88,15 @@ class Switches:
         )
 
 
-NAMES = frozenset(field.name for field in fields(Switches))
+NAMES = tuple(field.name for field in fields(Switches))
 _ADAPTER = TypeAdapter(Switches)
 
 
 def changed(switches: Switches, given: Mapping[str, Any]) -> Switches:
     """The switches with some of them set; ValueError names what is unknown or has a bad value."""
-    unknown = sorted(set(given) - NAMES)
-    if unknown:
-        raise ValueError(f"unknown switches: {', '.join(unknown)}")
+    for name in given:
+        if name not in NAMES:
+            raise ValueError(f"no switch {name!r}; {remedy(name, NAMES)}")
     try:
         return _ADAPTER.validate_python({**asdict(switches), **given})
     except ValidationError as problem:

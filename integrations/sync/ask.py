@@ -67,8 +67,7 @@ async def ask(
         case Verdict.THROTTLED:
             raise budget.BudgetBusyError("eMAG keeps answering that its request limit is exceeded")
         case _:
-            channel.tally.outage = OutageError.of(answer)
-            raise channel.tally.outage
+            raise await note_outage(channel, route, answer)
 
 
 async def _ask_until_answered(
@@ -115,8 +114,8 @@ async def _ask_once(
         except budget.BudgetBusyError:
             await close_unsent(channel.engine, call)
             raise
-    await note_answer(channel, route, call, answer)
-    if _worth_repeating(answer):
+    await note_answer(channel, route, call, answer, slot)
+    if _worth_repeating(answer) and not slot.probing:
         raise _UnansweredError(answer)
     return answer
 
@@ -125,13 +124,18 @@ async def reserve_slot(channel: Channel, route: Route, lead: float) -> budget.Sl
     """The next slot of the request budget, unless it is known that eMAG cannot be asked."""
     if channel.tally.outage:
         raise channel.tally.outage
-    slot = await budget.reserve(
-        channel.engine,
-        channel.account,
-        route,
-        longest=channel.timings.budget_wait,
-        lead=lead,
-    )
+    try:
+        slot = await budget.reserve(
+            channel.engine,
+            channel.account,
+            route,
+            longest=channel.timings.budget_wait,
+            lead=lead,
+            probe=channel.timings.probe,
+        )
+    except budget.EmagDownError as down:
+        channel.tally.outage = OutageError(Cause(down.cause), str(down))
+        raise channel.tally.outage from down
     channel.tally.waited += slot.waited
     return slot
 
@@ -143,7 +147,7 @@ async def hold(channel: Channel, route: Route, slot: budget.Slot) -> None:
         BudgetBusyError: there is no other slot before the request must have left.
     """
     latest = slot.at + channel.timings.budget_wait
-    while not await slot.reached(channel.timings.slot_tolerance):
+    while not await slot.reached(channel.timings.slot_tolerance) and not slot.probing:
         longest = max(0.0, latest - time.monotonic())
         slot = await budget.reserve(channel.engine, channel.account, route, longest=longest)
 
@@ -170,10 +174,29 @@ async def _enter(
         )
 
 
-async def note_answer(channel: Channel, route: Route, call: Call, answer: Answer) -> None:
-    """Close a call with its verdict, count it, and pass on what eMAG says of its limit."""
+async def note_outage(channel: Channel, route: Route, answer: Answer) -> OutageError:
+    """Stop this run, and every other worker's, from asking what eMAG will not answer now."""
+    outage = OutageError.of(answer)
+    channel.tally.outage = outage
+    await budget.mark_down(
+        channel.engine,
+        channel.account,
+        route,
+        outage.cause.value,
+        str(outage),
+        probe=channel.timings.probe,
+    )
+    return outage
+
+
+async def note_answer(
+    channel: Channel, route: Route, call: Call, answer: Answer, slot: budget.Slot
+) -> None:
+    """Close a call with its verdict, count it, and pass on what it says of eMAG and its limit."""
     await close_call(channel.engine, call, answer, channel.sealer)
     channel.tally.requests[route.path] += 1
+    if slot.probing and answer.verdict in (Verdict.APPLIED, Verdict.REFUSED, Verdict.THROTTLED):
+        await budget.mark_up(channel.engine, channel.account, route)
     throttled = answer.verdict is Verdict.THROTTLED
     channel.tally.throttled += throttled
     pause = (answer.retry_after or WINDOW) if throttled else answer.exhausted

@@ -19,11 +19,11 @@ _REMEDIES = {
 class OutageError(Exception):
     """eMAG cannot be asked now; `cause` says why and the message what to do."""
 
-    def __init__(self, cause: Cause | None, detail: str) -> None:
-        remedy = _REMEDIES.get(cause) if cause else None
+    def __init__(self, cause: Cause, detail: str) -> None:
+        remedy = None if "; " in detail else _REMEDIES.get(cause)
         super().__init__(f"{detail}; {remedy}" if remedy else detail)
         self.cause = cause
 
     @classmethod
     def of(cls, answer: Answer) -> OutageError:
-        return cls(answer.cause, answer.text() or answer.verdict.value)
+        return cls(answer.cause or Cause.SERVER, answer.text() or answer.verdict.value)

@@ -30,7 +30,8 @@ Planner = Callable[[Work, Copy], Awaitable[Plan]]
 
 _LINKED = text("""
     SELECT id, emag_return_id FROM app.emag_return_integrations
-     WHERE NOT superseded AND platform = :platform AND emag_return_id = ANY(:ids)
+     WHERE NOT superseded AND emag_return_id = ANY(:ids)
+       AND (platform = :platform OR platform IS NULL)
 """)
 
 

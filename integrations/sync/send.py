@@ -22,9 +22,9 @@ from integrations.ledger.books import BOOKS, State
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Call, Subject, close_unsent, open_call
 from integrations.sync.abreast import abreast
-from integrations.sync.ask import hold, longest_life, note_answer, reserve_slot
+from integrations.sync.ask import hold, longest_life, note_answer, note_outage, reserve_slot
 from integrations.sync.channel import Channel
-from integrations.sync.outage import GENERAL, OutageError
+from integrations.sync.outage import GENERAL
 from integrations.sync.plan import Do, Step, body_of
 from integrations.sync.work import Batch, Work, end, note_response, pause, settle
 
@@ -171,11 +171,21 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
             await _take_back(channel, batch, lot.items)
             batch.doubtful -= orders
             raise
-    await note_answer(channel, lot.route, call, answer)
+    await note_answer(channel, lot.route, call, answer, slot)
     await _take_back(channel, batch, _not_applied(lot, answer))
     if answer.verdict is not Verdict.UNKNOWN:
         batch.doubtful -= orders
     _note_verdict(channel, batch, lot, answer)
+    if _shows_outage(channel, answer):
+        raise await note_outage(channel, lot.route, answer)
+
+
+def _shows_outage(channel: Channel, answer: Answer) -> bool:
+    """Whether eMAG cannot be worked with at all: proved at once, or lost requests in a row."""
+    if answer.verdict not in (Verdict.UNAVAILABLE, Verdict.UNKNOWN) or answer.cause not in GENERAL:
+        return False
+    channel.tally.lost_in_a_row += 1
+    return answer.verdict is Verdict.UNAVAILABLE or channel.tally.lost_in_a_row >= LOST_IN_A_ROW
 
 
 def _not_applied(lot: Lot, answer: Answer) -> Sequence[Item]:
@@ -325,9 +335,6 @@ def _throttled(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None
 def _unavailable(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
     for item in lot.items:
         pause(item.work, answer.text() or "eMAG could not be reached", channel.timings)
-    if answer.cause in GENERAL:
-        channel.tally.outage = OutageError.of(answer)
-        raise channel.tally.outage
 
 
 def _unknown(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
@@ -339,12 +346,6 @@ def _unknown(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
             reason="eMAG's answer was lost: its state is read once the request is surely dead",
             delay=channel.timings.surely_dead,
         )
-    if answer.cause not in GENERAL:
-        return
-    channel.tally.lost_in_a_row += 1
-    if channel.tally.lost_in_a_row >= LOST_IN_A_ROW:
-        channel.tally.outage = OutageError.of(answer)
-        raise channel.tally.outage
 
 
 _VERDICTS: Mapping[Verdict, Callable[[Channel, Batch, Lot, Answer], None]] = {

@@ -13,7 +13,8 @@ import orjson
 
 from integrations.emag.verdicts import Answer
 from integrations.emag.wire import IssuedInvoice, Order, Return
-from integrations.erp.rows import Kind, ReturnRow
+from integrations.erp.digest import digest
+from integrations.erp.rows import InvoiceRow, Kind, ReturnRow
 from integrations.ledger.books import State
 from integrations.ledger.claims import Claim
 from integrations.ledger.database import storable
@@ -164,6 +165,7 @@ def end(
     failed: bool = False,
 ) -> None:
     """Note what became of a row in this batch."""
+    row = work.claim.row
     work.outcome = Outcome(
         id=work.claim.id,
         order_id=work.claim.order_id,
@@ -176,6 +178,8 @@ def end(
         response=work.response,
         delay=delay,
         failed=failed,
+        document_type=row.invoice_type if isinstance(row, InvoiceRow) else None,
+        digest=digest(row) if row else None,
     )
     work.copy = None
     work.plan = None

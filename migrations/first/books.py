@@ -39,8 +39,11 @@ _TABLES = (
         login text NOT NULL,
         bucket text NOT NULL,
         next_free_at timestamptz NOT NULL DEFAULT '-infinity',
-        foreground_at timestamptz NOT NULL DEFAULT '-infinity',
         throttled bigint NOT NULL DEFAULT 0,
+        down_since timestamptz,
+        down_cause text,
+        down_detail text,
+        probe_at timestamptz,
         PRIMARY KEY (platform, login, bucket)
     )""",
     """

@@ -57,6 +57,7 @@ _OURS = {
     "sent_at": "timestamptz",
     "reductions": "jsonb",
     "write_back": "jsonb",
+    "erp_digest": "text",
     "superseded": "boolean NOT NULL DEFAULT false",
 }
 
@@ -106,6 +107,7 @@ def _indexes(kind: _Kind) -> dict[str, str]:
         " WHERE sync_state IN ('refused', 'in_doubt', 'waiting', 'pending')",
     }
     if kind.emag_id == "emag_return_id":
+        indexes["emag_idx"] = f"{table} ({kind.emag_id}) WHERE NOT superseded"
         indexes["linked_idx"] = (
             f"{table} (platform, {kind.emag_id}) WHERE NOT superseded"
             f" AND {kind.emag_id} IS NOT NULL AND sync_state IS NOT NULL"

@@ -68,21 +68,24 @@ ERPS: Mapping[str, Erp] = {
 async def measure(database_url: str) -> dict[str, float]:
     """Microseconds per row that capture adds, by ERP and by whether the update matters to eMAG.
 
-    `database_url` names any database of a server on which databases may be created. Also counts
-    `lock_waits`: bulk updates, beside a runner that consumes, that had to wait for a lock.
+    `database_url` names any database of a server on which databases may be created. `worst` is the
+    highest of the figures, `lock_waits` the number of bulk updates, beside a runner that consumes,
+    that had to wait for a lock.
     """
-    figures: dict[str, float] = {}
+    costs: dict[str, float] = {}
+    waits = 0
     for name, erp in ERPS.items():
         async with _database(database_url, erp) as url, _connect(url) as connection:
-            for what, update in (("matters", erp.matters), ("other", erp.other)):
-                figures[f"{name}, {what}"] = round(await _cost(connection, update), 2)
-            figures[f"{name}, lock_waits"] = await _lock_waits(url, connection, erp.matters)
-    return figures
+            costs[f"{name}, matters"] = await _cost(connection, erp.matters)
+            costs[f"{name}, other"] = await _cost(connection, erp.other)
+            waits += await _lock_waits(url, connection, erp.matters)
+    return costs | {"worst": max(costs.values()), "lock_waits": waits}
 
 
 async def _cost(connection: Connection, update: str) -> float:
     """The added microseconds per row: the fastest round with triggers less the fastest without."""
-    plain, captured = [], []
+    plain: list[float] = []
+    captured: list[float] = []
     for number in range(ROUNDS):
         for switch, seconds in (("DISABLE", plain), ("ENABLE", captured)):
             await connection.execute(
@@ -92,13 +95,14 @@ async def _cost(connection: Connection, update: str) -> float:
             await connection.execute("VACUUM app.cancellation_requests")
             await connection.execute("CHECKPOINT")
             seconds.append(await _seconds(connection, update.format(n=f"{switch}{number}")))
-    return (min(captured) - min(plain)) / ROWS * 1e6
+    return round((min(captured) - min(plain)) / ROWS * 1e6, 2)
 
 
 async def _seconds(connection: Connection, statement: str) -> float:
     begin = time.perf_counter()
     await connection.execute(statement.encode())
-    return time.perf_counter() - begin
+    seconds: float = time.perf_counter() - begin
+    return seconds
 
 
 async def _lock_waits(url: str, connection: Connection, update: str) -> int:

@@ -32,6 +32,7 @@ class Run:
     workers: Sequence[Mapping[str, Any]]
     requests: Sequence[Mapping[str, Any]]
     violations: Sequence[Mapping[str, Any]]
+    missed_slots: int
 
     @property
     def rows(self) -> int:
@@ -70,6 +71,7 @@ class Run:
             "seconds": self.seconds,
             "requests": dict(Counter(request["route"] for request in self.requests)),
             "span": self.span,
+            "missed_slots": self.missed_slots,
             "cpu_ms_per_row": self.cpu_per_row,
             "peak_mb": max(worker["peak_mb"] for worker in self.workers),
         }
@@ -86,7 +88,8 @@ def play(place: Place, scene: Scene, *, workers: int = 1, each: int = 100_000) -
     fill_erp(database, scene)
     with marketplace(place, scene) as emag:
         worked = _work(place, place.environment(database, emag), scene, workers, each)
-        run = Run(worked, _journal(emag, "requests"), _journal(emag, "violations"))
+        asked = _journal(emag, "requests"), _journal(emag, "violations")
+    run = Run(worked, *asked, missed_slots=_missed_slots(database))
     if run.rows != min(scene.rows, workers * each):
         raise RunFailedError(f"only {run.rows} rows were synced: {[w['report'] for w in worked]}")
     return run
@@ -151,6 +154,16 @@ def _line(output: IO[str] | None) -> str:
     if not line:
         raise RunFailedError("a process ended before its time; what it said is above")
     return line
+
+
+def _missed_slots(database_url: str) -> int:
+    """How many requests were entered but too late for their slot, and had to take another."""
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM app.emag_api_calls WHERE verdict = 'unsent'"
+        ).fetchone()
+    assert found
+    return int(found[0])
 
 
 def _journal(emag_url: str, part: str) -> Sequence[Mapping[str, Any]]:

@@ -49,6 +49,7 @@ QUICK = Timings(
     backoff_first=30.0,
     backoff_most=3600.0,
     pause=0.0,
+    probe=0.0,
 )
 
 STORIES: Mapping[Kind, Story] = {

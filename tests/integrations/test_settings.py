@@ -74,6 +74,14 @@ def test_several_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.accounts["bg-fbe"].currency == "EUR"
 
 
+def test_accounts_without_an_address_take_the_common_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    hungary = "https://marketplace-api.emag.hu/api-3"
+
+    settings = load(monkeypatch, EMAG_ACCOUNTS=accounts(entry()), EMAG_BASE_URL=hungary)
+
+    assert settings.accounts["main"].platform == "emag-hu"
+
+
 def test_rates_can_only_lower_emags_own(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(
         monkeypatch, **LOGIN, EMAG_RATE_LIMIT_ORDERS="50", EMAG_RATE_LIMIT_INVOICES="0.5"

@@ -125,7 +125,7 @@ def test_an_interrupted_index_build_is_finished(existing_url: str) -> None:
 
 
 def test_giving_up_says_what_is_locked_and_what_to_do(
-    existing_url: str, monkeypatch: pytest.MonkeyPatch
+    existing_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(patience, "ATTEMPTS", 2)
     with psycopg.connect(existing_url) as erp, upgrading(existing_url) as outcome:
@@ -137,6 +137,7 @@ def test_giving_up_says_what_is_locked_and_what_to_do(
         "app.invoices stayed locked by other transactions;"
         " end long transactions (see pg_stat_activity) and run it again"
     )
+    assert caplog.messages == ["app.invoices is locked by another transaction, trying again"]
     upgrade(existing_url)
 
 

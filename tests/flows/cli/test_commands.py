@@ -165,6 +165,13 @@ async def test_health_is_well_on_a_fresh_installation(emag_flows: CommandLine) -
     assert (said.code, "WRONG" in said.out) == (0, False)
 
 
+async def test_health_with_wrong_credentials_is_exit_code_3(emag_flows: CommandLine) -> None:
+    said = await emag_flows("run", "health", "--json", EMAG_PASSWORD="wrong-password")
+
+    wrong = [finding["name"] for finding in said.json if not finding["ok"]]
+    assert (said.code, wrong) == (3, ["eMAG answers account main"])
+
+
 async def test_a_prefect_server_that_does_not_answer_is_done_without(
     emag_flows: CommandLine,
 ) -> None:

@@ -12,7 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.emag.routes import CUSTOMER_INVOICE_READ, ORDER_READ, ORDER_SAVE, RMA_READ, Family
-from integrations.ledger.budget import HEADROOM, BudgetBusyError, Slot, push_back, reserve
+from integrations.ledger.budget import (
+    HEADROOM,
+    BudgetBusyError,
+    EmagDownError,
+    Slot,
+    mark_down,
+    mark_up,
+    push_back,
+    reserve,
+)
 
 GAP = HEADROOM / 12
 
@@ -105,6 +114,30 @@ async def test_a_429_moves_everyone_back_and_is_counted(
     async with engine.connect() as connection:
         throttled = await connection.scalar(text("SELECT throttled FROM app.emag_rate_limits"))
     assert throttled == 1
+
+
+async def test_while_emag_counts_as_down_one_probe_at_a_time_may_leave(
+    engine: AsyncEngine, account: Account
+) -> None:
+    await reserve(engine, account, ORDER_READ, longest=20.0)
+    await mark_down(engine, account, ORDER_READ, "network", "no connection to eMAG", probe=0.0)
+
+    probe = await reserve(engine, account, ORDER_READ, longest=20.0, probe=60.0)
+    assert probe.probing
+    with pytest.raises(EmagDownError, match="no connection to eMAG") as down:
+        await reserve(engine, account, ORDER_SAVE, longest=20.0, probe=60.0)
+    assert down.value.cause == "network"
+
+    await mark_up(engine, account, ORDER_READ)
+    assert not (await reserve(engine, account, ORDER_READ, longest=20.0)).probing
+
+
+async def test_one_bucket_being_down_does_not_stop_the_other(
+    engine: AsyncEngine, account: Account
+) -> None:
+    await reserve(engine, account, ORDER_READ, longest=20.0)
+    await mark_down(engine, account, ORDER_READ, "network", "no connection to eMAG", probe=60.0)
+    assert not (await reserve(engine, account, RMA_READ, longest=20.0)).probing
 
 
 async def test_a_slot_that_was_missed_is_known_to_be(engine: AsyncEngine) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from integrations.sandbox.app import create_app
 from integrations.sandbox.market import Market
+from integrations.sandbox.server import API_PATH, serving
 from integrations.sandbox.switches import Switches, changed
 
 CREDENTIALS = ("seller@example.com", "secret")
@@ -94,4 +95,16 @@ async def seller(market: Market) -> AsyncIterator[Seller]:
     async with httpx.AsyncClient(
         transport=transport, base_url="http://emag.test", auth=CREDENTIALS
     ) as http:
+        yield Seller(market, http)
+
+
+@pytest.fixture
+async def remote(market: Market) -> AsyncIterator[Seller]:
+    """A seller on the other side of a real connection."""
+    async with (
+        serving(market) as base_url,
+        httpx.AsyncClient(
+            base_url=base_url.removesuffix(API_PATH), auth=CREDENTIALS, trust_env=False
+        ) as http,
+    ):
         yield Seller(market, http)

@@ -103,17 +103,6 @@ def test_every_switch_is_documented(request: pytest.FixtureRequest) -> None:
     assert missing == []
 
 
-async def test_faults_over_http(seller: Seller) -> None:
-    fault = {"route": "order/count", "kind": "throttle", "times": 2}
-    (added,) = await admin(seller, "POST", "faults", fault)
-    assert added["point"] == "before_effect"
-    await seller.post("order/count")
-    assert seller.status == 429
-    assert [each["times"] for each in await admin(seller, "GET", "faults")] == [1]
-    await admin(seller, "DELETE", "faults")
-    assert await admin(seller, "GET", "faults") == []
-
-
 async def test_the_journal_tells_each_request_and_effect(seller: Seller) -> None:
     seller.market.add_order({"id": ORDER, "status": 1})
     await seller.post(f"order/acknowledge/{ORDER}")
@@ -133,6 +122,7 @@ async def test_the_journal_tells_each_request_and_effect(seller: Seller) -> None
         "ok": True,
         "throttled": False,
         "fault": None,
+        "fault_point": None,
         "items": 1,
         "order_ids": [ORDER],
         "return_ids": [],

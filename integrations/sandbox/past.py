@@ -1,0 +1,61 @@
+"""The marketplace as it was, for reads that lag behind."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping
+
+from integrations.sandbox.faults import Fault
+from integrations.sandbox.history import History
+from integrations.sandbox.market import Market
+from integrations.sandbox.shelf import Shelf
+from integrations.sandbox.wire import Json
+
+
+class PastShelf(Shelf):
+    """A shelf on which some records are what they were; None are those that were not there yet.
+
+    Only for reading.
+    """
+
+    def __init__(self, shelf: Shelf, then: Mapping[int, Json | None]) -> None:
+        super().__init__(shelf.id_key, shelf.status_key, complete=lambda record: record)
+        self._shelf, self._then = shelf, then
+
+    def get(self, number: int) -> Json | None:
+        """The record as it was, or None."""
+        return self._then[number] if number in self._then else self._shelf.get(number)
+
+    def numbers(
+        self, statuses: Collection[int] | None = None, kind: int | None = None
+    ) -> list[int]:
+        """Ids of those that were in some statuses and of a type, newest (largest) first."""
+        found = [each for each in self._shelf.numbers(statuses, kind) if each not in self._then]
+        for number, record in self._then.items():
+            if (
+                record is not None
+                and (statuses is None or record[self.status_key] in statuses)
+                and (kind is None or record["type"] == kind)
+            ):
+                found.append(number)
+        return sorted(found, reverse=True)
+
+    def __contains__(self, number: object) -> bool:
+        if isinstance(number, int) and number in self._then:
+            return self._then[number] is not None
+        return number in self._shelf
+
+
+def past_market(market: Market, history: History, fault: Fault) -> Market:
+    """A market whose orders and returns are those of the fault's `effects` or `seconds` ago."""
+    past = copy.copy(market)
+    past.orders = _past_shelf(market.orders, history, fault)
+    past.returns = _past_shelf(market.returns, history, fault)
+    return past
+
+
+def _past_shelf(shelf: Shelf, history: History, fault: Fault) -> Shelf:
+    for number in history.numbers(shelf.id_key):
+        shelf.get(number)  # the history hears of what changed after the last look
+    changed = history.changed(shelf.id_key, seconds=fault.seconds, effects=fault.effects)
+    return PastShelf(shelf, dict(changed))
