@@ -1,14 +1,14 @@
 """The flows, as ad-hoc runs from Python call them: `asyncio.run(rma_sync(account="main"))`.
 
-Prefect is imported only when a flow is really called.
+Nothing heavy is imported before a flow is really called, so that the command line answers at once.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flows.parameters import HealthParameters, SyncParameters
-from flows.report import Report
+if TYPE_CHECKING:
+    from flows.report import Report
 
 __all__ = ["cancellation_sync", "health_check", "invoice_sync", "rma_sync"]
 
@@ -16,6 +16,7 @@ __all__ = ["cancellation_sync", "health_check", "invoice_sync", "rma_sync"]
 async def rma_sync(**parameters: Any) -> list[Report]:
     """Run `rma-sync` with the fields of SyncParameters; a report for each account."""
     from flows import deployed
+    from flows.parameters import SyncParameters
 
     reports: list[Report] = await deployed.rma_sync(SyncParameters(**parameters))
     return reports
@@ -24,6 +25,7 @@ async def rma_sync(**parameters: Any) -> list[Report]:
 async def cancellation_sync(**parameters: Any) -> list[Report]:
     """Run `cancellation-sync` with the fields of SyncParameters; a report for each account."""
     from flows import deployed
+    from flows.parameters import SyncParameters
 
     reports: list[Report] = await deployed.cancellation_sync(SyncParameters(**parameters))
     return reports
@@ -32,6 +34,7 @@ async def cancellation_sync(**parameters: Any) -> list[Report]:
 async def invoice_sync(**parameters: Any) -> list[Report]:
     """Run `invoice-sync` with the fields of SyncParameters; a report for each account."""
     from flows import deployed
+    from flows.parameters import SyncParameters
 
     reports: list[Report] = await deployed.invoice_sync(SyncParameters(**parameters))
     return reports
@@ -40,5 +43,6 @@ async def invoice_sync(**parameters: Any) -> list[Report]:
 async def health_check(**parameters: Any) -> None:
     """Run `health-check` with the fields of HealthParameters; fails when something is wrong."""
     from flows import deployed
+    from flows.parameters import HealthParameters
 
     await deployed.health_check(HealthParameters(**parameters))

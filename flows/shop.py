@@ -6,21 +6,19 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from cryptography.fernet import Fernet
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from flows.database import open_database
 from integrations.emag.accounts import Account
 from integrations.emag.client import open_client
-from integrations.embedded import start_embedded
 from integrations.erp.schema import ErpSchema, read_schema
-from integrations.ledger.database import autocommit, open_engine
+from integrations.ledger.database import autocommit
 from integrations.ledger.timings import Timings
-from integrations.settings import ConfigurationError, Settings, load_settings
+from integrations.settings import Settings, load_settings
 from integrations.sync.channel import Channel
 from integrations.sync.plan_cancellations import Policy
 
@@ -34,45 +32,6 @@ class Shop:
     schema: ErpSchema
     accounts: Sequence[Account]
     timings: Timings
-
-
-class DatabaseUnreachableError(Exception):
-    """The seller's database does not answer; the message names neither user nor password."""
-
-
-@asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """The seller's database, or the embedded one where none is configured.
-
-    Raises:
-        DatabaseUnreachableError: it does not answer.
-        ConfigurationError: it has not been set up.
-    """
-    async with AsyncExitStack() as stack:
-        url = settings.database_url
-        if url is None:
-            embedded = await asyncio.to_thread(start_embedded, settings.data_dir)
-            stack.callback(embedded.stop)
-            url = embedded.url
-        engine = open_engine(url)
-        stack.push_async_callback(engine.dispose)
-        await _check_set_up(engine)
-        yield engine
-
-
-async def _check_set_up(engine: AsyncEngine) -> None:
-    try:
-        async with autocommit(engine) as connection:
-            found = await connection.scalar(text("SELECT to_regclass('app.emag_changes')"))
-    except DBAPIError as error:
-        detail = str(error.orig).splitlines()[0] if error.orig else type(error).__name__
-        raise DatabaseUnreachableError(
-            f"the database cannot be reached ({detail}): check DATABASE_URL"
-        ) from error
-    if found is None:
-        raise ConfigurationError(
-            "DATABASE_URL", "the database is not set up", "run `emag-flows db upgrade`"
-        )
 
 
 @asynccontextmanager

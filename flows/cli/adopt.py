@@ -32,7 +32,7 @@ def adopt(
 
 
 async def _adopt(settings: Settings, since: date, kinds: Sequence[Kind]) -> Mapping[Kind, int]:
-    from flows.shop import open_database
+    from flows.database import open_database
 
     async with open_database(settings) as engine:
         return await adopt_rows(engine, since, kinds)

@@ -37,7 +37,7 @@ def calls(
 async def _read(
     settings: Settings, order: int | None, rma: int | None, limit: int
 ) -> list[PastCall]:
-    from flows.shop import open_database
+    from flows.database import open_database
 
     async with open_database(settings) as engine:
         return await read_calls(engine, order=order, rma=rma, most=limit)

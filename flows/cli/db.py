@@ -10,7 +10,7 @@ import typer
 from flows.cli.console import begin, console, print_json, table
 from integrations.settings import Settings
 
-db = typer.Typer(help="Set up and check the database.")
+db = typer.Typer(add_completion=False, help="Set up and check the database.")
 
 
 @db.command()
@@ -51,7 +51,7 @@ def check(
 
 
 async def _check(settings: Settings, as_json: bool) -> int:
-    from flows.shop import open_database
+    from flows.database import open_database
     from integrations.ledger.check import check_database
 
     async with open_database(settings) as engine:

@@ -6,8 +6,10 @@ import asyncio
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +94,7 @@ async def _stage(screen: Console, folder: Path) -> AsyncIterator[Stage]:
                 stack.callback(embedded.stop)
             with _step(screen, "the ERP's tables, ours, and the capture of changes"):
                 await asyncio.to_thread(_upgrade, embedded.url)
-            emag_url = await stack.enter_async_context(serving(market))
+            emag_url = stack.enter_context(_emag_apart(market))
             screen.print(f"  eMAG, a faithful sandbox, at {emag_url}")
             with _step(screen, "a Prefect server"):
                 prefect_url = await prefect
@@ -101,6 +103,26 @@ async def _stage(screen: Console, folder: Path) -> AsyncIterator[Stage]:
             await asyncio.gather(prefect, return_exceptions=True)
             raise
         yield Stage(embedded.url, market, emag_url, prefect_url)
+
+
+@contextmanager
+def _emag_apart(market: Market) -> Iterator[str]:
+    """Serve the sandbox from a thread of its own: eMAG's clock must not wait for our flows."""
+    url: Future[str] = Future()
+    over: Future[None] = Future()
+
+    async def serve() -> None:
+        async with serving(market) as address:
+            url.set_result(address)
+            await asyncio.wrap_future(over)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        yield url.result(timeout=30)
+    finally:
+        over.set_result(None)
+        thread.join()
 
 
 def _upgrade(database_url: str) -> None:

@@ -21,7 +21,7 @@ def inbox(
 
 
 async def _inbox(settings: Settings, as_json: bool, limit: int) -> int:
-    from flows.shop import open_database
+    from flows.database import open_database
 
     async with open_database(settings) as engine:
         entries = await read_inbox(engine, limit)

@@ -22,7 +22,7 @@ USAGE = 2
 EXIT_CODES: Mapping[str, int] = {
     "integrations.settings.errors.ConfigurationError": 2,
     "integrations.embedded.errors.EmbeddedError": 2,
-    "flows.shop.DatabaseUnreachableError": 3,
+    "flows.database.DatabaseUnreachableError": 3,
     "migrations.run.UpgradeError": 3,
     "sqlalchemy.exc.DBAPIError": 3,
     "flows.deployed.EmagUnreachableError": 3,

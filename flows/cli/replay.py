@@ -28,7 +28,7 @@ def replay(
 
 
 async def _replay(settings: Settings, references: Sequence[Reference]) -> int:
-    from flows.shop import open_database
+    from flows.database import open_database
 
     async with open_database(settings) as engine:
         unknown = await replay_rows(engine, references)

@@ -35,8 +35,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 run = typer.Typer(
+    add_completion=False,
     help="Run a sync or the health check now: through Prefect when PREFECT_API_URL is set and"
-    " answers, otherwise directly."
+    " answers, otherwise directly.",
 )
 
 

@@ -22,7 +22,7 @@ def status(
 
 
 async def _status(settings: Settings, as_json: bool) -> int:
-    from flows.shop import open_database
+    from flows.database import open_database
     from integrations.ledger.adopt import adoptable
 
     async with open_database(settings) as engine:

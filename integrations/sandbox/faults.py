@@ -75,11 +75,12 @@ def fault_of(given: Mapping[str, Any]) -> Fault:
         raise ValueError(f"a fault needs a kind; there are {', '.join(KINDS)}")
     often = any(given.get(name) is not None for name in ("probability", "every", "for_seconds"))
     points = KINDS.get(str(given["kind"]), ("before_effect",))
-    usual: Json = {"route": "*", "point": points[0], "times": None if often else 1}
-    fields = usual | dict(given)
+    fields: Json = {"route": "*", "point": points[0], "times": None if often else 1}
+    fields.update(given)
     check_fields(fields)
-    ids = {name: tuple(fields[name]) for name in ("order_ids", "return_ids") if name in fields}
-    return Fault(**(fields | ids))
+    for name in {"order_ids", "return_ids"} & fields.keys():
+        fields[name] = tuple(fields[name])
+    return Fault(**fields)
 
 
 def shown(fault: Fault) -> Json:
@@ -129,8 +130,8 @@ class _Loaded:
 
     def remaining(self, now: float) -> Fault:
         """The fault as it would have to be loaded now to go on like this."""
-        until = None if self.until is None else self.until - now
-        return replace(self.fault, times=self.left, for_seconds=until)
+        rest = None if self.until is None else max(0.001, round(self.until - now, 3))
+        return replace(self.fault, times=self.left, for_seconds=rest)
 
 
 class Faults:
