@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from integrations.ledger.points import Point, reached
 from integrations.sync.carry import carry
 from integrations.sync.channel import Channel
 from integrations.sync.mirror import mirror_issued_invoices
@@ -17,6 +18,7 @@ async def call_emag(channel: Channel, batch: Batch) -> None:
     intent is not asked about again.
     """
     await carry(channel, batch)
+    await reached(Point.CARRIED)
 
 
 @step("mirror-issued-invoices", pauses=(2, 10))

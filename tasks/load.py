@@ -10,6 +10,7 @@ from integrations.ledger import changes, claims, leases
 from integrations.ledger.calls import tidy_calls
 from integrations.ledger.changes import Refusal
 from integrations.ledger.database import database_time
+from integrations.ledger.points import Point, reached
 from integrations.ledger.sweep import sweep
 from integrations.sync.channel import Channel
 from integrations.sync.work import Batch, batch_of
@@ -54,6 +55,7 @@ async def load_pending_rows(
         rows=min(rows, claims.BATCH),
         due_by=due_by,
     )
+    await reached(Point.CLAIMED)
     return batch_of(kind, token, claimed) if claimed else None
 
 

@@ -8,6 +8,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger import leases, persist
 from integrations.ledger.books import State
 from integrations.ledger.pending_writes import write_flagged
+from integrations.ledger.points import Point, reached
 from integrations.sync.channel import Channel
 from integrations.sync.work import Batch
 from tasks.step import step
@@ -25,7 +26,9 @@ async def persist_answers(channel: Channel, batch: Batch) -> Counter[State]:
         list(batch.outcomes()),
         write_back=channel.write_back,
     )
+    await reached(Point.PERSISTED)
     await release_orders(channel, batch)
+    await reached(Point.RELEASED)
     return Counter(states.values())
 
 
@@ -34,7 +37,9 @@ async def write_back(channel: Channel, kind: Kind) -> int:
     """Bring what waits for the ERP's rows into them; how many rows the ERP holds locked."""
     if not channel.write_back:
         return 0
-    return await write_flagged(channel.engine, channel.schema, kind)
+    left = await write_flagged(channel.engine, channel.schema, kind)
+    await reached(Point.WRITTEN_BACK)
+    return left
 
 
 async def release_orders(channel: Channel, batch: Batch) -> None:

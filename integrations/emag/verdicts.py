@@ -197,7 +197,7 @@ class Answer:
 
     `messages` and `named` (the id of an item that a bulk save refused, with eMAG's message about
     it) are masked already; `results` and `body` are as eMAG sent them. `retry_after` and `seconds`
-    are seconds; `exhausted` is the length, in seconds, of a window in which eMAG has no request left
+    are seconds; `exhausted` is the length, in seconds, of a window in which eMAG has nothing left
     for us.
     """
 

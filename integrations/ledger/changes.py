@@ -21,6 +21,7 @@ from integrations.erp.rows import ErpRow, Kind, queued
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.books import BOOKS, State
 from integrations.ledger.database import autocommit
+from integrations.ledger.points import Point, reached
 from integrations.ledger.timings import Timings
 
 CHUNK = 2000
@@ -205,6 +206,8 @@ async def fold(
                 folded.refused += await _fold_kind(
                     connection, schema, accounts, timings, kind, ids, require_approval
                 )
+            await reached(Point.FOLDING)
+        await reached(Point.FOLDED)
         if not taken:
             return folded
         folded.changes += sum(len(ids) for ids in taken.values())

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from integrations.ledger import leases
 from integrations.ledger.budget import BudgetBusyError
+from integrations.ledger.points import Point, reached
 from integrations.sync.channel import Channel
 from integrations.sync.outage import OutageError
 from integrations.sync.plan_rows import plan_rows
@@ -40,7 +41,9 @@ async def _one_round(channel: Channel, batch: Batch, works: list[Work]) -> None:
         if work.copy is not None and not work.copy.fresh(channel.timings):
             work.copy = None
     await read_copies(channel, batch, works)
+    await reached(Point.READ)
     await plan_rows(channel, batch, [work for work in works if work.open])
+    await reached(Point.PLANNED)
     await send_steps(channel, batch, [work for work in works if work.open and work.plan])
 
 

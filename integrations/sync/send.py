@@ -21,6 +21,7 @@ from integrations.ledger import budget, leases
 from integrations.ledger.books import BOOKS, State
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Call, Subject, close_unsent, open_call
+from integrations.ledger.points import Point, reached
 from integrations.sync.abreast import abreast
 from integrations.sync.ask import hold, longest_life, note_answer, note_outage, reserve_slot
 from integrations.sync.channel import Channel
@@ -153,12 +154,14 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
     orders = {item.work.claim.order_id for item in lot.items}
     async with channel.gate:
         slot = await reserve_slot(channel, lot.route, LEAD)
+        await reached(Point.RESERVED)
         batch.doubtful |= orders
         intended = await _intend(channel, batch, lot, slot)
         if intended is None:
             batch.doubtful -= orders
             return
         lot, call = intended
+        await reached(Point.INTENDED)
         try:
             answer = await channel.client.exchange(
                 lot.route,
@@ -171,7 +174,9 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
             await _take_back(channel, batch, lot.items)
             batch.doubtful -= orders
             raise
+    await reached(Point.ANSWERED)
     await note_answer(channel, lot.route, call, answer, slot)
+    await reached(Point.NOTED)
     await _take_back(channel, batch, _not_applied(lot, answer))
     if answer.verdict is not Verdict.UNKNOWN:
         batch.doubtful -= orders

@@ -68,7 +68,8 @@ async def statuses(seller: Seller, *routes: str) -> list[int]:
 async def test_each_kind_at_each_point(remote: Seller, kind: str, point: Any) -> None:
     market, items = remote.market, await lot(remote, status=3)
     market.faults.add(route="order/save", point=point, kind=kind, seconds=0)
-    sending = remote.http.post("/api-3/order/save", json=items, timeout=httpx.Timeout(5, read=0.2))
+    patience = httpx.Timeout(30, read=0.1 if kind == "timeout" else 30)
+    sending = remote.http.post("/api-3/order/save", json=items, timeout=patience)
     if kind in SILENT:
         with pytest.raises(SILENT[kind]):
             await sending
