@@ -8,9 +8,8 @@ from flows.preview import preview
 from flows.report import Report
 from flows.sync import for_each_account
 from integrations.erp.rows import Kind
-from integrations.ledger.budget import BudgetBusyError
 from integrations.sync.channel import Channel
-from integrations.sync.outage import OutageError
+from integrations.sync.mirror import NOT_MIRRORED
 from tasks.call import mirror_issued
 
 
@@ -26,7 +25,7 @@ async def _sync(channel: Channel, parameters: SyncParameters, report: Report) ->
         return
     try:
         await mirror_issued(channel)
-    except (OutageError, BudgetBusyError) as stopped:
-        report.unreachable = str(stopped)
+    except NOT_MIRRORED as stopped:
+        report.unreachable = f"the invoices that eMAG issued could not be read: {stopped}"
     else:
         await carry_out(channel, Kind.INVOICE, parameters.limit, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from flows.report import Problem, Report
@@ -26,12 +26,10 @@ NEEDS_A_PERSON = frozenset({State.REFUSED, State.IN_DOUBT})
 
 @dataclass
 class Allowance:
-    """How many more rows this run may claim."""
+    """How many more rows this run may claim; one lane at a time asks, so that it is kept."""
 
     rows: int
-
-    def used(self, rows: int) -> None:
-        self.rows -= rows
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 async def carry_out(channel: Channel, kind: Kind, limit: int, report: Report) -> None:
@@ -60,11 +58,10 @@ async def _carry_due(
 async def _lane(
     channel: Channel, kind: Kind, allowance: Allowance, report: Report, due_by: datetime
 ) -> None:
-    while allowance.rows > 0 and not report.unreachable:
-        batch = await load_pending_rows(channel, kind, allowance.rows, due_by)
+    while not report.unreachable:
+        batch = await _next_batch(channel, kind, allowance, due_by)
         if batch is None:
             return
-        allowance.used(len(batch.works))
         try:
             await call_emag(channel, batch)
         except BaseException:
@@ -76,6 +73,18 @@ async def _lane(
         await write_back(channel, kind)
         if batch.busy:
             return
+
+
+async def _next_batch(
+    channel: Channel, kind: Kind, allowance: Allowance, due_by: datetime
+) -> Batch | None:
+    """Claim what is due, within the allowance; None when there is nothing more to claim."""
+    async with allowance.asking:
+        if allowance.rows <= 0:
+            return None
+        batch = await load_pending_rows(channel, kind, allowance.rows, due_by)
+        allowance.rows -= len(batch.works) if batch else 0
+        return batch
 
 
 def _note_refusals(report: Report, kind: Kind, refused: Sequence[Refusal]) -> None:

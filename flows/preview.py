@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from flows.report import PlanLine, Report
 from integrations.erp.rows import Kind
-from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.prospects import prospects
 from integrations.sync.channel import Channel
-from integrations.sync.outage import OutageError
+from integrations.sync.mirror import NOT_MIRRORED
 from integrations.sync.plan import describe_outcome, describe_state, describe_wish
 from integrations.sync.propose import Proposal, propose
 
@@ -30,7 +29,7 @@ async def preview(channel: Channel, kind: Kind, limit: int, report: Report) -> N
     try:
         for proposal in await propose(channel, kind, found.claims):
             report.plans.append(_line(kind, proposal))
-    except (OutageError, BudgetBusyError) as stopped:
+    except NOT_MIRRORED as stopped:
         report.unreachable = str(stopped)
 
 

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from cryptography.fernet import Fernet
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.database import open_database
@@ -17,6 +16,7 @@ from integrations.emag.accounts import Account
 from integrations.emag.client import open_client
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.ledger.database import autocommit
+from integrations.ledger.sealing import sealer_of
 from integrations.ledger.timings import Timings
 from integrations.settings import Settings, load_settings
 from integrations.sync.channel import Channel
@@ -55,7 +55,6 @@ async def open_shop(account: str) -> AsyncIterator[Shop]:
 async def open_channel(shop: Shop, account: Account, max_in_flight: int) -> AsyncIterator[Channel]:
     """An account's way to eMAG, with one pooled client."""
     settings = shop.settings
-    key = settings.calls_key
     async with open_client(
         account, deadline=shop.timings.deadline, max_connections=max_in_flight
     ) as client:
@@ -69,7 +68,7 @@ async def open_channel(shop: Shop, account: Account, max_in_flight: int) -> Asyn
             policy=Policy(return_days=account.return_days),
             gate=asyncio.Semaphore(max_in_flight),
             holder=f"{socket.gethostname()}:{os.getpid()}",
-            sealer=Fernet(key.get_secret_value()) if key else None,
+            sealer=sealer_of(settings.calls_keys),
             require_approval=settings.cancellations_require_approval,
             write_back=settings.write_back,
             check_documents=settings.check_documents,

@@ -18,10 +18,10 @@ from integrations.ledger.sealing import Sealer, keep
 
 _OPEN = text("""
     INSERT INTO app.emag_api_calls (id, sent_at, account, platform, route, writes, order_ids,
-        return_ids, rows, items, dead_at, sealed, request)
+        return_ids, rows, steps, items, dead_at, sealed, request)
     VALUES (:id, clock_timestamp(), :account, :platform, :route, :writes, :order_ids,
-        :return_ids, :rows, :items, clock_timestamp() + make_interval(secs => :life), :sealed,
-        :request)
+        :return_ids, :rows, :steps, :items, clock_timestamp() + make_interval(secs => :life),
+        :sealed, :request)
     RETURNING sent_at
 """)
 
@@ -44,11 +44,16 @@ _PREPARE = text("SELECT app.emag_prepare_calls(7)")
 
 @dataclass(frozen=True)
 class Subject:
-    """What a call is about: orders, returns, and the ERP rows it was made for ('rma:12')."""
+    """What a call is about: orders, returns, and the ERP rows it was made for ('rma:12').
+
+    `steps` says in words what is asked for each of them ('2 -> 0'). Of a lot all lists have the
+    same order, and none holds a customer's data.
+    """
 
     orders: Sequence[int] = ()
     returns: Sequence[int] = ()
     rows: Sequence[str] = ()
+    steps: Sequence[str] = ()
     items: int = 1
 
 
@@ -87,6 +92,7 @@ async def open_call(
             "order_ids": list(subject.orders),
             "return_ids": list(subject.returns),
             "rows": list(subject.rows),
+            "steps": list(subject.steps),
             "items": subject.items,
             "life": life,
             "sealed": sealer is not None,

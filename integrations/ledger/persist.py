@@ -18,8 +18,9 @@ from integrations.ledger.books import BOOKS, State
 from integrations.ledger.database import storable
 from integrations.ledger.timings import Timings
 
-# What the columns for eMAG's ids hold, here and in the ERP.
+# What the columns for eMAG's ids and for types hold, here and in the ERP.
 LONGEST_ID = 100
+LONGEST_TYPE = 50
 
 # Rows are locked in the order in which folding locks them.
 _PERSIST = """
@@ -140,6 +141,7 @@ def _fitting(outcome: Outcome) -> Outcome:
         reason=_stored(outcome.reason),
         response=_stored(outcome.response),
         emag_id=(_stored(outcome.emag_id) or "")[:LONGEST_ID] or None,
+        document_type=(outcome.document_type or "")[:LONGEST_TYPE] or None,
     )
 
 

@@ -4,26 +4,83 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 import orjson
 
-# Keys under which eMAG and we send what belongs to a customer.
-PERSONAL = frozenset(
-    {
-        "customer",
-        "observation",
-        "observations",
-        "liable_person",
-        "return_address_snapshot",
-        "request_history",
-        "locker",
-        "details",
-        "supplier",
-    }
-)
-PERSONAL_PREFIXES = ("customer_", "pickup_", "billing_", "shipping_", "phone", "email", "iban")
+from integrations.emag.masking import masked
+
+# What may be kept without a key: the fields of requests and envelopes; of orders; of their lines
+# and vouchers; of returns; of attachments and invoices that say nothing of a customer (API facts:
+# Response envelope; Order object; RMA object; Invoices and attachments). Whatever stands under
+# another name, or has one that eMAG invents tomorrow, is not kept.
+_HARMLESS = """
+    data isError results invoices total_results noOfItems noOfPages itemsPerPage currentPage
+    createdAfter createdBefore modifiedAfter modifiedBefore date_start date_end
+
+    id vendor_name parent_id type date created modified payment_mode payment_mode_id
+    detailed_payment_method delivery_payment_mode delivery_mode status payment_status
+    is_complete products shipping_tax shipping_tax_voucher_split vouchers attachments
+    cashed_co cashed_cod cancellation_request has_editable_products refunded_amount
+    refund_status is_storno reason_cancellation cancellation_reason maximum_date_for_shipment
+    late_shipment flags flag emag_club weekend_delivery finalization_date
+    enforced_vendor_courier_accounts currency invoice_storno_id invoice_storno_date
+
+    product_id mkt_id name ext_part_number part_number part_number_key quantity initial_qty
+    storno_qty retained_amount sale_price sale_price_vat original_price vat vat_rate
+    reversible_vat_charging product_voucher_split recycle_warranties
+    recycle_warranty_voucher_split product_name voucher_id voucher_name value vat_value
+    offered_by issue_date campaign
+
+    emag_id order_id is_full_fbe is_club is_fast return_parent_id vendor_id pickup_method
+    replacement_product_emag_id replacement_product_id replacement_product_name
+    replacement_product_quantity request_status request_status_reason return_type
+    return_reason product_emag_id reject_reason refund_value extra_info
+    maximum_finalization_date first_pickup_date estimated_product_pickup
+    estimated_product_reception return_tax_value return_address_id country address_type awbs
+    reservation_id status_history code event_date requests amount refund_type rma_id
+    status_date finalized_with_incident courier_name
+
+    order_type order_product_id force_download visibility category number reversal_for lines
+    unit_of_measure unit_price payment_term total_without_vat total_vat_value total_with_vat
+"""
+HARMLESS = frozenset(_HARMLESS.split())
+
+# What eMAG says to people: kept, with e-mail addresses, phone numbers and IBANs taken out.
+MESSAGES = frozenset({"messages", "message", "errors", "error", "text", "description", "field"})
+
 REDACTED = "[redacted]"
+
+
+class Kept(StrEnum):
+    """What can be seen of a body in the call record."""
+
+    WHOLE = "whole"
+    REDACTED = "redacted"
+    OTHER_KEY = "sealed with another key"
+    NO_KEY = "sealed, and no key is set"
+    NOTHING = "nothing was recorded"
+
+
+@dataclass(frozen=True)
+class Body:
+    """A body as it is kept. `content` is what it says; while it stays sealed, the sealed bytes."""
+
+    kept: Kept
+    content: bytes
+
+    @property
+    def value(self) -> Any:
+        """Its JSON value; None where there is none to be read."""
+        if self.kept not in (Kept.WHOLE, Kept.REDACTED):
+            return None
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError):
+            return None
 
 
 class Sealer(Protocol):
@@ -34,16 +91,28 @@ class Sealer(Protocol):
     def decrypt(self, token: bytes) -> bytes: ...
 
 
+def sealer_of(keys: Sequence[str]) -> Sealer | None:
+    """What seals with the first of these Fernet keys and opens with all; None without any."""
+    from cryptography.fernet import Fernet, MultiFernet
+
+    return MultiFernet([Fernet(key) for key in keys]) if keys else None
+
+
 def keep(body: Any, sealer: Sealer | None) -> bytes:
     """A body (JSON value, or the bytes of an unreadable one) in the form it is stored in."""
     if sealer is not None:
         plain = body if isinstance(body, bytes) else _json(body)
         return sealer.encrypt(zlib.compress(plain, 1))
+    return zlib.compress(_redacted_json(body), 1)
+
+
+def _redacted_json(body: Any) -> bytes:
     try:
-        value = orjson.loads(body) if isinstance(body, bytes) else body
+        return _json(redacted(orjson.loads(body) if isinstance(body, bytes) else body))
     except orjson.JSONDecodeError:
-        return zlib.compress(f"[{len(body)} bytes that are not JSON]".encode(), 1)
-    return zlib.compress(_json(redacted(value)), 1)
+        return f"[{len(body)} bytes that are not JSON]".encode()
+    except RecursionError:
+        return b"[JSON that is nested too deeply]"
 
 
 def _json(value: Any) -> bytes:
@@ -59,18 +128,42 @@ def unseal(stored: bytes, sealer: Sealer | None) -> bytes:
     return zlib.decompress(sealer.decrypt(stored) if sealer is not None else stored)
 
 
+def open_body(stored: bytes | None, sealed: bool, sealer: Sealer | None) -> Body:
+    """A body of the call record, opened as far as that is possible."""
+    from cryptography.fernet import InvalidToken
+
+    if stored is None:
+        return Body(Kept.NOTHING, b"")
+    if not sealed:
+        return Body(Kept.REDACTED, unseal(stored, None))
+    if sealer is None:
+        return Body(Kept.NO_KEY, stored)
+    try:
+        return Body(Kept.WHOLE, unseal(stored, sealer))
+    except InvalidToken:
+        return Body(Kept.OTHER_KEY, stored)
+
+
 def redacted(value: Any) -> Any:
-    """The same JSON value with everything personal replaced."""
+    """The same JSON value with everything replaced that may belong to a customer."""
     if isinstance(value, dict):
-        return {
-            key: REDACTED if each and is_personal(key) else redacted(each)
-            for key, each in value.items()
-        }
+        return {key: _redacted(key, each) for key, each in value.items()}
     if isinstance(value, list):
         return [redacted(each) for each in value]
     return value
 
 
-def is_personal(key: str) -> bool:
-    """Whether what stands under this key may belong to a customer."""
-    return key in PERSONAL or key.startswith(PERSONAL_PREFIXES)
+def _redacted(key: str, value: Any) -> Any:
+    if key in HARMLESS:
+        return redacted(value)
+    if key in MESSAGES:
+        return _masked(value)
+    return REDACTED if value else value
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, list):
+        return [_masked(each) for each in value]
+    return redacted(value)

@@ -23,6 +23,7 @@ class Timings:
         backoff_first: pause after a row's first failure of its own.
         backoff_most: longest pause between a row's failures.
         pause: pause of a row that eMAG could not serve (throttled, unavailable).
+        ask_again: pause before a read that was not answered is repeated; it doubles each time.
         probe: how often eMAG is asked whether it is back after an outage.
     """
 
@@ -39,6 +40,7 @@ class Timings:
     backoff_first: float = 30.0
     backoff_most: float = 21600.0
     pause: float = 30.0
+    ask_again: float = 0.5
     probe: float = 10.0
 
     def __post_init__(self) -> None:

@@ -26,7 +26,7 @@ from integrations.settings.entries import (
     read_entries,
 )
 from integrations.settings.errors import ConfigurationError, problem_of
-from integrations.settings.keys import check_key
+from integrations.settings.keys import read_keys
 
 __all__ = ["ConfigurationError", "Settings", "load_settings"]
 
@@ -93,6 +93,11 @@ class Settings(BaseSettings):
         if self.database_secret is None:
             return None
         return libpq_url(self.database_secret.get_secret_value())
+
+    @cached_property
+    def calls_keys(self) -> Sequence[str]:
+        """The keys of the call record: the first one seals, all of them open; empty without any."""
+        return read_keys(self.calls_key)
 
     def chosen(self, account: str) -> Sequence[Account]:
         """The accounts that a name, or "all", stands for. Raises ConfigurationError for none."""
@@ -177,9 +182,8 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
         raise ConfigurationError(str(env_file), f"can't be read: {reason}", "mend it") from None
-    _ = settings.accounts, settings.database_url
+    _ = settings.accounts, settings.database_url, settings.calls_keys
     check_public_url(settings.public_url)
-    check_key(settings.calls_key)
     _warn_of_strangers(names)
     return settings
 

@@ -33,7 +33,6 @@ WINDOW = 3.0
 
 # Asking again at once cannot help these.
 _HOPELESS = frozenset({Cause.CREDENTIALS, Cause.ADDRESS, Cause.ROUTE})
-_PAUSES = wait_exponential_jitter(multiplier=0.5, max=10.0)
 
 
 class ReadRefusedError(Exception):
@@ -76,7 +75,7 @@ async def _ask_until_answered(
     attempts = AsyncRetrying(
         retry=retry_if_exception_type(_UnansweredError),
         stop=stop_after_attempt(ATTEMPTS),
-        wait=_pause,
+        wait=partial(_pause, channel.timings.ask_again),
         reraise=True,
     )
     try:
@@ -85,12 +84,12 @@ async def _ask_until_answered(
         return unanswered.answer
 
 
-def _pause(state: RetryCallState) -> float:
+def _pause(first: float, state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     # After a 429 the budget itself makes everyone wait.
     if isinstance(error, _UnansweredError) and error.answer.verdict is Verdict.THROTTLED:
         return 0.0
-    return float(_PAUSES(state))
+    return float(wait_exponential_jitter(multiplier=first, jitter=2 * first)(state))
 
 
 def _worth_repeating(answer: Answer) -> bool:
@@ -111,7 +110,7 @@ async def _ask_once(
             answer = await channel.client.exchange(
                 route, body, departing=partial(hold, channel, route, slot)
             )
-        except budget.BudgetBusyError:
+        except (budget.BudgetBusyError, OutageError):
             await close_unsent(channel.engine, call)
             raise
     await note_answer(channel, route, call, answer, slot)
@@ -124,32 +123,44 @@ async def reserve_slot(channel: Channel, route: Route, lead: float) -> budget.Sl
     """The next slot of the request budget, unless it is known that eMAG cannot be asked."""
     if channel.tally.outage:
         raise channel.tally.outage
+    slot = await _reserve(channel, route, channel.timings.budget_wait, lead)
+    channel.tally.waited += slot.waited
+    return slot
+
+
+async def _reserve(channel: Channel, route: Route, longest: float, lead: float) -> budget.Slot:
     try:
-        slot = await budget.reserve(
+        return await budget.reserve(
             channel.engine,
             channel.account,
             route,
-            longest=channel.timings.budget_wait,
+            longest=longest,
             lead=lead,
             probe=channel.timings.probe,
         )
     except budget.EmagDownError as down:
         channel.tally.outage = OutageError(Cause(down.cause), str(down))
         raise channel.tally.outage from down
-    channel.tally.waited += slot.waited
-    return slot
 
 
 async def hold(channel: Channel, route: Route, slot: budget.Slot) -> None:
     """Wait for the slot on the open connection; a slot that was missed is dropped and taken anew.
 
+    A process that was halted meanwhile may find that the order is another worker's by now: beyond
+    what its `longest_life` allows for, nothing leaves.
+
     Raises:
         BudgetBusyError: there is no other slot before the request must have left.
+        OutageError: eMAG counts as down by now.
     """
     latest = slot.at + channel.timings.budget_wait
-    while not await slot.reached(channel.timings.slot_tolerance) and not slot.probing:
-        longest = max(0.0, latest - time.monotonic())
-        slot = await budget.reserve(channel.engine, channel.account, route, longest=longest)
+    while not await slot.reached(channel.timings.slot_tolerance):
+        left = latest - time.monotonic()
+        if left <= 0.0:
+            raise budget.BudgetBusyError("the request could not leave in time: it is sent later")
+        if slot.probing:
+            return
+        slot = await _reserve(channel, route, left, lead=0.0)
 
 
 def longest_life(channel: Channel, slot: budget.Slot) -> float:

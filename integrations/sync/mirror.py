@@ -6,14 +6,19 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from integrations.emag.routes import CUSTOMER_INVOICE_READ
-from integrations.emag.wire import IssuedInvoice, read_issued_invoice
+from integrations.emag.wire import IssuedInvoice, WireError, read_issued_invoice
+from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Subject
 from integrations.ledger.issued import mirrored_since, mirrored_until, store_issued
-from integrations.sync.ask import ask
+from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
+from integrations.sync.outage import OutageError
 
 PAGE = 1000
 MOST_PAGES = 65_535
+
+# Why eMAG's own invoices may not be known; then no document of the seller's may be attached.
+NOT_MIRRORED = (OutageError, BudgetBusyError, ReadRefusedError, WireError)
 
 
 async def mirror_issued_invoices(channel: Channel) -> int:

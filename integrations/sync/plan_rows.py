@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import text
 
 from integrations.emag.wire import IssuedInvoice
 from integrations.erp.rows import CancellationRow, InvoiceRow, Kind, ReturnRow
-from integrations.ledger.database import autocommit
+from integrations.ledger.database import autocommit, database_time
 from integrations.ledger.issued import issued_for
 from integrations.sync.abreast import abreast
 from integrations.sync.channel import Channel
@@ -47,8 +47,12 @@ async def plan_rows(channel: Channel, batch: Batch, works: Sequence[Work]) -> No
 
 
 async def planner_for(channel: Channel, batch: Batch, works: Sequence[Work]) -> Planner:
-    """What plans rows of the batch's kind, with everything it needs to know about these."""
-    return await _PLANNERS[batch.kind](channel, batch, works)
+    """What plans rows of the batch's kind, with everything it needs to know about these.
+
+    eMAG's windows are judged by the database's clock: this host's may be wrong.
+    """
+    now = await database_time(channel.engine)
+    return await _PLANNERS[batch.kind](channel, batch, works, now)
 
 
 async def _plan_one(channel: Channel, work: Work, copy: Copy, planner: Planner) -> None:
@@ -67,14 +71,16 @@ async def _plan_one(channel: Channel, work: Work, copy: Copy, planner: Planner) 
         settle(work, plan, channel.timings)
 
 
-async def _return_planner(channel: Channel, batch: Batch, works: Sequence[Work]) -> Planner:
+async def _return_planner(
+    channel: Channel, batch: Batch, works: Sequence[Work], now: datetime
+) -> Planner:
     taken = await _linked_elsewhere(channel, works) | batch.linked
 
     async def plan(work: Work, copy: Copy) -> Plan:
         row = work.claim.row
         assert row is None or isinstance(row, ReturnRow)
         others = frozenset(emag_id for emag_id, owner in taken.items() if owner != work.claim.id)
-        made = plan_return(row, work.known, copy.returns, others, datetime.now(UTC))
+        made = plan_return(row, work.known, copy.returns, others, now)
         linked = linked_to(made)
         if linked is not None:
             batch.linked[int(linked)] = work.claim.id
@@ -93,16 +99,20 @@ async def _linked_elsewhere(channel: Channel, works: Sequence[Work]) -> dict[int
         return {int(row.emag_return_id): row.id for row in rows}
 
 
-async def _cancellation_planner(channel: Channel, batch: Batch, works: Sequence[Work]) -> Planner:
+async def _cancellation_planner(
+    channel: Channel, batch: Batch, works: Sequence[Work], now: datetime
+) -> Planner:
     async def plan(work: Work, copy: Copy) -> Plan:
         row = work.claim.row
         assert row is None or isinstance(row, CancellationRow)
-        return plan_cancellation(row, work.known, copy.order, datetime.now(UTC), channel.policy)
+        return plan_cancellation(row, work.known, copy.order, now, channel.policy)
 
     return plan
 
 
-async def _invoice_planner(channel: Channel, batch: Batch, works: Sequence[Work]) -> Planner:
+async def _invoice_planner(
+    channel: Channel, batch: Batch, works: Sequence[Work], now: datetime
+) -> Planner:
     issued = await issued_for(
         channel.engine, channel.account.platform, [work.claim.order_id for work in works]
     )
@@ -112,7 +122,7 @@ async def _invoice_planner(channel: Channel, batch: Batch, works: Sequence[Work]
     async def plan(work: Work, copy: Copy) -> Plan:
         row = work.claim.row
         assert row is None or isinstance(row, InvoiceRow)
-        return await plan_document(channel, work, row, copy, issued)
+        return await plan_document(channel, work, row, copy, issued, now)
 
     return plan
 
@@ -123,14 +133,15 @@ async def plan_document(
     row: InvoiceRow | None,
     copy: Copy,
     issued: Mapping[int, Sequence[IssuedInvoice]],
+    now: datetime,
 ) -> Plan:
     """Plan an invoice; its document is fetched only where it would be attached."""
     facts = (row, work.known, copy.order, issued.get(work.claim.order_id, ()))
-    plan = plan_invoice(*facts, None, datetime.now(UTC))
+    plan = plan_invoice(*facts, None, now)
     if not isinstance(plan, Do) or not channel.check_documents or row is None:
         return plan
     document = await fetch_document(row.pdf_url or "")
-    return plan_invoice(*facts, document, datetime.now(UTC))
+    return plan_invoice(*facts, document, now)
 
 
 _PLANNERS = {

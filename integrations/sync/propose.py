@@ -34,6 +34,7 @@ async def propose(channel: Channel, kind: Kind, claims: Sequence[Claim]) -> list
 
     Raises:
         OutageError, BudgetBusyError: nothing can be asked of eMAG now.
+        ReadRefusedError, WireError: the invoices that eMAG issued could not be read.
     """
     batch = batch_of(kind, new_token(), claims)
     if kind is Kind.INVOICE and claims:

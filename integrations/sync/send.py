@@ -25,7 +25,7 @@ from integrations.ledger.points import Point, reached
 from integrations.sync.abreast import abreast
 from integrations.sync.ask import hold, longest_life, note_answer, note_outage, reserve_slot
 from integrations.sync.channel import Channel
-from integrations.sync.outage import GENERAL
+from integrations.sync.outage import GENERAL, OutageError
 from integrations.sync.plan import Do, Step, body_of
 from integrations.sync.work import Batch, Work, end, note_response, pause, settle
 
@@ -169,7 +169,7 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
                 path_id=lot.path_id,
                 departing=partial(hold, channel, lot.route, slot),
             )
-        except BudgetBusyError:
+        except (BudgetBusyError, OutageError):
             await close_unsent(channel.engine, call)
             await _take_back(channel, batch, lot.items)
             batch.doubtful -= orders

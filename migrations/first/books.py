@@ -88,6 +88,7 @@ _TABLES = (
     )""",
 )
 
+# A GIN index's list of pending entries would be read through in every search: there is none.
 _CALLS = (
     """
     CREATE TABLE IF NOT EXISTS app.emag_api_calls (
@@ -100,6 +101,7 @@ _CALLS = (
         order_ids bigint[] NOT NULL DEFAULT '{}',
         return_ids bigint[] NOT NULL DEFAULT '{}',
         rows text[] NOT NULL DEFAULT '{}',
+        steps text[] NOT NULL DEFAULT '{}',
         items integer,
         verdict text NOT NULL DEFAULT 'sent',
         cause text,
@@ -115,10 +117,10 @@ _CALLS = (
     ) PARTITION BY RANGE (sent_at)""",
     """
     CREATE INDEX IF NOT EXISTS emag_api_calls_orders_idx
-        ON app.emag_api_calls USING gin (order_ids)""",
+        ON app.emag_api_calls USING gin (order_ids) WITH (fastupdate = off)""",
     """
     CREATE INDEX IF NOT EXISTS emag_api_calls_returns_idx
-        ON app.emag_api_calls USING gin (return_ids)""",
+        ON app.emag_api_calls USING gin (return_ids) WITH (fastupdate = off)""",
     """
     CREATE INDEX IF NOT EXISTS emag_api_calls_open_idx
         ON app.emag_api_calls (dead_at) WHERE verdict = 'sent'""",
@@ -155,10 +157,58 @@ _PREPARE_CALLS = """
         END LOOP;
     END $prepare$"""
 
+# Bounds decide, not names: what covers anything but one day is nobody's to drop.
+_OLD_CALLS = r"""
+    CREATE OR REPLACE FUNCTION app.emag_old_calls(days integer)
+    RETURNS TABLE (partition regclass, day date, bytes bigint)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    SET timezone = 'UTC' SET datestyle = 'ISO'
+    AS $old$
+        WITH bounds AS MATERIALIZED (
+            SELECT c.oid, regexp_match(pg_get_expr(c.relpartbound, c.oid),
+                       'FROM \(''(.+)''\) TO \(''(.+)''\)')::timestamptz[] AS ends
+              FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+             WHERE i.inhparent = 'app.emag_api_calls'::regclass)
+        SELECT oid::regclass, ends[1]::date, pg_total_relation_size(oid)
+          FROM bounds
+         WHERE ends[2] = ends[1] + interval '1 day'
+           AND ends[2] <= clock_timestamp() - make_interval(days => days)
+         ORDER BY ends[1]
+    $old$"""
+
+# One day a call, so that its exclusive lock is held for a moment only; waiting for it holds up
+# every writer behind it, therefore hardly any. Taken apart from another call of this, or of
+# preparing, by the first lock, which holds up nobody else.
+_DROP_CALLS = """
+    CREATE OR REPLACE FUNCTION app.emag_drop_calls(days integer) RETURNS date
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '100ms'
+    AS $drop$
+    DECLARE
+        oldest record;
+    BEGIN
+        IF days IS NULL OR days < 30 THEN
+            RAISE invalid_parameter_value USING MESSAGE =
+                'calls are kept for 30 days at least, as eMAG asks: days must not be below 30';
+        END IF;
+        IF NOT has_table_privilege(session_user, 'app.emag_api_calls', 'INSERT') THEN
+            RAISE insufficient_privilege USING MESSAGE =
+                'only a role that may write app.emag_api_calls may drop its old days';
+        END IF;
+        LOCK TABLE ONLY app.emag_api_calls IN SHARE UPDATE EXCLUSIVE MODE;
+        SELECT * INTO oldest FROM app.emag_old_calls(days) LIMIT 1;
+        IF FOUND THEN
+            EXECUTE format('DROP TABLE %s', oldest.partition);
+        END IF;
+        RETURN oldest.day;
+    END $drop$"""
+
 
 def steps() -> Iterator[str]:
     """SQL statements, each a transaction of its own; none touches a table of the ERP's."""
     yield from _TABLES
     yield from _CALLS
     yield _PREPARE_CALLS
+    yield _OLD_CALLS
+    yield _DROP_CALLS
     yield "DO $emag$ BEGIN PERFORM app.emag_prepare_calls(14); END $emag$"

@@ -32,7 +32,7 @@ class Run:
     workers: Sequence[Mapping[str, Any]]
     requests: Sequence[Mapping[str, Any]]
     violations: Sequence[Mapping[str, Any]]
-    missed_slots: int
+    unsent: int
 
     @property
     def rows(self) -> int:
@@ -71,7 +71,7 @@ class Run:
             "seconds": self.seconds,
             "requests": dict(Counter(request["route"] for request in self.requests)),
             "span": self.span,
-            "missed_slots": self.missed_slots,
+            "unsent": self.unsent,
             "cpu_ms_per_row": self.cpu_per_row,
             "peak_mb": max(worker["peak_mb"] for worker in self.workers),
         }
@@ -89,7 +89,7 @@ def play(place: Place, scene: Scene, *, workers: int = 1, each: int = 100_000) -
     with marketplace(place, scene) as emag:
         worked = _work(place, place.environment(database, emag), scene, workers, each)
         asked = _journal(emag, "requests"), _journal(emag, "violations")
-    run = Run(worked, *asked, missed_slots=_missed_slots(database))
+    run = Run(worked, *asked, unsent=_unsent(database))
     if run.rows != min(scene.rows, workers * each):
         raise RunFailedError(f"only {run.rows} rows were synced: {[w['report'] for w in worked]}")
     return run
@@ -156,8 +156,8 @@ def _line(output: IO[str] | None) -> str:
     return line
 
 
-def _missed_slots(database_url: str) -> int:
-    """How many requests were entered but too late for their slot, and had to take another."""
+def _unsent(database_url: str) -> int:
+    """How many requests were entered and never left, because no slot was to be had in time."""
     with psycopg.connect(database_url) as connection:
         found = connection.execute(
             "SELECT count(*) FROM app.emag_api_calls WHERE verdict = 'unsent'"

@@ -464,9 +464,7 @@ class TestWhatNobodyCanRead:
         assert f"order {ORDER} has an unusable" in books["error_message"]
         assert await neighbour.synced()
 
-    async def test_a_line_with_an_id_longer_than_any_stops_no_other_order(
-        self, shop: Shop
-    ) -> None:
+    async def test_a_line_with_an_id_longer_than_any_stops_no_other_order(self, shop: Shop) -> None:
         line = {"id": raw("1" * 30), "product_id": "1001", "quantity": 2}
         known_order(shop, ORDER, products=[line])
         await shop.erp.add(CANCELLATION, ORDER, {"product_id": "1001", "quantity": 1})

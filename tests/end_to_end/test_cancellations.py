@@ -385,10 +385,14 @@ class TestItems:
 
 
 class TestCardOrders:
-    async def test_fewer_pieces_are_refused_before_a_request_is_spent(self, shop: Shop) -> None:
-        shop.market.add_order(
-            {"id": ORDER, "status": 2, "payment_mode_id": CARD, "products": LINES}
-        )
+    @pytest.mark.parametrize(
+        "paid",
+        [{"payment_mode_id": CARD}, {"payment_mode_id": None, "payment_mode": "CARD online"}],
+    )
+    async def test_fewer_pieces_are_refused_before_a_request_is_spent(
+        self, shop: Shop, paid: dict[str, Any]
+    ) -> None:
+        shop.market.add_order({"id": ORDER, "status": 2, "products": LINES, **paid})
         row = await shop.erp.add(CANCELLATION, ORDER, {"product_id": "1001", "quantity": 1})
         await shop.run(CANCELLATION)
         assert await shop.state(CANCELLATION, row) == "refused"
@@ -731,6 +735,17 @@ class TestAccounts:
         await shop.erp.update(CANCELLATION, row, account_type="main")
         await shop.run(CANCELLATION)
         assert await cancelled(shop, row)
+
+    async def test_a_row_whose_account_is_configured_later_is_carried_then(
+        self, shop: Shop, fbe: Shop
+    ) -> None:
+        shop.market.add_order({"id": ORDER, "status": 0, "type": 2})
+        row = await shop.erp.add(CANCELLATION, ORDER, account_type="fbe")
+        await shop.run(CANCELLATION, accounts={"main": shop.channel.account})
+        assert await shop.state(CANCELLATION, row) == "waiting:account"
+        await shop.later()
+        await fbe.run(CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "synced"
 
 
 DISAGREEING: Mapping[str, Mapping[str, Any]] = {

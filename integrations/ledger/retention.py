@@ -1,0 +1,95 @@
+"""How long calls are kept: old days of the call record are dropped whole, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from integrations.ledger.database import autocommit
+
+# eMAG asks sellers to keep what they sent and received for as long (API facts: Response envelope).
+LEAST_DAYS = 30
+
+# Days that are made ahead, so that calls can be recorded even if nothing runs for as long.
+DAYS_AHEAD = 14
+
+# Seconds between attempts to drop a day that somebody reads or writes at that moment.
+PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+
+_PREPARE = text("SELECT app.emag_prepare_calls(:days)")
+_DROP = text("SELECT app.emag_drop_calls(:days)")
+_OLD = text("""
+    SELECT old.day, old.bytes,
+           (SELECT count(*) FROM app.emag_api_calls c
+             WHERE c.sent_at >= old.day::timestamp AT TIME ZONE 'UTC'
+               AND c.sent_at < (old.day + 1)::timestamp AT TIME ZONE 'UTC') AS calls
+      FROM app.emag_old_calls(:days) AS old
+""")
+
+
+class CallsInUseError(Exception):
+    """A day of the call record could not be dropped now; nothing of it is lost."""
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day (UTC) of the call record: how many calls it holds, and its size in bytes."""
+
+    day: date
+    calls: int
+    bytes: int
+
+
+async def prepare_days(engine: AsyncEngine) -> None:
+    """Make the coming days, so that calls of them can be recorded."""
+    async with autocommit(engine) as connection:
+        await connection.execute(_PREPARE, {"days": DAYS_AHEAD})
+
+
+async def old_days(engine: AsyncEngine, days: int) -> list[Day]:
+    """The days, oldest first, whose every call is older than this many days."""
+    async with autocommit(engine) as connection:
+        return [Day(**row._asdict()) for row in await connection.execute(_OLD, {"days": days})]
+
+
+async def drop_old_days(
+    engine: AsyncEngine, days: int, pauses: Sequence[float] = PAUSES
+) -> AsyncIterator[date]:
+    """Drop them one by one, each as it is dropped; workers may go on recording meanwhile.
+
+    The role needs no ownership, only the right to record calls.
+
+    Raises:
+        CallsInUseError: somebody held the record for longer than all pauses together.
+    """
+    async with autocommit(engine) as connection:
+        while (day := await _drop_oldest(connection, days, pauses)) is not None:
+            yield day
+
+
+async def _drop_oldest(
+    connection: AsyncConnection, days: int, pauses: Sequence[float]
+) -> date | None:
+    for pause in pauses:
+        try:
+            return await _drop(connection, days)
+        except DBAPIError as error:
+            if not isinstance(error.orig, LockNotAvailable):
+                raise
+        await asyncio.sleep(pause)
+    raise CallsInUseError(
+        "the call record is read or written by a long transaction (see pg_stat_activity), so an"
+        " old day of it stays: run it again when that has ended"
+    )
+
+
+async def _drop(connection: AsyncConnection, days: int) -> date | None:
+    dropped: date | None = (await connection.execute(_DROP, {"days": days})).scalar_one()
+    return dropped

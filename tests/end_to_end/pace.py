@@ -1,0 +1,67 @@
+"""A shop in which no test waits for a request limit, and which is emptied instead of made anew."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from integrations.emag.accounts import Account
+from integrations.sandbox.market import Market
+from tests.end_to_end.conftest import QUICK, Shop, open_shop
+
+UNPACED = replace(QUICK, slot_tolerance=1.0, ask_again=0.001)
+
+_FREE = """
+    CREATE FUNCTION app.free_at_once() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        NEW.next_free_at := clock_timestamp() + interval '0.1 s';
+        RETURN NEW;
+    END $$
+"""
+_TRIGGER = """
+    CREATE TRIGGER free_at_once BEFORE INSERT OR UPDATE ON app.emag_rate_limits
+    FOR EACH ROW EXECUTE FUNCTION app.free_at_once()
+"""
+
+_ERP = (
+    "return_items",
+    "return_requests",
+    "cancellation_items",
+    "cancellation_requests",
+    "invoice_items",
+    "invoices",
+)
+_OURS = (
+    "emag_return_integrations",
+    "emag_cancellation_integrations",
+    "emag_invoice_integrations",
+    "emag_order_leases",
+    "emag_api_calls",
+    "emag_cursors",
+    "emag_rate_limits",
+    "emag_issued_invoices",
+    "emag_changes",  # last: emptying the ERP's tables was a change, too
+)
+
+
+@asynccontextmanager
+async def open_unpaced_shop(
+    database_url: str, market: Market, account: Account
+) -> AsyncIterator[Shop]:
+    """A shop whose requests are not spaced: by every slot of the budget, the next one is free."""
+    market.switches = replace(market.switches, limits=False)
+    async with open_shop(database_url, market, account) as shop:
+        shop.channel = replace(shop.channel, timings=UNPACED)
+        await shop.sql(_FREE)
+        await shop.sql(_TRIGGER)
+        yield shop
+
+
+async def wipe(shop: Shop) -> None:
+    """Make the shop as good as new: empty tables (deleting is quicker than TRUNCATE), no orders."""
+    for tables in (_ERP, _OURS):
+        deletions = ", ".join(f"{name} AS (DELETE FROM app.{name})" for name in tables)
+        await shop.sql(f"WITH {deletions} SELECT 1")
+    shop.market.reset()
+    shop.reports.clear()
