@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flows.report import Report
 
-__all__ = ["cancellation_sync", "health_check", "invoice_sync", "rma_sync"]
+__all__ = ["cancellation_sync", "health_check", "invoice_sync", "retention", "rma_sync"]
 
 
 async def rma_sync(**parameters: Any) -> list[Report]:
@@ -46,3 +46,11 @@ async def health_check(**parameters: Any) -> None:
     from flows.parameters import HealthParameters
 
     await deployed.health_check(HealthParameters(**parameters))
+
+
+async def retention(**parameters: Any) -> None:
+    """Run `retention` with the fields of RetentionParameters; a table says what was dropped."""
+    from flows import deployed
+    from flows.parameters import RetentionParameters
+
+    await deployed.retention(RetentionParameters(**parameters))

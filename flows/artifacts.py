@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from flows.call_record import Trimmed
 from flows.report import Report
 from integrations.ledger.books import State
 from integrations.ledger.check import Finding
@@ -49,3 +50,21 @@ def health_table(findings: Sequence[Finding]) -> list[dict[str, Any]]:
         }
         for finding in findings
     ]
+
+
+def retention_table(trimmed: Trimmed) -> list[dict[str, Any]]:
+    """A line for each old day of the call record; one that says so where there was none.
+
+    Sizes are in megabytes.
+    """
+    left = "stays: in use" if trimmed.problem else "would be dropped"
+    lines = [(day, "dropped") for day in trimmed.dropped] + [(day, left) for day in trimmed.left]
+    return [
+        {
+            "day": day.day.isoformat(),
+            "calls": day.calls,
+            "MB": round(day.bytes / 1_000_000, 1),
+            "result": result,
+        }
+        for day, result in lines
+    ] or [{"day": "none", "calls": 0, "MB": 0.0, "result": "no day is old enough"}]

@@ -14,16 +14,19 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.artifacts import health_table, report_table
+from flows.artifacts import health_table, report_table, retention_table
+from flows.call_record import trim_call_record
 from flows.cancellation import sync_cancellations
 from flows.health import check_health
 from flows.invoice import sync_invoices
-from flows.parameters import HealthParameters, SyncParameters
+from flows.parameters import HealthParameters, RetentionParameters, SyncParameters
 from flows.report import Report
 from flows.rma import sync_returns
+from integrations.ledger.retention import CallsInUseError
 
 AS_SET = SyncParameters()
 HEALTH_AS_SET = HealthParameters()
+RETENTION_AS_SET = RetentionParameters()
 
 
 class EmagUnreachableError(Exception):
@@ -66,6 +69,19 @@ async def health_check(parameters: HealthParameters = HEALTH_AS_SET) -> None:
         raise UnhealthyError(
             "; ".join(f"{each.name}: {each.detail} - {each.remedy}" for each in wrong)
         )
+
+
+@flow(name="retention", flow_run_name="retention-{parameters.label}")
+async def retention(parameters: RetentionParameters = RETENTION_AS_SET) -> None:
+    """Drop the call record's old days and make the coming ones."""
+    trimmed = await trim_call_record(parameters)
+    await acreate_table_artifact(
+        table=retention_table(trimmed),
+        key="retention",
+        description="Old days of the call record",
+    )
+    if trimmed.problem:
+        raise CallsInUseError(trimmed.problem)
 
 
 async def _concluded(

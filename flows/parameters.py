@@ -88,3 +88,27 @@ class HealthParameters(BaseModel):
         description="A refused row that nobody looked after for this many days is a fault.",
         json_schema_extra={"position": 3},
     )
+
+
+class RetentionParameters(BaseModel):
+    """The form of the call record's daily care."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    days: int = Field(
+        default=30,
+        ge=30,
+        le=3650,
+        description="Calls are kept for this many days; eMAG asks for 30.",
+        json_schema_extra={"position": 0},
+    )
+    dry_run: bool = Field(
+        default=False,
+        description="Only show which days would be dropped: nothing is dropped and none is made.",
+        json_schema_extra={"position": 1},
+    )
+
+    @property
+    def label(self) -> str:
+        """The run in a few words: how long calls are kept, and whether it is dry."""
+        return f"{self.days}-days{'-dry-run' if self.dry_run else ''}"

@@ -4,26 +4,85 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.cli.console import begin, console, print_json, table
-from integrations.ledger.history import PastCall, read_calls
+from integrations.ledger.history import PastCall, Wanted, read_calls
 from integrations.settings import Settings
 
 FEW = 4
+NEWEST, STORY = 50, 200
 
 
 def calls(
     order: Annotated[int | None, typer.Option(help="Only calls about this eMAG order.")] = None,
     rma: Annotated[int | None, typer.Option(help="Only calls about this eMAG return.")] = None,
-    limit: Annotated[int, typer.Option(help="At most this many, the newest.", min=1)] = 50,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this day on, UTC.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Up to and with this day, UTC.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="At most this many, the newest.", min=1, show_default="50")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write all of them with their bodies to this file, as evidence."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite that file.")] = False,
 ) -> int:
-    """Show requests to eMAG, newest first: what was asked, for which rows, and what came of it."""
+    """Show requests to eMAG: the newest ones, or the story of one order or return, oldest first."""
+    if order is not None and rma is not None:
+        raise typer.BadParameter("--order and --rma exclude each other")
+    wanted = Wanted(order, rma, _midnight(since), _midnight(until, days=1))
     settings = begin(log_to_file=False)
-    found = asyncio.run(_read(settings, order, rma, limit))
+    if export is not None:
+        return asyncio.run(_export(settings, wanted, export, force))
+    return asyncio.run(_show(settings, wanted, limit, as_json))
+
+
+def _midnight(day: datetime | None, days: int = 0) -> datetime | None:
+    return day.replace(tzinfo=UTC) + timedelta(days=days) if day else None
+
+
+async def _export(settings: Settings, wanted: Wanted, path: Path, force: bool) -> int:
+    from flows.cli.evidence import check_free, save
+    from flows.database import open_database
+    from integrations.ledger.evidence import write_evidence
+    from integrations.ledger.sealing import sealer_of
+
+    if not wanted.named and wanted.since is None:
+        raise typer.BadParameter("--export needs --order, --rma or --since")
+    check_free(path, force)
+    async with open_database(settings) as engine:
+        pieces = write_evidence(engine, wanted, sealer_of(settings.calls_keys))
+        size, digest = await save(pieces, path, force)
+    console().print(f"{path}: {size} bytes, SHA-256 {digest}", soft_wrap=True)
+    return 0
+
+
+async def _show(settings: Settings, wanted: Wanted, limit: int | None, as_json: bool) -> int:
+    from flows.database import open_database
+
+    async with open_database(settings) as engine:
+        if wanted.named:
+            from flows.cli.story import show_story
+
+            await show_story(settings, engine, wanted, limit or STORY, as_json)
+        else:
+            await _show_newest(engine, wanted, limit or NEWEST, as_json)
+    return 0
+
+
+async def _show_newest(engine: AsyncEngine, wanted: Wanted, most: int, as_json: bool) -> None:
+    found = await read_calls(engine, wanted, most=most)
     if as_json:
         print_json(found)
     elif found:
@@ -31,16 +90,6 @@ def calls(
         console().print(table("Requests to eMAG", columns, map(_line, found)))
     else:
         console().print("No request is recorded.")
-    return 0
-
-
-async def _read(
-    settings: Settings, order: int | None, rma: int | None, limit: int
-) -> list[PastCall]:
-    from flows.database import open_database
-
-    async with open_database(settings) as engine:
-        return await read_calls(engine, order=order, rma=rma, most=limit)
 
 
 def _line(call: PastCall) -> tuple[object, ...]:

@@ -23,18 +23,22 @@ def status(
 
 async def _status(settings: Settings, as_json: bool) -> int:
     from flows.database import open_database
-    from integrations.ledger.adopt import adoptable
+    from integrations.ledger.adopt import adoptable, estimated
 
     async with open_database(settings) as engine:
         found = await read_status(engine)
-        before = await adoptable(engine)
+        before, about = await adoptable(engine), await estimated(engine)
     if as_json:
-        print_json({**vars(found), "adoptable": before})
+        more = {"adoptable": before, "estimated": sorted(about), "bodies": _bodies(settings)}
+        print_json({**vars(found), **more})
         return 0
     screen = console()
     _show_rows(screen, found)
     _show_traffic(screen, found)
-    earlier = ", ".join(f"{rows} {kind}" for kind, rows in before.items() if rows)
+    _show_bodies(screen, settings)
+    earlier = ", ".join(
+        f"{'about ' if kind in about else ''}{rows} {kind}" for kind, rows in before.items() if rows
+    )
     if earlier:
         screen.print(
             f"From before the installation: {earlier}; `emag-flows adopt --since DATE` queues them."
@@ -73,8 +77,27 @@ def _show_traffic(screen: Console, found: Status) -> None:
         ]
         columns = ["account", "last well", "open", "throttled", "last trouble", "which"]
         screen.print(table("Requests of the last day", columns, rows))
+    for each in found.budgets:
+        if each.down_since:
+            what = f"{each.platform} {each.bucket}: {each.down_detail or 'it does not answer'}"
+            since = f"{each.down_since.astimezone():%Y-%m-%d %H:%M:%S}"
+            screen.print(f"eMAG counts as down since {since}; {what}", style="red")
     ahead = [
         f"{each.platform} {each.bucket} {each.ahead:.1f} s" for each in found.budgets if each.ahead
     ]
     if ahead:
         screen.print(f"Request budget reserved ahead: {', '.join(ahead)}.")
+
+
+def _bodies(settings: Settings) -> str:
+    return "sealed" if settings.calls_key else "redacted"
+
+
+def _show_bodies(screen: Console, settings: Settings) -> None:
+    if settings.calls_key:
+        screen.print("The call record keeps bodies whole, sealed with EMAG_CALLS_KEY.")
+    else:
+        screen.print(
+            "The call record keeps bodies redacted; set EMAG_CALLS_KEY to keep them whole and"
+            " sealed (a key: head -c 32 /dev/urandom | base64 | tr +/ -_)."
+        )

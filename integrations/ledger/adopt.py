@@ -54,6 +54,14 @@ async def adoptable(engine: AsyncEngine) -> dict[Kind, int]:
         return counts | {kind: await _count(connection, kind) for kind in readable}
 
 
+async def estimated(engine: AsyncEngine) -> frozenset[Kind]:
+    """The kinds whose tables are so large that `adoptable` only estimates them."""
+    async with autocommit(engine) as connection:
+        schema = await read_schema(connection)
+        readable = [kind for kind in Kind if _is_readable(schema, kind)]
+        return frozenset([kind for kind in readable if await _share(connection, kind) < 1])
+
+
 async def adopt(engine: AsyncEngine, since: date, kinds: Iterable[Kind]) -> dict[Kind, int]:
     """Queue the adoptable rows of these kinds that the ERP created since that day (UTC).
 
@@ -99,14 +107,20 @@ def _statement(sql: str, kind: Kind) -> TextClause:
 
 
 async def _count(connection: AsyncConnection, kind: Kind) -> int:
+    share = await _share(connection, kind)
+    sample = f"TABLESAMPLE SYSTEM ({100 * share}) REPEATABLE (1)" if share < 1 else ""
+    table = f"app.{ERP_TABLES[kind].name}"
+    query = f"SELECT count(*) FROM {table} AS e {sample} WHERE {_never_queued(kind)}"
+    count = int((await connection.execute(_statement(query, kind))).scalar_one())
+    return _two_digits(count / share) if share < 1 else count
+
+
+async def _share(connection: AsyncConnection, kind: Kind) -> float:
+    """Which part of a kind's table is looked at: all of it, 1.0, unless it is large."""
     table = f"app.{ERP_TABLES[kind].name}"
     size = (await connection.execute(_SIZE, {"table": table})).one()
     sampled = size.sampled and size.pages > EXACT_PAGES
-    share = EXACT_PAGES / float(size.pages) if sampled else 1.0
-    sample = f"TABLESAMPLE SYSTEM ({100 * share}) REPEATABLE (1)" if sampled else ""
-    query = f"SELECT count(*) FROM {table} AS e {sample} WHERE {_never_queued(kind)}"
-    count = int((await connection.execute(_statement(query, kind))).scalar_one())
-    return _two_digits(count / share) if sampled else count
+    return EXACT_PAGES / float(size.pages) if sampled else 1.0
 
 
 def _two_digits(number: float) -> int:

@@ -126,6 +126,13 @@ _MAKE_DUE = """
 """
 
 
+_MAKE_HISTORY = """
+    UPDATE {table} SET superseded = true
+     WHERE {erp_id} = ANY(:gone) AND sync_state IN ('synced', 'refused', 'withdrawn')
+       AND NOT superseded
+"""
+
+
 @dataclass(frozen=True)
 class Entry:
     """What folding writes about one ERP row; `admits` says whether a new row may be queued."""
@@ -326,11 +333,14 @@ async def write_entries(
 
 
 async def _fold_deletions(connection: AsyncConnection, kind: Kind, gone: Collection[int]) -> None:
-    """An open row whose ERP row was deleted is planned again; a settled one stays as it is."""
+    """An open row whose ERP row was deleted is planned again; a settled one is history."""
     if not gone:
         return
     books = BOOKS[kind]
     await connection.execute(
         text(f"{_MAKE_DUE.format(table=books.name)} AND t.{books.erp_id} = ANY(:gone)"),
         {"gone": sorted(gone)},
+    )
+    await connection.execute(
+        text(_MAKE_HISTORY.format(table=books.name, erp_id=books.erp_id)), {"gone": sorted(gone)}
     )

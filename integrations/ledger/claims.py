@@ -40,7 +40,7 @@ _DUE = """
 _READ = """
     SELECT t.id, t.{erp_id} AS row_id, t.emag_order_id AS order_id, t.wanted_revision AS revision,
            t.{emag_id} AS emag_id, t.sent_at IS NOT NULL AS sent, t.reductions,
-           t.sync_attempts AS attempts, t.sync_state AS state, t.waiting_since IS NOT NULL AS waited
+           t.sync_attempts AS attempts, t.waiting_for
       FROM {table} t
      WHERE t.id = ANY(:ids) AND NOT t.superseded AND t.emag_order_id IS NOT NULL
        AND t.sync_state IN ('pending', 'waiting', 'in_doubt')
@@ -61,6 +61,7 @@ class Claim:
     reductions: dict[str, Any] | None
     attempts: int
     row: ErpRow | None
+    waiting_for: str | None = None
 
 
 async def claim(
@@ -145,6 +146,7 @@ async def _read(
             reductions=row.reductions,
             attempts=row.attempts,
             row=erp_rows.get(row.row_id),
+            waiting_for=row.waiting_for,
         )
         for row in found
     ]

@@ -66,7 +66,8 @@ _ORDERS_OF = text("""
 _STANDING = """
     SELECT {erp_id} AS row_id, account_type AS account, sync_state AS state, waiting_for,
            {emag_id} AS emag_id, lower(CAST(emag_status AS text)) AS emag_status,
-           error_message AS reason, sync_attempts AS attempts, last_synced_at AT TIME ZONE 'UTC' AS synced_at
+           error_message AS reason, sync_attempts AS attempts,
+           last_synced_at AT TIME ZONE 'UTC' AS synced_at
       FROM {table}
      WHERE emag_order_id = ANY(:orders) AND (platform = ANY(:platforms) OR platform IS NULL)
        AND NOT superseded

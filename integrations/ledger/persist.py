@@ -49,11 +49,11 @@ _PERSIST = """
                              ELSE 0 END,
         error_message = o.reason,
         emag_response = coalesce(o.response, t.emag_response),
-        {emag_id} = coalesce(o.emag_id, t.{emag_id}),
+        {emag_id} = CASE WHEN o.state_now <> 'withdrawn' THEN coalesce(o.emag_id, t.{emag_id}) END,
         emag_status = coalesce(CAST(o.emag_status AS {status_type}), t.emag_status),
         {more}
         erp_digest = CASE WHEN o.final AND NOT o.moved THEN o.digest ELSE t.erp_digest END,
-        write_back = coalesce(o.write_back, t.write_back),
+        platform = :platform, write_back = coalesce(o.write_back, t.write_back),
         updated_at = timezone('utc', clock_timestamp())
       FROM (SELECT o.*, l.wanted_revision > o.revision AND o.state <> 'in_doubt' AS moved,
                    CASE WHEN l.wanted_revision > o.revision AND o.state <> 'in_doubt'
@@ -130,7 +130,9 @@ async def persist(
         )
         kept = [_fitting(each) for each in outcomes if each.order_id in held]
         documents = [_document(kind, schema, each, write_back) for each in kept]
-        rows = await connection.execute(query, {"outcomes": json.dumps(documents)})
+        rows = await connection.execute(
+            query, {"outcomes": json.dumps(documents), "platform": account.platform}
+        )
         return {row.id: State(row.sync_state) for row in rows}
 
 

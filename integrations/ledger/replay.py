@@ -6,14 +6,22 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES
+from integrations.ledger.books import BOOKS
+
+# What the ERP deleted can't be carried any more: a person who replays it has seen to it.
+_DISMISS = """
+    UPDATE {table} t SET superseded = true WHERE t.{erp_id} = :row_id AND NOT t.superseded
+       AND NOT EXISTS (SELECT FROM app.{erp_table} e WHERE e.id = :row_id)
+    RETURNING t.id
+"""
 
 _REPLAY = """
     INSERT INTO app.emag_changes (kind, row_id)
-    SELECT :kind, id FROM app.{table} WHERE id = :row_id RETURNING row_id
+    SELECT '{kind}', id FROM app.{table} WHERE id = :row_id RETURNING row_id
 """
 
 
@@ -38,17 +46,23 @@ class Reference:
 
 
 async def replay(engine: AsyncEngine, references: Collection[Reference]) -> list[Reference]:
-    """Let the next run carry these rows anew; the ones that the ERP does not have are returned.
+    """Let the next run carry these rows anew; the ones that nobody knows are returned.
 
-    A row in doubt keeps resting until its lost request is surely dead.
+    A row in doubt keeps resting until its lost request is surely dead. A row that the ERP deleted
+    leaves the inbox.
     """
-    unknown: list[Reference] = []
     async with engine.begin() as connection:
-        for reference in references:
-            query = text(_REPLAY.format(table=ERP_TABLES[reference.kind].name))
-            replayed = await connection.execute(
-                query, {"kind": reference.kind.value, "row_id": reference.row_id}
-            )
-            if replayed.first() is None:
-                unknown.append(reference)
-    return unknown
+        return [each for each in references if not await _replay(connection, each)]
+
+
+async def _replay(connection: AsyncConnection, reference: Reference) -> bool:
+    erp_table, books = ERP_TABLES[reference.kind].name, BOOKS[reference.kind]
+    statements = (
+        _REPLAY.format(table=erp_table, kind=reference.kind.value),
+        _DISMISS.format(table=books.name, erp_id=books.erp_id, erp_table=erp_table),
+    )
+    for statement in statements:
+        done = await connection.execute(text(statement), {"row_id": reference.row_id})
+        if done.first() is not None:
+            return True
+    return False

@@ -14,7 +14,10 @@ from integrations.sync.outage import OutageError
 from integrations.sync.plan_rows import plan_rows
 from integrations.sync.read import read_copies
 from integrations.sync.send import send_steps
-from integrations.sync.work import Batch, Work, pause
+from integrations.sync.work import Batch, Work, fail, pause
+
+# More rounds than any legal way needs, with slow reads and a limit that is exceeded now and then.
+MOST_ROUNDS = 64
 
 
 async def carry(channel: Channel, batch: Batch) -> None:
@@ -38,8 +41,16 @@ async def carry(channel: Channel, batch: Batch) -> None:
 
 async def _one_round(channel: Channel, batch: Batch, works: list[Work]) -> None:
     for work in works:
-        if work.copy is not None and not work.copy.fresh(channel.timings):
+        work.rounds += 1
+        if work.rounds > MOST_ROUNDS:
+            fail(
+                work,
+                "eMAG's state could not be read and saved in turn: see `emag-flows calls`",
+                channel.timings,
+            )
+        elif work.copy is not None and not work.copy.fresh(channel.timings):
             work.copy = None
+    works = [work for work in works if work.open]
     await read_copies(channel, batch, works)
     await reached(Point.READ)
     await plan_rows(channel, batch, [work for work in works if work.open])

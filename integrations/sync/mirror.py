@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from integrations.emag.routes import CUSTOMER_INVOICE_READ
-from integrations.emag.wire import IssuedInvoice, WireError, read_issued_invoice
+from integrations.emag.wire import IssuedInvoice, Raw, WireError, read_issued_invoice
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Subject
 from integrations.ledger.issued import mirrored_since, mirrored_until, store_issued
@@ -14,7 +15,10 @@ from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
 from integrations.sync.outage import OutageError
 
+log = logging.getLogger("emag.mirror")
+
 PAGE = 1000
+SMALLEST_PAGE = 100
 MOST_PAGES = 65_535
 
 # Why eMAG's own invoices may not be known; then no document of the seller's may be attached.
@@ -28,7 +32,6 @@ async def mirror_issued_invoices(channel: Channel) -> int:
 
     Raises:
         OutageError, BudgetBusyError, ReadRefusedError: eMAG could not be asked.
-        WireError: an invoice came without its number.
     """
     account, today = channel.account, _today(channel)
     count = 0
@@ -46,6 +49,7 @@ async def look_at_issued_invoices(channel: Channel) -> list[IssuedInvoice]:
 
 async def _pages(channel: Channel, today: date) -> AsyncIterator[Sequence[IssuedInvoice]]:
     since = await mirrored_since(channel.engine, channel.account.name, today)
+    whole = 0
     for number in range(1, MOST_PAGES + 1):
         body = {
             "date_start": since.isoformat(),
@@ -54,10 +58,24 @@ async def _pages(channel: Channel, today: date) -> AsyncIterator[Sequence[Issued
             "currentPage": number,
         }
         rows = await ask(channel, CUSTOMER_INVOICE_READ, body, Subject())
-        invoices = {each.number: each for each in map(read_issued_invoice, rows)}
-        yield list(invoices.values())
-        if len(rows) < PAGE:
+        yield _invoices(rows)
+        # A page may be clipped without a word, but to no less than this.
+        whole = max(whole, len(rows), SMALLEST_PAGE)
+        if len(rows) < whole:
             return
+
+
+def _invoices(rows: Sequence[Raw]) -> list[IssuedInvoice]:
+    """What can be read of a page, each invoice once; one without a number tells nothing."""
+    invoices: dict[str, IssuedInvoice] = {}
+    for raw in rows:
+        try:
+            invoice = read_issued_invoice(raw)
+        except WireError as error:
+            log.warning("an invoice was left out: %s", error)
+        else:
+            invoices[invoice.number] = invoice
+    return list(invoices.values())
 
 
 def _today(channel: Channel) -> date:

@@ -226,7 +226,9 @@ def _category(issued: IssuedInvoice) -> str:
 
 
 def _host(url: str) -> str:
+    """The host of an address; nothing where the address names none, or a port there is not."""
     try:
-        return (urlsplit(url).hostname or "").lower()
+        parts = urlsplit(url)
+        return (parts.hostname or "").lower() if parts.port != 0 else ""
     except ValueError:
         return ""

@@ -10,15 +10,19 @@ from sqlalchemy import text
 
 from integrations.emag.wire import IssuedInvoice
 from integrations.erp.rows import CancellationRow, InvoiceRow, Kind, ReturnRow
+from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.database import autocommit, database_time
 from integrations.ledger.issued import issued_for
 from integrations.sync.abreast import abreast
+from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
 from integrations.sync.documents import DocumentUnreachableError, fetch_document
-from integrations.sync.plan import Do, Plan, linked_to
+from integrations.sync.outage import OutageError
+from integrations.sync.plan import Do, Event, Plan, Refused, Waiting, linked_to
 from integrations.sync.plan_cancellations import plan_cancellation
 from integrations.sync.plan_invoices import plan_invoice
 from integrations.sync.plan_returns import plan_return
+from integrations.sync.read import order_is_known
 from integrations.sync.work import Batch, Copy, Work, fail, settle
 
 log = logging.getLogger("emag.plan")
@@ -62,7 +66,9 @@ async def _plan_one(channel: Channel, work: Work, copy: Copy, planner: Planner) 
         return
     try:
         plan = await planner(work, copy)
-    except DocumentUnreachableError as unreachable:
+    except (OutageError, BudgetBusyError):
+        raise
+    except (DocumentUnreachableError, ReadRefusedError) as unreachable:
         fail(work, str(unreachable), channel.timings)
     except Exception as error:  # one row's surprise must not stop its neighbours
         log.exception("planning integration row %s failed", work.claim.id)
@@ -81,12 +87,28 @@ async def _return_planner(
         assert row is None or isinstance(row, ReturnRow)
         others = frozenset(emag_id for emag_id, owner in taken.items() if owner != work.claim.id)
         made = plan_return(row, work.known, copy.returns, others, now)
+        if _might_name_no_order(work, copy, made) and not await order_is_known(
+            channel, work.claim.order_id
+        ):
+            return Refused(
+                f"Order {work.claim.order_id} is not known at eMAG: correct emag_order_id."
+            )
         linked = linked_to(made)
         if linked is not None:
             batch.linked[int(linked)] = work.claim.id
         return made
 
     return plan
+
+
+def _might_name_no_order(work: Work, copy: Copy, made: Plan) -> bool:
+    """Whether a return was looked for in vain for the first time: its order may not exist."""
+    return (
+        isinstance(made, Waiting)
+        and made.event is Event.EMAG_RETURN
+        and not copy.returns
+        and work.claim.waiting_for != Event.EMAG_RETURN
+    )
 
 
 async def _linked_elsewhere(channel: Channel, works: Sequence[Work]) -> dict[int, int]:

@@ -9,6 +9,7 @@ from integrations.emag.wire import Order, Return
 from integrations.erp.rows import Kind
 from integrations.ledger.claims import Claim
 from integrations.ledger.leases import new_token
+from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
 from integrations.sync.documents import DocumentUnreachableError
 from integrations.sync.mirror import look_at_issued_invoices
@@ -51,7 +52,7 @@ async def _proposal(work: Work, planner: Planner) -> Proposal:
         return Proposal(work.claim, (), None, (), problem or "eMAG's state could not be read")
     try:
         plan = await planner(work, work.copy)
-    except DocumentUnreachableError as unreachable:
+    except (DocumentUnreachableError, ReadRefusedError) as unreachable:
         return Proposal(work.claim, _states(work.copy), None, (), str(unreachable))
     steps = tuple(step.label for step in plan.steps) if isinstance(plan, Do) else ()
     return Proposal(work.claim, _states(work.copy), plan, steps, "")

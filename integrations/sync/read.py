@@ -156,7 +156,7 @@ async def _read_returns(channel: Channel, work: Work) -> None:
     """The return that the row names, or all returns of its order."""
     emag_id = work.known.emag_id
     began = time.monotonic()
-    filters: dict[str, Any] = {"order_id": work.claim.order_id, "type": channel.account.order_type}
+    filters: dict[str, Any] = {"order_id": work.claim.order_id}
     if emag_id is not None:
         number = _number(emag_id)
         if not 0 < number <= HIGHEST:
@@ -176,6 +176,16 @@ async def _read_returns(channel: Channel, work: Work) -> None:
         )
     ]
     _with_returns(channel, work, began, raws)
+
+
+async def order_is_known(channel: Channel, order_id: int) -> bool:
+    """Whether eMAG has the order, of whichever type."""
+    for order_type in (channel.account.order_type, OTHER_TYPE[channel.account.order_type]):
+        body = {"id": order_id, "type": order_type}
+        page = await ask(channel, ORDER_READ, body, Subject(orders=[order_id]))
+        if any(_number(raw.get("id")) == order_id for raw in page):
+            return True
+    return False
 
 
 async def _ask_for(

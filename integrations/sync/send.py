@@ -27,7 +27,7 @@ from integrations.sync.ask import hold, longest_life, note_answer, note_outage, 
 from integrations.sync.channel import Channel
 from integrations.sync.outage import GENERAL, OutageError
 from integrations.sync.plan import Do, Step, body_of
-from integrations.sync.work import Batch, Work, end, note_response, pause, settle
+from integrations.sync.work import Batch, Denial, Work, end, note_response, pause, settle
 
 # eMAG takes at most 50 entities and 4,000 elements a request (API facts: Rate and size limits).
 MOST_ELEMENTS = 3500
@@ -99,9 +99,13 @@ class Lot:
     def path_id(self) -> int | None:
         return self.items[0].step.subject if self.route is ORDER_ACKNOWLEDGE else None
 
+    @property
+    def works(self) -> list[Work]:
+        return [item.work for item in self.items]
+
     def subject(self, kind: Kind) -> Subject:
         """What the call record says of it."""
-        works = [item.work for item in self.items]
+        works = self.works
         subjects = [item.step.subject for item in self.items]
         return Subject(
             orders=[work.claim.order_id for work in works],
@@ -121,7 +125,20 @@ async def send_steps(channel: Channel, batch: Batch, works: Sequence[Work]) -> N
     async def send(channel: Channel, lot: Lot) -> None:
         await _send_lot(channel, batch, lot)
 
+    await _take_back(channel, batch, _end_denied(works))
     await abreast(channel, list(_lots(works)), send)
+
+
+def _end_denied(works: Sequence[Work]) -> list[Work]:
+    """End the rows whose next step eMAG has just refused: so it was not applied after all."""
+    denied = []
+    for work in works:
+        denial = work.denial
+        if work.plan is not None and denial and denial.label == work.plan.steps[0].label:
+            work.known = denial.known
+            end(work, State.REFUSED, reason=f"eMAG refused it: {denial.message}")
+            denied.append(work)
+    return denied
 
 
 def _lots(works: Sequence[Work]) -> Iterator[Lot]:
@@ -171,13 +188,14 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
             )
         except (BudgetBusyError, OutageError):
             await close_unsent(channel.engine, call)
-            await _take_back(channel, batch, lot.items)
+            await _take_back(channel, batch, lot.works)
             batch.doubtful -= orders
             raise
     await reached(Point.ANSWERED)
     await note_answer(channel, lot.route, call, answer, slot)
     await reached(Point.NOTED)
-    await _take_back(channel, batch, _not_applied(lot, answer))
+    if answer.verdict in NOT_APPLIED:
+        await _take_back(channel, batch, lot.works)
     if answer.verdict is not Verdict.UNKNOWN:
         batch.doubtful -= orders
     _note_verdict(channel, batch, lot, answer)
@@ -193,35 +211,26 @@ def _shows_outage(channel: Channel, answer: Answer) -> bool:
     return answer.verdict is Verdict.UNAVAILABLE or channel.tally.lost_in_a_row >= LOST_IN_A_ROW
 
 
-def _not_applied(lot: Lot, answer: Answer) -> Sequence[Item]:
-    """The items of which the answer proves that nothing was done."""
-    if answer.verdict in NOT_APPLIED:
-        return lot.items
-    if answer.verdict is not Verdict.REFUSED:
-        return ()
-    return [item for item in lot.items if _refusal(lot, item, answer) is not None]
-
-
 def _refusal(lot: Lot, item: Item, answer: Answer) -> str | None:
     """Why eMAG refused this very item, if it did: it names it, or there was no other."""
     named = answer.named.get(item.step.subject)
     return answer.text() if named is None and len(lot.items) == 1 else named
 
 
-async def _take_back(channel: Channel, batch: Batch, items: Sequence[Item]) -> None:
+async def _take_back(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:
     """Forget intents that came to nothing: the books say what they said before them."""
-    if not items:
+    if not works:
         return
     before = [
         {
-            "id": item.work.claim.id,
-            "sent": item.work.known.sent,
-            "reductions": known.to_json() if (known := item.work.known.reductions) else None,
+            "id": work.claim.id,
+            "sent": work.known.sent,
+            "reductions": known.to_json() if (known := work.known.reductions) else None,
         }
-        for item in items
+        for work in works
     ]
     async with channel.engine.begin() as connection:
-        orders = [item.work.claim.order_id for item in items]
+        orders = [work.claim.order_id for work in works]
         platform = channel.account.platform
         held = await leases.lock_held(connection, platform, orders, batch.token, late=True)
         await connection.execute(
@@ -306,29 +315,33 @@ def _note_verdict(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> N
 def _applied(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
     channel.tally.lost_in_a_row = 0
     for item in lot.items:
-        work = item.work
-        work.known = replace(
-            work.known, sent=True, reductions=item.plan.reductions or work.known.reductions
-        )
+        _know_as_sent(item)
         if len(item.plan.steps) == 1:
-            settle(work, item.plan.then, channel.timings)
+            settle(item.work, item.plan.then, channel.timings)
         else:
-            work.copy = work.plan = None
+            item.work.copy = item.work.plan = None
+
+
+def _know_as_sent(item: Item) -> None:
+    """What the intent's commit wrote holds for the next plan, too."""
+    known = item.work.known
+    item.work.known = replace(known, sent=True, reductions=item.plan.reductions or known.reductions)
 
 
 def _refused(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
-    """What eMAG names is refused; of the rest nothing is proved, so it is read anew.
+    """Nothing is proved yet, so all is read anew; what eMAG refused is not sent a second time.
 
     A refusal that names nobody is halved down to single items.
     """
     channel.tally.lost_in_a_row = 0
     for item in lot.items:
-        message = _refusal(lot, item, answer)
+        work, message = item.work, _refusal(lot, item, answer)
         if message is not None:
-            end(item.work, State.REFUSED, reason=f"eMAG refused it: {message}")
+            work.denial = Denial(item.step.label, message, work.known)
         else:
-            item.work.lot_cap = max(1, len(lot.items) // 2)
-            item.work.copy = item.work.plan = None
+            work.lot_cap = max(1, len(lot.items) // 2)
+        _know_as_sent(item)
+        work.copy = work.plan = None
 
 
 def _throttled(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:

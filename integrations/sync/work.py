@@ -50,20 +50,34 @@ class Copy:
         return time.monotonic() - self.began < timings.copy_age
 
 
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A step that eMAG said no to, and what our books held before its intent.
+
+    It is proved only once a fresh read shows that the step is still to be taken.
+    """
+
+    label: str
+    message: str
+    known: Known
+
+
 @dataclass(slots=True)
 class Work:
     """The progress of one claimed row.
 
     `lot_cap` is how many neighbours it may have in a lot; it shrinks when a lot is refused without
-    naming the item that was wrong.
+    naming the item that was wrong. `denial` is what eMAG last said no to.
     """
 
     claim: Claim
     copy: Copy | None = None
     plan: Do | None = None
     known: Known = field(default_factory=Known)
+    denial: Denial | None = None
     lot_cap: int = LOT
     tries: int = 0
+    rounds: int = 0
     outcome: Outcome | None = None
     reported: str | None = None
     response: str | None = None

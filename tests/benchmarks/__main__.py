@@ -27,6 +27,8 @@ from tests.benchmarks.place import Place, open_place
 from tests.benchmarks.requests import requests_of_one, requests_per_row
 from tests.benchmarks.share import share_of_limit
 
+WIDTH_OF_A_FILE = 120
+
 MEASUREMENTS: Mapping[str, Callable[[Place], Sequence[Figure]]] = {
     "share": share_of_limit,
     "requests": requests_per_row,
@@ -52,7 +54,7 @@ def main() -> int:
                 figures[name] = _measured(place, name)
             except Exception as error:  # the others are worth knowing all the same
                 failures[name] = f"{type(error).__name__}: {error}"
-    Console().print(table([figure for each in figures.values() for figure in each]))
+    _show([figure for each in figures.values() for figure in each])
     for name, problem in failures.items():
         _say(f"{name} could not be measured: {problem}")
     options.json.write_text(json.dumps(_document(figures, failures), indent=2) + "\n")
@@ -75,6 +77,12 @@ def _measured(place: Place, name: str) -> Sequence[Figure]:
     figures = MEASUREMENTS[name](place)
     _say(f"measuring {name} took {time.perf_counter() - began:.0f} s")
     return figures
+
+
+def _show(figures: Sequence[Figure]) -> None:
+    screen = Console()
+    wide = screen if screen.is_terminal else Console(width=WIDTH_OF_A_FILE)
+    wide.print(table(figures))
 
 
 def _document(

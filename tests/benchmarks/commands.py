@@ -29,7 +29,7 @@ def commands(place: Place) -> Sequence[Figure]:
 def _figure(place: Place, environment: Mapping[str, str], limit: float, *arguments: str) -> Figure:
     seconds = [_seconds(place.folder, environment, arguments) for _ in range(TIMES)]
     return Figure(
-        f"emag-flows {' '.join(arguments)}, nothing to do",
+        f"emag-flows {' '.join(arguments)} with nothing to do",
         measured=median(seconds),
         limit=limit,
         unit="s",

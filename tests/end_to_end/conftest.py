@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -28,6 +28,7 @@ from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import open_engine
 from integrations.ledger.replay import Reference, replay
+from integrations.ledger.sealing import unseal
 from integrations.ledger.timings import Timings
 from integrations.sandbox.documents import DocumentKind
 from integrations.sandbox.market import Market
@@ -279,7 +280,8 @@ class Shop:
             " ORDER BY sent_at",
             route=route,
         )
-        return [entity for call in calls for entity in json.loads(zlib.decompress(call["request"]))]
+        bodies = [unseal(bytes(call["request"]), self.channel.sealer) for call in calls]
+        return [entity for body in bodies for entity in json.loads(body)]
 
     async def sql(self, statement: str, **values: object) -> list[dict[str, Any]]:
         """Run a statement on the database in a transaction of its own."""
@@ -305,6 +307,7 @@ async def open_shop(database_url: str, market: Market, account: Account) -> Asyn
             policy=Policy(),
             gate=asyncio.Semaphore(8),
             holder="test",
+            sealer=Fernet(Fernet.generate_key()),
         )
         yield Shop(Erp(engine), market, channel)
     await engine.dispose()

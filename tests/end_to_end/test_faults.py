@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import pytest
 
 from integrations.emag.client import open_client
 from integrations.erp.rows import Kind
 from integrations.sandbox.fault_kinds import KINDS, ROUTES_OF, SAVES
-from integrations.sandbox.fault_kinds import Point as FaultPoint
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.pace import wipe
 
@@ -93,18 +92,28 @@ OPERATIONS = (
 @pytest.fixture
 async def unpaced(database_url, market, account):
     from tests.end_to_end.pace import open_unpaced_shop
-    async with open_unpaced_shop(database_url, market, account) as shop, open_client(account, deadline=0.4) as c:
+
+    async with (
+        open_unpaced_shop(database_url, market, account) as shop,
+        open_client(account, deadline=0.4) as c,
+    ):
         CL[:] = [c]
         yield shop
 
 
-CL=[]
+CL = []
+
+
 async def observe(shop: Shop, operation, kind, point):
     await wipe(shop)
     orders = [FIRST + each for each in range(operation.rows)]
     rows = [await operation.scene(shop, order_id) for order_id in orders]
     shop.market.faults.add(
-        route=operation.route, kind=kind, point=point, seconds=0.01, times=None if operation.lasting else 1
+        route=operation.route,
+        kind=kind,
+        point=point,
+        seconds=0.01,
+        times=None if operation.lasting else 1,
     )
     hasty = kind == "timeout"
     report = await shop.run(operation.kind, **({"client": CL[0]} if hasty else {}))
@@ -118,8 +127,14 @@ async def observe(shop: Shop, operation, kind, point):
     eff = Counter(e.kind for e in shop.market.journal.effects_of(by="seller"))
     rep = len(list(shop.market.journal.repeated()))
     lost = {k: v for k in operation.effects if (v := eff[k] - operation.rows)}
-    return (f"{report.exit_code} {first} -> {r2.exit_code} {last}" + (f" EFFECTS {lost}" if lost else "") + (f" REP{rep}" if rep else "")+ ("" if met else " NOTMET") + f" n{met}"
-     + (f" V{shop.market.journal.violations()}" if shop.market.journal.violations() else ""))
+    return (
+        f"{report.exit_code} {first} -> {r2.exit_code} {last}"
+        + (f" EFFECTS {lost}" if lost else "")
+        + (f" REP{rep}" if rep else "")
+        + ("" if met else " NOTMET")
+        + f" n{met}"
+        + (f" V{shop.market.journal.violations()}" if shop.market.journal.violations() else "")
+    )
 
 
 async def states(shop, kind, rows):
@@ -138,4 +153,6 @@ async def test_it(unpaced: Shop, operation) -> None:
         if ROUTES_OF.get(kind) == SAVES and operation.rows < 2:
             continue
         for point in points:
-            print(f"{operation.name:22} {kind:22} {point:14} {await observe(unpaced, operation, kind, point)}")
+            print(
+                f"{operation.name:22} {kind:22} {point:14} {await observe(unpaced, operation, kind, point)}"
+            )

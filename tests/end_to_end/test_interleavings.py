@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import httpx
 import pytest
+from sqlalchemy import text
 
+from integrations.emag.accounts import Account
 from integrations.emag.client import open_client
+from integrations.emag.routes import ORDER_SAVE
 from integrations.erp.rows import Kind
+from integrations.ledger.budget import BudgetBusyError, Slot, mark_down
 from integrations.ledger.points import Point, listening
-from tests.end_to_end.conftest import QUICK, Shop
-from tests.end_to_end.test_spine import claimed, folded, later, planned, requests, state
+from integrations.sandbox.journal import RequestRecord
+from integrations.sandbox.market import Market
+from integrations.sync.ask import hold
+from integrations.sync.send import send_steps
+from tasks.call import call_emag
+from tasks.persist import persist_answers
+from tests.end_to_end.conftest import QUICK, Shop, open_shop
+from tests.end_to_end.test_spine import (
+    RESTING,
+    claimed,
+    folded,
+    later,
+    planned,
+    requests,
+    state,
+)
 
 CANCELLATION, RMA, INVOICE = Kind.CANCELLATION, Kind.RMA, Kind.INVOICE
 ORDER, OTHER = 480000101, 480000102
@@ -98,6 +119,11 @@ async def taken_over(shop: Shop, order_id: int = ORDER) -> None:
 
 CANCELLED = [("order.status", 2, 0)]
 
+GONE = {
+    "deleted": "DELETE FROM app.cancellation_requests",
+    "truncated": "TRUNCATE app.cancellation_requests CASCADE",
+}
+
 
 class TestEdits:
     @pytest.mark.parametrize("point", BEFORE_THE_INTENT)
@@ -128,9 +154,8 @@ class TestEdits:
         line = {"product_id": "1001", "quantity": 5}
         shop.market.add_order({"id": ORDER, "status": 2, "products": [line]})
         row = await shop.erp.add(CANCELLATION, ORDER)
-        resting = replace(shop.channel, timings=replace(QUICK, quiet=30.0, quiet_cap=60.0))
-        await folded(shop, resting.timings)
-        await shop.run(CANCELLATION, timings=replace(resting.timings, quiet_cap=30.0), **NOT_WAITING)
+        await one_pass(shop)
+        await later(shop, 29)
         await shop.erp.insert(
             "cancellation_items",
             cancellation_request_id=row,
@@ -138,7 +163,10 @@ class TestEdits:
             unit_price=1,
             total_amount=1,
         )
-        await shop.run(CANCELLATION)
+        await one_pass(shop)
+        await later(shop, 31)
+        await one_pass(shop)
+        assert await state(shop, row) == "synced"
         assert done_to(shop) == [("order.line", 5, 4)]
 
 
@@ -246,7 +274,6 @@ class TestLeases:
         assert [kind for kind, *_ in done_to(shop)] == ["attachment"]
         assert requests(shop, "order/attachments/save") == 1
         assert await shop.books(INVOICE, row) == before
-        assert await verdicts(shop) == ["unsent", "applied"]
 
     @pytest.mark.parametrize("point", [Point.ANSWERED, Point.NOTED, Point.CARRIED])
     async def test_an_answer_that_is_late_closes_its_call_and_changes_nothing_else(
@@ -275,20 +302,26 @@ class TestLeases:
         assert before["reductions"] is not None
         assert done_to(shop) == [("order.line", 5, 4)]
 
-    async def test_a_request_that_emag_applies_after_all_has_no_second_effect(
-        self, shop: Shop
+    async def test_a_request_that_arrives_after_all_has_no_second_effect(
+        self, database_url: str, market: Market, account: Account
     ) -> None:
-        row = await one_of_five(shop)
-        shop.market.faults.add(route="order/save", kind="slow", seconds=3.0, times=1)
-        async with open_client(shop.channel.account, deadline=0.4) as hasty:
-            await shop.run(CANCELLATION, client=hasty)
-        assert await state(shop, row) == "in_doubt"
-        await later(shop)
-        await shop.run(CANCELLATION)
-        assert await state(shop, row) == "synced"
-        assert [record.status for record in saves(shop)] == [None, 200]
-        await answered(shop)
-        assert done_to(shop) == [("order.line", 5, 4)]
+        async with (
+            open_road(account) as road,
+            open_shop(database_url, market, road.account) as shop,
+            open_client(road.account, deadline=1.0) as hasty,
+        ):
+            row = await one_of_five(shop)
+            async with stopped(shop.run(CANCELLATION, client=hasty), Point.INTENDED):
+                road.hold_up()
+            assert await state(shop, row) == "in_doubt"
+            assert done_to(shop) == []
+            await later(shop)
+            await shop.run(CANCELLATION)
+            assert await state(shop, row) == "synced"
+            await road.let_through()
+            await answered(shop, 2)
+            assert done_to(shop) == [("order.line", 5, 4)]
+        assert market.journal.violations() == []
 
     async def test_any_number_of_workers_carry_each_order_once(self, shop: Shop) -> None:
         orders = range(ORDER, ORDER + 40)
@@ -323,7 +356,7 @@ class TestWithdrawals:
         assert "0 canceled" in reason
         assert done_to(shop) == CANCELLED
 
-    @pytest.mark.parametrize("how", ["DELETE FROM", "TRUNCATE"])
+    @pytest.mark.parametrize("how", GONE)
     @pytest.mark.parametrize("point", BEFORE_THE_INTENT)
     async def test_a_row_that_is_gone_before_the_intent_is_withdrawn(
         self, shop: Shop, point: Point, how: str
@@ -335,17 +368,17 @@ class TestWithdrawals:
         assert await state(shop, row) == "withdrawn"
         assert requests(shop, "order/save") == 0
 
-    @pytest.mark.parametrize("how", ["DELETE FROM", "TRUNCATE"])
+    @pytest.mark.parametrize("how", GONE)
     @pytest.mark.parametrize("point", AFTER_THE_INTENT)
     async def test_a_row_that_is_gone_after_the_intent_is_settled_all_the_same(
         self, shop: Shop, point: Point, how: str
     ) -> None:
-        row = await whole(shop)
+        await whole(shop)
         async with stopped(shop.run(CANCELLATION), point):
             await gone(shop, how)
         await shop.run(CANCELLATION)
-        books = await shop.books(CANCELLATION, row)
-        assert (books["sync_state"], books["write_back"]) == ("synced", None)
+        books = "SELECT sync_state, write_back FROM app.emag_cancellation_integrations"
+        assert await shop.sql(books) == [{"sync_state": "synced", "write_back": None}]
         assert done_to(shop) == CANCELLED
 
 
@@ -380,9 +413,7 @@ class TestOrderIds:
 
 
 class TestCopies:
-    async def test_a_copy_that_has_grown_old_is_read_anew_before_it_is_saved_back(
-        self, shop: Shop
-    ) -> None:
+    async def test_a_copy_that_has_grown_old_is_not_saved_back(self, shop: Shop) -> None:
         row = await one_of_five(shop)
         batch = await planned(shop)
         [work] = batch.works
@@ -390,13 +421,189 @@ class TestCopies:
         work.copy = replace(work.copy, began=work.copy.began - QUICK.copy_age)
         order = shop.market.orders.get(ORDER)
         assert order is not None
-        order["products"][0]["quantity"] = 4  # eMAG's own staff took one
-        await shop.send(batch)
+        order["products"][0]["quantity"] = 4
+        await send_steps(shop.channel, batch, batch.works)
         assert requests(shop, "order/save") == 0
+        await call_emag(shop.channel, batch)
+        await persist_answers(shop.channel, batch)
+        assert await state(shop, row) == "synced"
+        assert done_to(shop) == [("order.line", 4, 3)]
+
+    async def test_a_copy_serves_one_write(self, shop: Shop) -> None:
+        line = {"product_id": "1001", "quantity": 5}
+        shop.market.add_order({"id": ORDER, "status": 1, "products": [line]})
+        row = await shop.erp.add(CANCELLATION, ORDER)
         await shop.run(CANCELLATION)
+        assert await state(shop, row) == "synced"
+        assert [record.route for record in shop.market.journal.requests] == [
+            "order/read",
+            "order/acknowledge",
+            "order/read",
+            "order/save",
+        ]
+
+
+class TestReductions:
+    async def test_a_worker_that_died_after_its_request_left_no_reason_to_take_more(
+        self, shop: Shop
+    ) -> None:
+        row = await one_of_five(shop)
+        batch = await planned(shop)
+        await send_steps(shop.channel, batch, batch.works)  # and then the worker dies
+        await later(shop)
+        await shop.run(CANCELLATION)
+        assert await state(shop, row) == "synced"
+        assert done_to(shop) == [("order.line", 5, 4)]
+
+
+class TestSlots:
+    async def test_requests_that_waited_for_a_connection_do_not_leave_all_at_once(
+        self, shop: Shop
+    ) -> None:
+        orders = range(ORDER, ORDER + 15)
+        for order_id in orders:
+            shop.market.add_order({"id": order_id, "status": 1})
+            await shop.erp.add(CANCELLATION, order_id)
+        shop.market.faults.add(route="order/acknowledge", kind="slow", seconds=1.6, times=1)
+        async with open_client(shop.channel.account, deadline=40.0, max_connections=1) as narrow:
+            await shop.run(CANCELLATION, client=narrow, gate=asyncio.Semaphore(16))
+        assert shop.market.journal.violations() == []
+        assert {effects[-1] for effects in map(partial(done_to, shop), orders)} == {*CANCELLED}
+
+    @pytest.mark.parametrize("probing", [False, True])
+    async def test_a_request_whose_time_is_over_does_not_leave_however_free_the_budget_is(
+        self, shop: Shop, probing: bool
+    ) -> None:
+        long_ago = Slot(time.monotonic() - QUICK.budget_wait - 1.0, 0.0, probing)
+        with pytest.raises(BudgetBusyError):
+            await hold(shop.channel, ORDER_SAVE, long_ago)
+
+    async def test_a_request_that_finds_emag_down_while_it_waits_does_not_leave(
+        self, shop: Shop
+    ) -> None:
+        row = await one_of_five(shop)
+        async with stopped(shop.run(CANCELLATION), Point.INTENDED):
+            await mark_down(
+                shop.channel.engine, shop.channel.account, ORDER_SAVE, "server", "down", probe=60.0
+            )
+            await shop.sql("SELECT pg_sleep(0.3)")  # the slot is missed
+        books = await shop.books(CANCELLATION, row)
+        assert (books["sync_state"], books["sent_at"], books["reductions"]) == (
+            "pending",
+            None,
+            None,
+        )
+        assert await verdicts(shop) == ["unsent"]
+        assert shop.reports[-1].exit_code == 3
+
+
+class TestWriteBack:
+    async def test_an_erp_that_holds_its_row_locked_is_not_waited_for(self, shop: Shop) -> None:
+        row = await whole(shop)
+        async with shop.channel.engine.connect() as erp:
+            await erp.execute(
+                text("SELECT FROM app.cancellation_requests WHERE id = :id FOR UPDATE"),
+                {"id": row},
+            )
+            running = asyncio.create_task(shop.run(CANCELLATION))
+            waits = False
+            while not (running.done() or waits):
+                waits = await somebody_waits(shop)
+            await erp.rollback()
+        await running
+        assert not waits
+        assert await state(shop, row) == "synced"
+
+
+async def one_pass(shop: Shop) -> None:
+    """What a run does in one round, with rows that must rest for half a minute."""
+    await folded(shop, RESTING)
+    batch = await claimed(shop)
+    await call_emag(shop.channel, batch)
+    await persist_answers(shop.channel, batch)
+
+
+async def gone(shop: Shop, how: str) -> None:
+    """The ERP's cancellations are no more."""
+    await shop.sql(GONE[how])
 
 
 async def verdicts(shop: Shop) -> list[str]:
     """What became of our writes, oldest first."""
     calls = await shop.sql("SELECT verdict FROM app.emag_api_calls WHERE writes ORDER BY sent_at")
     return [call["verdict"] for call in calls]
+
+
+async def somebody_waits(shop: Shop) -> bool:
+    """Whether a session of this database waits for a lock."""
+    waiting = await shop.sql(
+        "SELECT FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return bool(waiting)
+
+
+def saves(shop: Shop) -> list[RequestRecord]:
+    return shop.market.journal.requests_to("order/save")
+
+
+async def answered(shop: Shop, requests: int) -> None:
+    """Until eMAG is done with so many saves."""
+    async with asyncio.timeout(30.0):
+        while sum(record.status is not None for record in saves(shop)) < requests:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+class Road:
+    """The way to eMAG, on which requests can be held up until long after they were given up."""
+
+    def __init__(self, account: Account) -> None:
+        self._emag = httpx.URL(account.base_url)
+        self.account = account
+        self._gates: list[asyncio.Event] = []
+
+    def hold_up(self) -> None:
+        """What travels on the connections of this moment stands still."""
+        for gate in self._gates:
+            gate.clear()
+
+    async def let_through(self) -> None:
+        """What was held up goes on."""
+        for gate in self._gates:
+            gate.set()
+
+    async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection's bytes both ways."""
+        gate = asyncio.Event()
+        gate.set()
+        self._gates.append(gate)
+        answers, requests = await asyncio.open_connection(self._emag.host, self._emag.port)
+        back = asyncio.create_task(_pump(answers, writer))
+        await _pump(reader, requests, gate)
+        await back
+
+
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event | None = None
+) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(65536):
+            if gate is not None:
+                await gate.wait()
+            writer.write(data)
+            await writer.drain()
+    if gate is not None:
+        await gate.wait()
+    with suppress(ConnectionError):
+        writer.write_eof()
+
+
+@asynccontextmanager
+async def open_road(account: Account) -> AsyncIterator[Road]:
+    """A road to the account's eMAG; `road.account` is the same account along it."""
+    road = Road(account)
+    server = await asyncio.start_server(road.connect, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    road.account = replace(account, base_url=str(httpx.URL(account.base_url).copy_with(port=port)))
+    yield road
+    server.close()

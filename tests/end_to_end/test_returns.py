@@ -74,6 +74,7 @@ class TestLinking:
         assert rma["request_status"] == 3
 
     async def test_one_that_has_waited_for_seven_days_is_in_the_inbox(self, shop: Shop) -> None:
+        shop.market.add_order({"id": ORDER, "status": 4})
         row = await shop.erp.add(RETURN, ORDER)
         await shop.run(RETURN)
         assert await read_inbox(shop.channel.engine) == []
@@ -85,6 +86,23 @@ class TestLinking:
         await shop.run(RETURN)
         [entry] = await read_inbox(shop.channel.engine)
         assert (entry.row_id, entry.waiting_for) == (row, "emag_return")
+
+    async def test_one_of_an_order_that_emag_does_not_know_is_refused(self, shop: Shop) -> None:
+        row = await shop.erp.add(RETURN, ORDER)
+        report = await shop.run(RETURN)
+        assert await shop.state(RETURN, row) == "refused"
+        assert str(ORDER) in await shop.reason(RETURN, row)
+        assert report.requests == {"rma/read": 1, "order/read": 2}
+
+    async def test_one_that_was_deleted_and_written_anew_is_linked_again(self, shop: Shop) -> None:
+        opened(shop, 2)
+        first = await shop.erp.add(RETURN, ORDER)
+        await shop.run(RETURN)
+        await shop.erp.delete(RETURN, first)
+        second = await shop.erp.add(RETURN, ORDER)
+        await shop.run(RETURN)
+        assert await shop.state(RETURN, second) == "synced"
+        assert (await shop.erp.row(RETURN, second))["emag_return_id"] == str(RMA)
 
     async def test_an_incomplete_one_is_waited_for(self, shop: Shop) -> None:
         opened(shop, 1)
@@ -345,6 +363,7 @@ class TestFulfilledByEmag:
 
 class TestTheEndOfARow:
     async def test_a_row_deleted_before_anything_was_sent_is_withdrawn(self, shop: Shop) -> None:
+        shop.market.add_order({"id": ORDER, "status": 4})
         row = await shop.erp.add(RETURN, ORDER)
         await shop.run(RETURN)
         await shop.erp.delete(RETURN, row)

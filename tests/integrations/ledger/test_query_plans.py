@@ -35,7 +35,10 @@ STATEMENTS: Mapping[str, tuple[str, dict[str, object]]] = {
     "rows that wait for a write-back": (status._WRITE_BACKS.format(**NAMES), {}),
     "persisting": (
         persist._PERSIST.format(**NAMES, status_type="text", more=""),
-        {"outcomes": '[{"id": 5, "order_id": 5, "revision": 1, "state": "synced"}]'},
+        {
+            "outcomes": '[{"id": 5, "order_id": 5, "revision": 1, "state": "synced"}]',
+            "platform": "p",
+        },
     ),
     "queueing": (
         changes._QUEUE.format(**NAMES, **changes._CONDITIONS),

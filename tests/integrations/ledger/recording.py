@@ -1,0 +1,67 @@
+"""Calls as the syncs record them: committed before they leave, closed with eMAG's answer."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from integrations.emag.routes import Route
+from integrations.emag.verdicts import judge
+from integrations.ledger.calls import Call, Subject, close_call, open_call
+from integrations.ledger.sealing import Sealer
+
+PLATFORM = "emag-bg"
+
+
+async def begin(
+    engine: AsyncEngine, route: Route, subject: Subject, body: Any, sealer: Sealer | None = None
+) -> Call:
+    """A call that is under way."""
+    async with engine.begin() as connection:
+        return await open_call(
+            connection, "main", PLATFORM, route, subject, body, life=60, sealer=sealer
+        )
+
+
+async def record(
+    engine: AsyncEngine,
+    route: Route,
+    subject: Subject,
+    body: Any = None,
+    results: Any = (),
+    *,
+    status: int = 200,
+    messages: tuple[str, ...] = (),
+    sealer: Sealer | None = None,
+) -> Call:
+    """A call that eMAG answered: with these results, or with these messages as an error."""
+    call = await begin(engine, route, subject, body, sealer)
+    envelope = {"isError": bool(messages), "messages": messages, "results": results}
+    answer = judge(route, status, {}, json.dumps(envelope).encode(), seconds=0.25)
+    await close_call(engine, call, answer, sealer)
+    return call
+
+
+async def add_day(engine: AsyncEngine, days_ago: int, calls: int = 0, days: int = 1) -> str:
+    """A partition that begins so many days ago (UTC), with calls at its noon; its name."""
+    begin = (datetime.now(UTC) - timedelta(days=days_ago)).date()
+    name = f"emag_api_calls_{begin:%Y%m%d}"
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                f"CREATE TABLE app.{name} PARTITION OF app.emag_api_calls FOR VALUES"
+                f" FROM ('{begin} 00:00:00+00') TO ('{begin + timedelta(days=days)} 00:00:00+00')"
+            )
+        )
+        await connection.execute(
+            text(
+                "INSERT INTO app.emag_api_calls (id, sent_at, order_ids)"
+                f" SELECT gen_random_uuid(), timestamptz '{begin} 12:00:00+00', ARRAY[n]"
+                f" FROM generate_series(1, {calls}) AS n"
+            )
+        )
+    return name

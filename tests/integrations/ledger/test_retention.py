@@ -1,0 +1,193 @@
+"""Old days of the call record go whole, one by one, beside whoever records calls meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from integrations.emag.routes import ORDER_SAVE
+from integrations.ledger.calls import Subject
+from integrations.ledger.retention import (
+    CallsInUseError,
+    drop_old_days,
+    old_days,
+    prepare_days,
+)
+from tests.integrations.ledger.recording import add_day, record
+
+AT_ONCE = (0.0, 0.0)
+
+
+def ago(days: int) -> date:
+    return (datetime.now(UTC) - timedelta(days=days)).date()
+
+
+async def drop(engine: AsyncEngine, days: int = 30) -> list[date]:
+    return [day async for day in drop_old_days(engine, days, AT_ONCE)]
+
+
+async def partitions(engine: AsyncEngine) -> set[str]:
+    async with engine.connect() as connection:
+        found = await connection.execute(
+            text(
+                "SELECT inhrelid::regclass::text FROM pg_inherits"
+                " WHERE inhparent = 'app.emag_api_calls'::regclass"
+            )
+        )
+        return {name.removeprefix("app.") for name in found.scalars()}
+
+
+@asynccontextmanager
+async def role(engine: AsyncEngine, *grants: str) -> AsyncIterator[AsyncConnection]:
+    """A connection of a login that owns nothing."""
+    name = f"worker_{(engine.url.database or '')[-12:]}"
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE ROLE {name}"))
+        for grant in ("USAGE ON SCHEMA app", *grants):
+            await connection.execute(text(f"GRANT {grant} TO {name}"))
+        await connection.commit()
+        try:
+            await connection.execute(text(f"SET SESSION AUTHORIZATION {name}"))
+            yield connection
+        finally:
+            await connection.rollback()
+            await connection.execute(text("RESET SESSION AUTHORIZATION"))
+            await connection.execute(text(f"DROP OWNED BY {name}"))
+            await connection.execute(text(f"DROP ROLE {name}"))
+            await connection.commit()
+
+
+async def test_only_days_whose_every_call_is_older_are_dropped(engine: AsyncEngine) -> None:
+    oldest, old = await add_day(engine, 45, calls=3), await add_day(engine, 31, calls=2)
+    young = await add_day(engine, 30, calls=1)
+
+    assert await drop(engine) == [ago(45), ago(31)]
+
+    left = await partitions(engine)
+    assert young in left
+    assert not {oldest, old} & left
+
+
+async def test_old_days_are_counted_before_anything_is_dropped(engine: AsyncEngine) -> None:
+    await add_day(engine, 45, calls=3)
+    await add_day(engine, 31)
+    await add_day(engine, 30, calls=1)
+
+    found = await old_days(engine, 30)
+
+    assert [(each.day, each.calls) for each in found] == [(ago(45), 3), (ago(31), 0)]
+    assert all(each.bytes > 0 for each in found)
+    assert await old_days(engine, 60) == []
+
+
+@pytest.mark.parametrize("days", [29, 0, -1, None])
+async def test_fewer_than_30_days_are_refused(engine: AsyncEngine, days: int | None) -> None:
+    await add_day(engine, 29)
+    async with engine.connect() as connection:
+        with pytest.raises(DBAPIError, match="30"):
+            await connection.execute(text("SELECT app.emag_drop_calls(:days)"), {"days": days})
+
+
+async def test_a_partition_that_is_no_day_stays(engine: AsyncEngine) -> None:
+    month = await add_day(engine, 90, calls=1, days=28)
+
+    assert await drop(engine) == []
+
+    assert month in await partitions(engine)
+
+
+async def test_a_role_that_records_calls_needs_no_ownership(engine: AsyncEngine) -> None:
+    await add_day(engine, 31)
+    async with role(engine, "INSERT ON app.emag_api_calls") as connection:
+        with pytest.raises(DBAPIError, match="must be owner"):
+            await connection.execute(text(f"DROP TABLE app.emag_api_calls_{ago(31):%Y%m%d}"))
+        await connection.rollback()
+        dropped = await connection.scalar(text("SELECT app.emag_drop_calls(30)"))
+        await connection.commit()
+    assert dropped == ago(31)
+
+
+async def test_a_role_that_may_not_record_calls_drops_none(engine: AsyncEngine) -> None:
+    await add_day(engine, 31)
+    async with role(engine) as connection:
+        with pytest.raises(DBAPIError, match="may write"):
+            await connection.execute(text("SELECT app.emag_drop_calls(30)"))
+    assert len(await old_days(engine, 30)) == 1
+
+
+async def test_what_somebody_reads_stays_and_nobody_waits_for_it(engine: AsyncEngine) -> None:
+    await add_day(engine, 31)
+    async with engine.begin() as reader:
+        await reader.execute(text("SELECT count(*) FROM app.emag_api_calls"))
+        with pytest.raises(CallsInUseError, match="run it again"):
+            await drop(engine)
+        async with engine.begin() as worker:
+            await worker.execute(text("SET LOCAL lock_timeout = '10ms'"))
+            await worker.execute(
+                text(
+                    "INSERT INTO app.emag_api_calls (id, sent_at) VALUES (gen_random_uuid(), now())"
+                )
+            )
+    assert await drop(engine) == [ago(31)]
+
+
+async def test_it_is_tried_again_until_the_reader_is_gone(engine: AsyncEngine) -> None:
+    await add_day(engine, 31)
+    async with engine.connect() as reader:
+        await reader.execute(text("SELECT count(*) FROM app.emag_api_calls"))
+        dropping = asyncio.create_task(anext(drop_old_days(engine, 30, (0.0,) * 1000)))
+        async with engine.connect() as watcher:
+            await watcher.execution_options(isolation_level="AUTOCOMMIT")
+            while not await watcher.scalar(
+                text(
+                    "SELECT count(*) FROM pg_locks WHERE NOT granted AND database ="
+                    " (SELECT oid FROM pg_database WHERE datname = current_database())"
+                )
+            ):
+                await asyncio.sleep(0)
+        await reader.rollback()
+        assert await dropping == ago(31)
+
+
+async def test_calls_are_recorded_while_days_are_dropped(engine: AsyncEngine) -> None:
+    for days_ago in range(31, 51):
+        await add_day(engine, days_ago, calls=10)
+
+    async def work() -> None:
+        for order_id in range(50):
+            await record(engine, ORDER_SAVE, Subject(orders=[order_id]))
+
+    dropped, *_ = await asyncio.gather(_listed(engine), work(), work())
+
+    assert len(dropped) == 20
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM app.emag_api_calls")) == 100
+
+
+async def test_two_at_once_drop_each_day_once(engine: AsyncEngine) -> None:
+    for days_ago in range(31, 41):
+        await add_day(engine, days_ago)
+
+    both = await asyncio.gather(_listed(engine), _listed(engine))
+
+    assert sorted(both[0] + both[1]) == [ago(days) for days in range(40, 30, -1)]
+
+
+async def _listed(engine: AsyncEngine) -> list[date]:
+    return [day async for day in drop_old_days(engine, 30)]
+
+
+async def test_the_coming_days_are_made(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(f"DROP TABLE app.emag_api_calls_{ago(-5):%Y%m%d}"))
+
+    await prepare_days(engine)
+
+    assert {f"emag_api_calls_{ago(-days):%Y%m%d}" for days in range(15)} <= await partitions(engine)

@@ -1,0 +1,50 @@
+"""Workers die at every named point of the way; others bring every row to its end, once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from integrations.ledger.points import Point
+from tests.kills.conftest import OpenYard
+from tests.kills.scenarios import FIRST_ORDER, SCENARIOS, Scenario
+
+# Passed for each write that a row needs; the others once.
+FOR_EACH_STEP = (
+    Point.READ,
+    Point.PLANNED,
+    Point.RESERVED,
+    Point.INTENDED,
+    Point.ANSWERED,
+    Point.NOTED,
+)
+
+
+def deaths(scenario: Scenario) -> Iterator[tuple[Point, int]]:
+    """Every point, and at which visit there a worker dies."""
+    for point in Point:
+        visits = scenario.steps if point in FOR_EACH_STEP else 1
+        yield from ((point, visit) for visit in range(1, visits + 1))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+async def test_wherever_workers_die_every_row_ends_well_and_has_its_effects_once(
+    scenario: Scenario, database_url: str, open_yard: OpenYard
+) -> None:
+    # Each death has a row and an account of its own, so that no other worker comes to it before.
+    died = {f"d{number}": death for number, death in enumerate(deaths(scenario))}
+    orders = {account: FIRST_ORDER + number for number, account in enumerate(died)}
+    yard = await open_yard(database_url, list(died))
+    rows = {}
+    for account, (point, visit) in died.items():
+        rows[account] = await scenario.add(yard.shop, orders[account], account)
+        errand = yard.errand(scenario.kind, account, dies_at=point, visit=visit)
+        assert await yard.work(errand) == -signal.SIGKILL, f"nobody came to {point} {visit}"
+    await yard.finish([scenario.kind])
+    ends = {died[each]: await yard.shop.state(scenario.kind, rows[each]) for each in died}
+    assert ends == dict.fromkeys(died.values(), "synced")
+    done = {died[each]: scenario.done(yard.shop, orders[each]) for each in died}
+    assert done == dict.fromkeys(died.values(), scenario.effects)
+    assert await yard.wrong() == []

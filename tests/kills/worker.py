@@ -1,0 +1,122 @@
+"""A process of its own: one run of a sync, which may die at a named point or have a wrong clock.
+
+    python -m tests.kills.worker ERRAND
+
+ERRAND is the JSON of an `Errand`. The run is the flow's own, configured by its environment; only
+its times are shorter than an operator could set them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Self
+
+from flows import shop
+from flows.cancellation import sync_cancellations
+from flows.invoice import sync_invoices
+from flows.parameters import SyncParameters
+from flows.report import Report
+from flows.rma import sync_returns
+from integrations.erp.rows import Kind
+from integrations.ledger.points import Point, listening
+from integrations.ledger.timings import Timings
+
+SYNCS: Mapping[Kind, Callable[[SyncParameters], Awaitable[Sequence[Report]]]] = {
+    Kind.RMA: sync_returns,
+    Kind.CANCELLATION: sync_cancellations,
+    Kind.INVOICE: sync_invoices,
+}
+
+
+OURS = frozenset({"flows", "tasks", "integrations"})
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What a worker is to do.
+
+    Attributes:
+        kind, account: of the rows that it carries.
+        environment, folder: its settings, and its working directory, which holds no `.env`.
+        timings: its times by name, in seconds; what is left out is as in production.
+        dies_at, visit: the point at which it kills itself, and at which visit there.
+        clock_error: by how many seconds its clock is wrong.
+    """
+
+    kind: Kind
+    account: str
+    environment: Mapping[str, str]
+    folder: str
+    timings: Mapping[str, float]
+    dies_at: Point | None = None
+    visit: int = 1
+    clock_error: float = 0.0
+
+    def to_json(self) -> str:
+        """As a process of its own takes it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The errand that somebody was sent on."""
+        given = json.loads(text)
+        dies_at = Point(given["dies_at"]) if given["dies_at"] else None
+        return cls(**{**given, "kind": Kind(given["kind"]), "dies_at": dies_at})
+
+
+def work(errand: Errand) -> None:
+    """Run the sync once, in this process, which is none that anybody else needs."""
+    os.chdir(errand.folder)
+    os.environ.update(errand.environment)
+    timings = Timings(**errand.timings)
+    vars(shop)["Timings"] = lambda **_: timings
+    if errand.clock_error:
+        _set_clocks_wrong(errand.clock_error)
+    with _dying(errand):
+        asyncio.run(_run(errand))
+
+
+async def _run(errand: Errand) -> None:
+    await SYNCS[errand.kind](SyncParameters(account=errand.account))
+
+
+def _dying(errand: Errand) -> AbstractContextManager[None]:
+    left = errand.visit
+
+    async def die(point: Point) -> None:
+        nonlocal left
+        left -= point is errand.dies_at
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return listening(die) if errand.dies_at else nullcontext()
+
+
+def _set_clocks_wrong(error: float) -> None:
+    """Let this host's clocks, as far as our modules look at them, be wrong by so many seconds."""
+    right, since_boot = time.time, time.monotonic
+
+    class WrongDatetime(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(seconds=error)
+
+    ours = [each for name, each in sys.modules.items() if name.partition(".")[0] in OURS]
+    for module in ours:
+        if vars(module).get("datetime") is datetime:
+            vars(module)["datetime"] = WrongDatetime
+    time.time = lambda: right() + error
+    time.monotonic = lambda: since_boot() + error
+
+
+if __name__ == "__main__":
+    work(Errand.from_json(sys.argv[1]))
