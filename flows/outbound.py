@@ -15,7 +15,7 @@ from integrations.ledger.changes import Refusal, newest_change
 from integrations.sync.channel import Channel
 from integrations.sync.work import Batch
 from tasks.call import call_emag
-from tasks.load import fold_changes, load_pending_rows, unrested
+from tasks.load import fold_changes, load_pending_rows
 from tasks.persist import persist_answers, release_orders, write_back
 
 # While one batch is being read, another is being saved: the request budget is never idle.
@@ -37,14 +37,14 @@ async def carry_out(channel: Channel, kind: Kind, limit: int, report: Report) ->
     allowance = Allowance(limit)
     newest = await newest_change(channel.engine, kind)
     while True:
+        folding = await fold_changes(channel, kind, newest)
+        folded_at = time.monotonic()
+        _note_refusals(report, kind, folding.refused)
         # A row that comes out of this round waiting or failed is not looked at again in it.
-        due_by, refused = await fold_changes(channel)
-        _note_refusals(report, kind, refused)
-        await _carry_due(channel, kind, allowance, report, due_by)
-        rest = await unrested(channel, kind, newest)
-        if rest is None or allowance.rows <= 0 or report.unreachable:
+        await _carry_due(channel, kind, allowance, report, folding.at)
+        if folding.rest is None or allowance.rows <= 0 or report.unreachable:
             break
-        await asyncio.sleep(max(0.05, rest))
+        await asyncio.sleep(max(0.05, folding.rest - (time.monotonic() - folded_at)))
     await write_back(channel, kind)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from integrations.erp.rows import Kind
@@ -19,11 +20,27 @@ from tasks.step import step
 PAUSES = (1, 5, 15)
 
 
+@dataclass(frozen=True)
+class Folding:
+    """What is known after folding.
+
+    Attributes:
+        refused: the rows that were refused on the spot.
+        rest: seconds until the changes that the run waits for have rested; None when none is left.
+        at: the database's time afterwards: what was folded is due by then, whoever folded it.
+    """
+
+    refused: Sequence[Refusal]
+    rest: float | None
+    at: datetime
+
+
 @step("fold-changes", pauses=PAUSES)
-async def fold_changes(channel: Channel) -> tuple[datetime, Sequence[Refusal]]:
+async def fold_changes(channel: Channel, kind: Kind, newest: int) -> Folding:
     """Queue the ERP's rested changes, of all kinds and accounts.
 
-    Returns the database's time afterwards, and the rows that were refused on the spot.
+    The run waits for the changes of its kind up to the newest. One that another run is folding at
+    this moment is not left yet: it is found in the next round.
     """
     await tidy_calls(channel.engine)
     await sweep(channel.engine, channel.schema, require_approval=channel.require_approval)
@@ -34,7 +51,8 @@ async def fold_changes(channel: Channel) -> tuple[datetime, Sequence[Refusal]]:
         channel.timings,
         require_approval=channel.require_approval,
     )
-    return await database_time(channel.engine), folded.refused
+    rest = await changes.seconds_to_rest(channel.engine, kind, newest, channel.timings)
+    return Folding(folded.refused, rest, await database_time(channel.engine))
 
 
 @step("load-pending-rows", pauses=PAUSES)
@@ -57,8 +75,3 @@ async def load_pending_rows(
     )
     await reached(Point.CLAIMED)
     return batch_of(kind, token, claimed) if claimed else None
-
-
-async def unrested(channel: Channel, kind: Kind, newest: int) -> float | None:
-    """Seconds until the changes up to this one have rested; None when none of them is left."""
-    return await changes.seconds_to_rest(channel.engine, kind, newest, channel.timings)

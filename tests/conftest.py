@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from integrations.emag.accounts import Account
     from integrations.sandbox.market import Market
 
+pytest_plugins = ["tests.end_to_end.fault_table"]
+
 SHARED_FOLDER = "TESTS_FOLDER"
 TEMPLATE = "template_emag"
 USERNAME, PASSWORD = "seller@example.com", "secret"

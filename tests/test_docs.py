@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from flows.cli.main import COMMANDS, _load
-from flows.parameters import HealthParameters, SyncParameters
+from flows.parameters import HealthParameters, RetentionParameters, SyncParameters
 from integrations.ledger.books import State
 from integrations.ledger.timings import Timings
 from integrations.settings import FOR_OTHERS, Settings
@@ -217,7 +217,7 @@ def test_every_timing_stands_with_its_default() -> None:
 def test_every_parameter_of_the_forms_is_explained() -> None:
     text = DOCS[ROOT / "docs/prefect.md"]
 
-    for form in (SyncParameters, HealthParameters):
+    for form in (SyncParameters, HealthParameters, RetentionParameters):
         for name, field in form.model_fields.items():
             default = field.default
             shown = str(default).lower() if isinstance(default, bool) else str(default)

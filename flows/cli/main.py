@@ -25,6 +25,7 @@ EXIT_CODES: Mapping[str, int] = {
     "flows.database.DatabaseUnreachableError": 3,
     "migrations.run.UpgradeError": 3,
     "sqlalchemy.exc.DBAPIError": 3,
+    "psycopg.Error": 3,
     "flows.deployed.EmagUnreachableError": 3,
     "flows.deployed.UnhealthyError": 1,
 }

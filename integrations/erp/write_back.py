@@ -15,9 +15,11 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
 
+# It need not wait for the disk: value and flag are lost together or not at all.
 _WRITE_BACK = """
     WITH ours AS (
-        SELECT id, {erp_id} AS row_id, set_config('emag.writing_back', 'on', true)
+        SELECT id, {erp_id} AS row_id, set_config('emag.writing_back', 'on', true),
+               set_config('synchronous_commit', 'off', true)
           FROM {books} WHERE id = :id AND write_back IS NOT NULL FOR UPDATE SKIP LOCKED),
     theirs AS (
         SELECT r.id FROM app.{table} r JOIN ours ON r.id = ours.row_id

@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account, rate
 from integrations.emag.routes import Route
-from integrations.ledger.database import autocommit
+from integrations.ledger.line import line
 
 # eMAG counts arrivals, not departures: a little distance keeps jitter on the way inside the limit.
 HEADROOM = 1.03
 
-# In one statement: a missing row is made, a slot too far away is not taken.
+# In one statement: a missing row is made, a slot too far away is not taken. It need not wait for
+# the disk: a slot forgotten in a crash is over by then, and waiting would blur the instants.
 _RESERVE = text("""
     INSERT INTO app.emag_rate_limits AS l (platform, login, bucket, next_free_at)
-    VALUES (:platform, :login, :bucket,
-            clock_timestamp() + make_interval(secs => :lead + :gap))
+    SELECT :platform, :login, :bucket, clock_timestamp() + make_interval(secs => :lead + :gap)
+      FROM set_config('synchronous_commit', 'off', true)
     ON CONFLICT (platform, login, bucket) DO UPDATE SET
         next_free_at = greatest(l.next_free_at, clock_timestamp() + make_interval(secs => :lead))
             + make_interval(secs => :gap),
@@ -123,10 +124,9 @@ async def reserve(
         "longest": longest,
         "probe": probe,
     }
-    async with autocommit(engine) as connection:
-        row = (await connection.execute(_RESERVE, reserved)).first()
-        if row is None:
-            await _say_why_not(connection, account, route, longest)
+    row = await line(engine).row(_RESERVE, reserved)
+    if row is None:
+        await _say_why_not(engine, account, route, longest)
     return Slot(time.monotonic() + row.wait, max(0.0, row.wait - lead), row.probing)
 
 
@@ -140,9 +140,9 @@ def _bucket(account: Account, route: Route) -> dict[str, str]:
 
 
 async def _say_why_not(
-    connection: AsyncConnection, account: Account, route: Route, longest: float
+    engine: AsyncEngine, account: Account, route: Route, longest: float
 ) -> NoReturn:
-    down = (await connection.execute(_WHY_NOT, _bucket(account, route))).first()
+    down = await line(engine).row(_WHY_NOT, _bucket(account, route))
     if down is not None:
         raise EmagDownError(down.down_cause, down.down_detail, down.since)
     raise BudgetBusyError(f"no free request slot of {route.bucket.value} within {longest:.0f} s")
@@ -152,25 +152,18 @@ async def mark_down(
     engine: AsyncEngine, account: Account, route: Route, cause: str, detail: str, *, probe: float
 ) -> None:
     """Let everyone know that eMAG cannot be asked: from now on one probe at a time is sent."""
-    async with autocommit(engine) as connection:
-        await connection.execute(
-            _MARK_DOWN,
-            {**_bucket(account, route), "cause": cause, "detail": detail, "probe": probe},
-        )
+    outage = {**_bucket(account, route), "cause": cause, "detail": detail, "probe": probe}
+    await line(engine).row(_MARK_DOWN, outage)
 
 
 async def mark_up(engine: AsyncEngine, account: Account, route: Route) -> None:
     """Let everyone know that eMAG answers again."""
-    async with autocommit(engine) as connection:
-        await connection.execute(_MARK_UP, _bucket(account, route))
+    await line(engine).row(_MARK_UP, _bucket(account, route))
 
 
 async def push_back(
     engine: AsyncEngine, account: Account, route: Route, *, pause: float, throttled: bool
 ) -> None:
     """Keep everyone off the bucket for this many seconds, since eMAG said it is exhausted."""
-    async with autocommit(engine) as connection:
-        await connection.execute(
-            _PUSH,
-            {**_bucket(account, route), "pause": pause, "hit": int(throttled)},
-        )
+    pushed = {**_bucket(account, route), "pause": pause, "hit": int(throttled)}
+    await line(engine).row(_PUSH, pushed)

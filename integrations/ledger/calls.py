@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from integrations.emag.routes import Route
+from integrations.emag.routes import Bucket, Route
 from integrations.emag.verdicts import Answer
 from integrations.ledger.database import autocommit, storable
+from integrations.ledger.line import line
 from integrations.ledger.sealing import Sealer, keep
 
 _OPEN = text("""
@@ -37,6 +38,12 @@ _CLOSE_DEAD = text("""
        SET verdict = CASE WHEN writes THEN 'unknown' ELSE 'unavailable' END,
            cause = 'abandoned', closed_at = clock_timestamp()
      WHERE verdict = 'sent' AND dead_at < clock_timestamp()
+""")
+
+_RECENT = text("""
+    SELECT count(*) AS calls FROM app.emag_api_calls
+     WHERE sent_at > clock_timestamp() - make_interval(secs => :seconds)
+       AND platform = :platform AND starts_with(route, 'order') = :orders AND verdict <> 'unsent'
 """)
 
 _PREPARE = text("SELECT app.emag_prepare_calls(7)")
@@ -80,26 +87,52 @@ async def open_call(
 
     `life` is how many seconds from now the request can still take effect at eMAG.
     """
-    call_id = uuid.uuid4()
-    entered = await connection.execute(
-        _OPEN,
-        {
-            "id": call_id,
-            "account": account,
-            "platform": platform,
-            "route": route.path,
-            "writes": route.writes,
-            "order_ids": list(subject.orders),
-            "return_ids": list(subject.returns),
-            "rows": list(subject.rows),
-            "steps": list(subject.steps),
-            "items": subject.items,
-            "life": life,
-            "sealed": sealer is not None,
-            "request": keep(body, sealer),
-        },
-    )
-    return Call(id=call_id, sent_at=entered.scalar_one())
+    entry = _entry(account, platform, route, subject, body, life, sealer)
+    entered = await connection.execute(_OPEN, entry)
+    return Call(id=entry["id"], sent_at=entered.scalar_one())
+
+
+async def open_read(
+    engine: AsyncEngine,
+    account: str,
+    platform: str,
+    route: Route,
+    subject: Subject,
+    body: Any,
+    *,
+    life: float,
+    sealer: Sealer | None,
+) -> Call:
+    """Enter a read as `sent`, on its own: nothing else has to be committed with it."""
+    entry = _entry(account, platform, route, subject, body, life, sealer)
+    entered = await line(engine).row(_OPEN, entry)
+    return Call(id=entry["id"], sent_at=entered.sent_at)
+
+
+def _entry(
+    account: str,
+    platform: str,
+    route: Route,
+    subject: Subject,
+    body: Any,
+    life: float,
+    sealer: Sealer | None,
+) -> dict[str, Any]:
+    return {
+        "id": uuid.uuid4(),
+        "account": account,
+        "platform": platform,
+        "route": route.path,
+        "writes": route.writes,
+        "order_ids": list(subject.orders),
+        "return_ids": list(subject.returns),
+        "rows": list(subject.rows),
+        "steps": list(subject.steps),
+        "items": subject.items,
+        "life": life,
+        "sealed": sealer is not None,
+        "request": keep(body, sealer),
+    }
 
 
 async def close_call(
@@ -125,15 +158,16 @@ async def close_unsent(engine: AsyncEngine, call: Call) -> None:
 
 async def _close(engine: AsyncEngine, call: Call, **values: object) -> None:
     columns = ("verdict", "cause", "http_status", "seconds", "message", "answer")
-    async with autocommit(engine) as connection:
-        await connection.execute(
-            _CLOSE,
-            {
-                **{name: values.get(name) for name in columns},
-                "id": call.id,
-                "sent_at": call.sent_at,
-            },
-        )
+    closed = {name: values.get(name) for name in columns}
+    await line(engine).row(_CLOSE, {**closed, "id": call.id, "sent_at": call.sent_at})
+
+
+async def recent_calls(engine: AsyncEngine, platform: str, route: Route, seconds: float) -> int:
+    """How many requests of the route's bucket all workers sent to the platform lately."""
+    orders = route.bucket is Bucket.ORDERS
+    counted = {"platform": platform, "orders": orders, "seconds": seconds}
+    row = await line(engine).row(_RECENT, counted)
+    return int(row.calls)
 
 
 async def tidy_calls(engine: AsyncEngine) -> None:

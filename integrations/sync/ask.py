@@ -15,12 +15,18 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from integrations.emag.routes import Route
+from integrations.emag.routes import LIMITS, Route
 from integrations.emag.verdicts import Answer, Cause, Verdict
 from integrations.emag.wire import Raw, rows
 from integrations.ledger import budget
-from integrations.ledger.calls import Call, Subject, close_call, close_unsent, open_call
-from integrations.ledger.database import autocommit
+from integrations.ledger.calls import (
+    Call,
+    Subject,
+    close_call,
+    close_unsent,
+    open_read,
+    recent_calls,
+)
 from integrations.sync.channel import Channel
 from integrations.sync.outage import GENERAL, OutageError
 
@@ -30,6 +36,9 @@ ATTEMPTS = 4
 LEAD = 0.005
 
 WINDOW = 3.0
+
+# A window that our own requests fill to this share is full because of us.
+OWN_SHARE = 0.85
 
 # Asking again at once cannot help these.
 _HOPELESS = frozenset({Cause.CREDENTIALS, Cause.ADDRESS, Cause.ROUTE})
@@ -172,17 +181,16 @@ def longest_life(channel: Channel, slot: budget.Slot) -> float:
 async def _enter(
     channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject, slot: budget.Slot
 ) -> Call:
-    async with autocommit(channel.engine) as connection:
-        return await open_call(
-            connection,
-            channel.account.name,
-            channel.account.platform,
-            route,
-            subject,
-            body,
-            life=longest_life(channel, slot) - channel.timings.settle,
-            sealer=channel.sealer,
-        )
+    return await open_read(
+        channel.engine,
+        channel.account.name,
+        channel.account.platform,
+        route,
+        subject,
+        body,
+        life=longest_life(channel, slot) - channel.timings.settle,
+        sealer=channel.sealer,
+    )
 
 
 async def note_outage(channel: Channel, route: Route, answer: Answer) -> OutageError:
@@ -210,8 +218,24 @@ async def note_answer(
         await budget.mark_up(channel.engine, channel.account, route)
     throttled = answer.verdict is Verdict.THROTTLED
     channel.tally.throttled += throttled
-    pause = (answer.retry_after or WINDOW) if throttled else answer.exhausted
+    pause = (
+        (answer.retry_after or WINDOW) if throttled else await _unforeseen(channel, route, answer)
+    )
     if pause:
         await budget.push_back(
             channel.engine, channel.account, route, pause=pause, throttled=throttled
         )
+
+
+async def _unforeseen(channel: Channel, route: Route, answer: Answer) -> float | None:
+    """The window that eMAG says is used up, in seconds, unless our own even pace explains it.
+
+    At that pace a window is always about full, and frees as fast as we go on. Somebody else who
+    uses the same login leaves fewer requests to us than we think. Looked at once a window.
+    """
+    window = answer.exhausted
+    if window is None or time.monotonic() - channel.tally.looked_at < window:
+        return None
+    channel.tally.looked_at = time.monotonic()
+    own = await recent_calls(channel.engine, channel.account.platform, route, window)
+    return None if own >= OWN_SHARE * window * LIMITS[route.bucket] else window

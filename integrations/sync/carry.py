@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from integrations.ledger import leases
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.points import Point, reached
+from integrations.sync.abreast import abreast
 from integrations.sync.channel import Channel
 from integrations.sync.outage import OutageError
 from integrations.sync.plan_rows import plan_rows
-from integrations.sync.read import read_copies
+from integrations.sync.read import most_singles, page_copies, read_singly
 from integrations.sync.send import send_steps
 from integrations.sync.work import Batch, Work, fail, pause
 
 # More rounds than any legal way needs, with slow reads and a limit that is exceeded now and then.
 MOST_ROUNDS = 64
+
+# Rows that are read singly go on together in groups of so many: a lot's worth.
+GROUP = 50
 
 
 async def carry(channel: Channel, batch: Batch) -> None:
@@ -51,7 +55,29 @@ async def _one_round(channel: Channel, batch: Batch, works: list[Work]) -> None:
         elif work.copy is not None and not work.copy.fresh(channel.timings):
             work.copy = None
     works = [work for work in works if work.open]
-    await read_copies(channel, batch, works)
+    await page_copies(channel, batch, works)
+
+    async def process(channel: Channel, group: list[Work]) -> None:
+        await _read_plan_send(channel, batch, group)
+
+    await abreast(channel, _groups(channel, batch, works), process)
+
+
+def _groups(channel: Channel, batch: Batch, works: Sequence[Work]) -> list[list[Work]]:
+    """Rows that are read, planned and sent together: while one group is read, another is sent.
+
+    Those that pages gave a copy are one group, for the fullest lots. Rows that could not be read
+    soon enough are left for the next round.
+    """
+    ready = [work for work in works if work.open and work.copy is not None]
+    missing = [work for work in works if work.open and work.copy is None]
+    missing = missing[: most_singles(channel, batch.kind)]
+    groups = [missing[each : each + GROUP] for each in range(0, len(missing), GROUP)]
+    return [ready, *groups] if ready else groups
+
+
+async def _read_plan_send(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:
+    await read_singly(channel, batch, works)
     await reached(Point.READ)
     await plan_rows(channel, batch, [work for work in works if work.open])
     await reached(Point.PLANNED)

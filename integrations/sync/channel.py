@@ -26,6 +26,8 @@ class Tally:
     throttled: int = 0
     waited: float = 0.0
     lost_in_a_row: int = 0
+    too_many_returns: bool = False
+    looked_at: float = 0.0
     outage: OutageError | None = None
 
 

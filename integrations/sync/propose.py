@@ -15,7 +15,7 @@ from integrations.sync.documents import DocumentUnreachableError
 from integrations.sync.mirror import look_at_issued_invoices
 from integrations.sync.plan import Do, Plan
 from integrations.sync.plan_rows import Planner, planner_for
-from integrations.sync.read import read_copies
+from integrations.sync.read import page_copies, read_singly
 from integrations.sync.work import Copy, Work, batch_of
 
 
@@ -40,8 +40,8 @@ async def propose(channel: Channel, kind: Kind, claims: Sequence[Claim]) -> list
     batch = batch_of(kind, new_token(), claims)
     if kind is Kind.INVOICE and claims:
         batch.issued = await look_at_issued_invoices(channel)
-    while unread := [work for work in batch.works if work.open and work.copy is None]:
-        await read_copies(channel, batch, unread)
+    await page_copies(channel, batch, batch.works)
+    await read_singly(channel, batch, batch.works)
     planner = await planner_for(channel, batch, batch.works)
     return [await _proposal(work, planner) for work in batch.works]
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from integrations.emag.accounts import rate
 from integrations.emag.matrices import OrderStatus, ReturnStatus
-from integrations.emag.routes import ORDER_READ, RMA_READ, Route
+from integrations.emag.routes import ORDER_COUNT, ORDER_READ, RMA_READ, Route
 from integrations.emag.wire import Raw, Return, WireError, read_order, read_return
 from integrations.erp.rows import Kind
 from integrations.ledger.calls import Subject
@@ -24,6 +23,9 @@ MOST_PAGES = 65_535
 
 # Below this many rows pages can hardly be cheaper than single reads.
 WORTH_PAGING = 8
+
+# So many pages may hold none of our rows before the first that does.
+VAIN_PAGES = 2
 
 # Copies must still be young when they are written back: this share of their age goes to reading.
 READING_SHARE = 0.4
@@ -39,10 +41,8 @@ OPEN_ORDERS = [int(OrderStatus.NEW), int(OrderStatus.IN_PROGRESS), int(OrderStat
 OPEN_RETURNS = (ReturnStatus.RECEIVED, ReturnStatus.ACKNOWLEDGED, ReturnStatus.NEW)
 
 
-async def read_copies(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:
-    """Give each row a fresh copy of eMAG's state, or end it where eMAG's answer is unusable.
-
-    Rows that cannot be read soon enough in this round are left without a copy.
+async def page_copies(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:
+    """Give rows a copy of eMAG's state from pages of open ones, where that takes fewer requests.
 
     Raises:
         OutageError, BudgetBusyError: nothing can be asked of eMAG now.
@@ -51,27 +51,44 @@ async def read_copies(channel: Channel, batch: Batch, works: Sequence[Work]) -> 
     if len(missing) >= WORTH_PAGING:
         with suppress(ReadRefusedError):  # what a page does not give is read singly
             await _PAGED[batch.kind](channel, missing)
-    singles = [work for work in missing if work.copy is None][: _soon(channel, batch.kind)]
-    await abreast(channel, singles, _SINGLY[batch.kind])
 
 
-def _soon(channel: Channel, kind: Kind) -> int:
+async def read_singly(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:
+    """Give each row without a copy one of its own, or end it where eMAG's answer is unusable.
+
+    Raises:
+        OutageError, BudgetBusyError: nothing can be asked of eMAG now.
+    """
+    missing = [work for work in works if work.copy is None and work.open]
+    await abreast(channel, missing, _SINGLY[batch.kind])
+
+
+def most_singles(channel: Channel, kind: Kind) -> int:
     """How many single reads fit into the time that copies may age while others are read."""
     route = RMA_READ if kind is Kind.RMA else ORDER_READ
     return max(1, int(rate(channel.account, route) * channel.timings.copy_age * READING_SHARE))
 
 
 async def _page_orders(channel: Channel, works: Sequence[Work]) -> None:
-    """Take what pages of open orders hold, while a page saves more than one single read."""
+    """Take what the pages of open orders hold, if these are fewer than the rows, as far as it pays.
+
+    Orders that are not open are in no page: when page after page holds none of ours, it ends.
+    """
     wanted = {work.claim.order_id: work for work in works}
     filters = {"status": OPEN_ORDERS, "type": channel.account.order_type}
+    [count, *_] = await ask(channel, ORDER_COUNT, filters, Subject()) or [{}]
+    pages = -(-_number(count.get("noOfItems")) // PAGE)
+    if not 0 < pages < len(works) - 1:
+        return
+    spare = VAIN_PAGES + pages // 10
     async for began, page in _pages(channel, ORDER_READ, filters):
         before = len(wanted)
         for raw in page:
             work = wanted.pop(_number(raw.get("id")), None)
             if work is not None:
                 _with_order(channel, work, began, raw)
-        if not wanted or before - len(wanted) <= 1:
+        spare += before - len(wanted) - 1
+        if not wanted or spare < 0:
             return
 
 
@@ -80,42 +97,40 @@ async def _page_returns(channel: Channel, works: Sequence[Work]) -> None:
 
     A row that is not linked yet needs all open returns of its order: only whole listings serve.
     """
+    if channel.tally.too_many_returns:
+        return
     linked = {work.known.emag_id: work for work in works if work.known.emag_id is not None}
     by_order = {work.claim.order_id: work for work in works if work.known.emag_id is None}
-    listing = await _list_returns(channel, allowance=max(len(OPEN_RETURNS), len(works) // 2))
-    for began, raw in listing.returns:
+    found: dict[int, list[Raw]] = {}
+    oldest = time.monotonic()
+    async for began, raw in _list_returns(channel, len(works) // 2):
         work = linked.pop(str(raw.get("emag_id")), None)
         if work is not None:
             _with_returns(channel, work, began, [raw])
-    if listing.whole:
-        found: dict[int, list[Raw]] = {}
-        for _, raw in listing.returns:
-            found.setdefault(_number(raw.get("order_id")), []).append(raw)
-        for order_id in found.keys() & by_order.keys():
-            _with_returns(channel, by_order[order_id], listing.began, found[order_id])
+        order_id = _number(raw.get("order_id"))
+        if order_id in by_order:
+            found.setdefault(order_id, []).append(raw)
+    if not channel.tally.too_many_returns:
+        for order_id, raws in found.items():
+            _with_returns(channel, by_order[order_id], oldest, raws)
 
 
-@dataclass(frozen=True)
-class _Listing:
-    """Open returns with the instants their reads began; `whole` when these are all of them."""
+async def _list_returns(channel: Channel, worth: int) -> AsyncIterator[tuple[float, Raw]]:
+    """All open returns of the account with the instants their reads began.
 
-    began: float
-    returns: Sequence[tuple[float, Raw]]
-    whole: bool
-
-
-async def _list_returns(channel: Channel, allowance: int) -> _Listing:
-    """All open returns of the account, or as many as this number of pages holds."""
-    began = time.monotonic()
-    returns: list[tuple[float, Raw]] = []
+    Ends early, and is not tried again in this run, where there are more pages than it is worth, or
+    than can be read before the first of them is stale.
+    """
+    allowance = max(len(OPEN_RETURNS), min(worth, most_singles(channel, Kind.RMA)))
     for status in OPEN_RETURNS:
         filters = {"request_status": int(status), "type": channel.account.order_type}
-        async for page_began, page in _pages(channel, RMA_READ, filters):
-            returns += [(page_began, raw) for raw in page]
+        async for began, page in _pages(channel, RMA_READ, filters):
+            for raw in page:
+                yield began, raw
             allowance -= 1
             if allowance <= 0 and len(page) == PAGE:
-                return _Listing(began, returns, whole=False)
-    return _Listing(began, returns, whole=True)
+                channel.tally.too_many_returns = True
+                return
 
 
 async def _pages(

@@ -13,14 +13,14 @@ from tests.end_to_end.conftest import QUICK, Shop, open_shop
 UNPACED = replace(QUICK, slot_tolerance=1.0, ask_again=0.001)
 
 _FREE = """
-    CREATE FUNCTION app.free_at_once() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE OR REPLACE FUNCTION app.free_at_once() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         NEW.next_free_at := clock_timestamp() + interval '0.1 s';
         RETURN NEW;
     END $$
 """
 _TRIGGER = """
-    CREATE TRIGGER free_at_once BEFORE INSERT OR UPDATE ON app.emag_rate_limits
+    CREATE OR REPLACE TRIGGER free_at_once BEFORE INSERT OR UPDATE ON app.emag_rate_limits
     FOR EACH ROW EXECUTE FUNCTION app.free_at_once()
 """
 

@@ -18,7 +18,7 @@ from integrations.ledger.replay import Reference, replay
 from integrations.ledger.timings import Timings
 from integrations.sync.carry import carry
 from integrations.sync.plan_rows import plan_rows
-from integrations.sync.read import read_copies
+from integrations.sync.read import read_singly
 from integrations.sync.send import send_steps
 from integrations.sync.work import Batch, batch_of
 from tasks.persist import persist_answers
@@ -58,7 +58,7 @@ async def planned(shop: Shop, kind: Kind = CANCELLATION) -> Batch:
     """A claimed batch, read and planned, just before anything is sent."""
     await folded(shop)
     batch = await claimed(shop, kind)
-    await read_copies(shop.channel, batch, batch.works)
+    await read_singly(shop.channel, batch, batch.works)
     await plan_rows(shop.channel, batch, batch.works)
     return batch
 

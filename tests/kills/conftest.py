@@ -42,18 +42,23 @@ BRIEF: Mapping[str, float] = {
     "probe": 0.1,
 }
 
-MOST_ROUNDS = 60
+# Requests a second.
+RATE = 40.0
 
-_OPEN = " UNION ALL ".join(
-    [
-        *(
-            f"SELECT FROM {books.name} WHERE sync_state IN ('pending', 'in_doubt')"
-            " OR write_back IS NOT NULL"
-            for books in BOOKS.values()
-        ),
-        "SELECT FROM app.emag_changes",
-        "SELECT FROM app.emag_api_calls WHERE verdict = 'sent'",
-    ]
+MOST_ROUNDS = 25
+
+_UNFINISHED = """
+    SELECT format('{kind} %s %s, due %s: %s', {erp_id}, sync_state, next_attempt_at, error_message)
+           AS what
+      FROM {table} WHERE sync_state IN ('pending', 'in_doubt') OR write_back IS NOT NULL
+"""
+_LEFT = (
+    "SELECT format('change of %s %s', kind, row_id) AS what FROM app.emag_changes",
+    "SELECT 'open call to ' || route AS what FROM app.emag_api_calls WHERE verdict = 'sent'",
+    *(
+        _UNFINISHED.format(kind=kind.value, erp_id=books.erp_id, table=books.name)
+        for kind, books in BOOKS.items()
+    ),
 )
 
 # Workers are forked from one process that has imported everything already.
@@ -65,8 +70,7 @@ _PROCESSES.set_forkserver_preload([work.__module__])
 class Yard:
     """A shop, and the way to send workers on errands for it.
 
-    Its eMAG counts no requests: pacing has tests of its own, and here it shares the cores with
-    everybody else and sees them late.
+    Its eMAG counts no requests, so that time goes into deaths and not into waiting for slots.
     """
 
     shop: Shop
@@ -75,7 +79,7 @@ class Yard:
 
     def errand(self, kind: Kind, account: str = "all", **more: Any) -> Errand:
         """An errand in this shop."""
-        return Errand(kind, account, self.environment, str(self.folder), BRIEF, **more)
+        return Errand(kind, account, self.environment, str(self.folder), BRIEF, rate=RATE, **more)
 
     def send(self, errand: Errand) -> BaseProcess:
         """Start a worker."""
@@ -90,10 +94,14 @@ class Yard:
     async def finish(self, kinds: Sequence[Kind]) -> None:
         """Let fresh workers work, until nothing is left for them to do."""
         for _ in range(MOST_ROUNDS):
-            if not await self.shop.sql(_OPEN):
+            if not await self.left():
                 return
             await asyncio.gather(*(self.work(self.errand(kind)) for kind in kinds))
-        raise AssertionError(f"something is left after {MOST_ROUNDS} rounds")
+        raise AssertionError(f"after {MOST_ROUNDS} rounds: {await self.left()}")
+
+    async def left(self) -> Sequence[str]:
+        """What workers have still to do, in words."""
+        return [row["what"] for query in _LEFT for row in await self.shop.sql(query)]
 
     async def wrong(self) -> Sequence[str]:
         """What must not be, whatever was killed: in words, empty when all is well."""
@@ -114,7 +122,14 @@ class Yard:
 
 async def ended(worker: BaseProcess) -> int | None:
     """Wait for a worker's end; its exit code."""
-    await asyncio.to_thread(worker.join)
+    gone = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(worker.sentinel, gone.set)
+    try:
+        await gone.wait()
+    finally:
+        loop.remove_reader(worker.sentinel)
+    worker.join()
     return worker.exitcode
 
 

@@ -90,7 +90,7 @@ SCENARIOS = (
         "new order",
         Kind.CANCELLATION,
         _new,
-        [("order.status", 1, 2), ("order.status", 2, 0)],
+        [("acknowledge", 1, 2), ("order.status", 2, 0)],
     ),
     Scenario("part of an order", Kind.CANCELLATION, _part, [("order.line", 5, 3)]),
     Scenario("refund of a part", Kind.CANCELLATION, _storno, [("order.storno", 5, 3)]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator
 
@@ -21,6 +22,8 @@ FOR_EACH_STEP = (
     Point.NOTED,
 )
 
+AT_ONCE = 3
+
 
 def deaths(scenario: Scenario) -> Iterator[tuple[Point, int]]:
     """Every point, and at which visit there a worker dies."""
@@ -37,11 +40,15 @@ async def test_wherever_workers_die_every_row_ends_well_and_has_its_effects_once
     died = {f"d{number}": death for number, death in enumerate(deaths(scenario))}
     orders = {account: FIRST_ORDER + number for number, account in enumerate(died)}
     yard = await open_yard(database_url, list(died))
-    rows = {}
-    for account, (point, visit) in died.items():
-        rows[account] = await scenario.add(yard.shop, orders[account], account)
+    rows = {each: await scenario.add(yard.shop, orders[each], each) for each in died}
+    at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def die(account: str, point: Point, visit: int) -> None:
         errand = yard.errand(scenario.kind, account, dies_at=point, visit=visit)
-        assert await yard.work(errand) == -signal.SIGKILL, f"nobody came to {point} {visit}"
+        async with at_once:
+            assert await yard.work(errand) == -signal.SIGKILL, f"nobody came to {point} {visit}"
+
+    await asyncio.gather(*(die(account, *death) for account, death in died.items()))
     await yard.finish([scenario.kind])
     ends = {died[each]: await yard.shop.state(scenario.kind, rows[each]) for each in died}
     assert ends == dict.fromkeys(died.values(), "synced")

@@ -26,6 +26,7 @@ from flows.invoice import sync_invoices
 from flows.parameters import SyncParameters
 from flows.report import Report
 from flows.rma import sync_returns
+from integrations.emag.routes import LIMITS
 from integrations.erp.rows import Kind
 from integrations.ledger.points import Point, listening
 from integrations.ledger.timings import Timings
@@ -49,6 +50,7 @@ class Errand:
         environment, folder: its settings, and its working directory, which holds no `.env`.
         timings: its times by name, in seconds; what is left out is as in production.
         dies_at, visit: the point at which it kills itself, and at which visit there.
+        rate: how many requests it may send in a second, where eMAG does not count them.
         clock_error: by how many seconds its clock is wrong.
     """
 
@@ -59,6 +61,7 @@ class Errand:
     timings: Mapping[str, float]
     dies_at: Point | None = None
     visit: int = 1
+    rate: float | None = None
     clock_error: float = 0.0
 
     def to_json(self) -> str:
@@ -79,6 +82,8 @@ def work(errand: Errand) -> None:
     os.environ.update(errand.environment)
     timings = Timings(**errand.timings)
     vars(shop)["Timings"] = lambda **_: timings
+    if errand.rate:
+        LIMITS.update(dict.fromkeys(LIMITS, errand.rate))
     if errand.clock_error:
         _set_clocks_wrong(errand.clock_error)
     with _dying(errand):

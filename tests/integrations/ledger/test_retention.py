@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.emag.routes import ORDER_SAVE
 from integrations.ledger.calls import Subject
+from integrations.ledger.database import autocommit
 from integrations.ledger.retention import (
     CallsInUseError,
     drop_old_days,
@@ -143,17 +144,21 @@ async def test_it_is_tried_again_until_the_reader_is_gone(engine: AsyncEngine) -
     async with engine.connect() as reader:
         await reader.execute(text("SELECT count(*) FROM app.emag_api_calls"))
         dropping = asyncio.create_task(anext(drop_old_days(engine, 30, (0.0,) * 1000)))
-        async with engine.connect() as watcher:
-            await watcher.execution_options(isolation_level="AUTOCOMMIT")
-            while not await watcher.scalar(
-                text(
-                    "SELECT count(*) FROM pg_locks WHERE NOT granted AND database ="
-                    " (SELECT oid FROM pg_database WHERE datname = current_database())"
-                )
-            ):
-                await asyncio.sleep(0)
+        await _somebody_waits(engine)
         await reader.rollback()
         assert await dropping == ago(31)
+
+
+async def _somebody_waits(engine: AsyncEngine) -> None:
+    waiting = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+        " WHERE NOT granted AND datname = current_database()"
+    )
+    async with autocommit(engine) as connection:
+        for _ in range(10_000):
+            if await connection.scalar(waiting):
+                return
+    raise AssertionError("nobody waits for a lock")
 
 
 async def test_calls_are_recorded_while_days_are_dropped(engine: AsyncEngine) -> None:

@@ -1,0 +1,94 @@
+"""A kept connection for the statements that go with every request to eMAG.
+
+On a pooled connection the pool's own work would cost more CPU than they do. Each statement is a
+transaction of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import namedtuple_row
+from sqlalchemy import TextClause, event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+class Line:
+    """One autocommit connection beside an engine's pool, made when it is first needed."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        _, self._address = engine.dialect.create_connect_args(engine.url)
+        self._dialect = engine.dialect
+        self._turn = asyncio.Lock()
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._compiled: dict[TextClause, str] = {}
+
+    async def row(self, statement: TextClause, values: Mapping[str, Any]) -> Any:
+        """Execute a statement; its first row by column names, None where there is none.
+
+        A statement that finds the connection broken is executed once more on a new one: it must do
+        no harm when it is executed twice.
+
+        Raises:
+            psycopg.Error: the database does not answer or refuses the statement.
+        """
+        async with self._turn:
+            try:
+                return await self._execute(statement, values)
+            except psycopg.OperationalError:
+                if self._is_usable():
+                    raise
+                return await self._execute(statement, values)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.pgconn.finish()
+            self._connection = None
+
+    async def _execute(self, statement: TextClause, values: Mapping[str, Any]) -> Any:
+        if not self._is_usable():
+            self.close()
+            self._connection = await self._connect()
+        assert self._connection is not None
+        async with self._connection.cursor() as cursor:
+            await cursor.execute(self._text(statement), values)
+            return await cursor.fetchone() if cursor.description else None
+
+    def _is_usable(self) -> bool:
+        connection = self._connection
+        return (
+            connection is not None
+            and not connection.closed
+            and connection.pgconn.transaction_status == TransactionStatus.IDLE
+        )
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(
+            **self._address,
+            autocommit=True,
+            prepare_threshold=None,
+            connect_timeout=10,
+            row_factory=namedtuple_row,
+        )
+
+    def _text(self, statement: TextClause) -> bytes:
+        if statement not in self._compiled:
+            self._compiled[statement] = str(statement.compile(dialect=self._dialect))
+        return self._compiled[statement].encode()
+
+
+_LINES: WeakKeyDictionary[AsyncEngine, Line] = WeakKeyDictionary()
+
+
+def line(engine: AsyncEngine) -> Line:
+    """The line beside this engine; it closes when the engine is disposed of."""
+    if engine not in _LINES:
+        kept = _LINES[engine] = Line(engine)
+        event.listen(engine.sync_engine, "engine_disposed", lambda _: kept.close())
+    return _LINES[engine]

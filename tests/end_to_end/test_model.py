@@ -1,0 +1,552 @@
+"""Random lives of orders, returns and invoices, with faults and workers that die: all ends well.
+
+Hypothesis plays the ERP, the customers, the couriers, the network and the hosts. After every case
+the faults are mended, time passes, the syncs run, and every row must be where lives.py says that
+it may be, with each effect at eMAG once.
+
+EMAG_MODEL_STEPS lets it play longer, EMAG_MODEL_SEED otherwise; a failure names both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine, Iterable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from pydantic import SecretStr
+from sqlalchemy import event
+
+from integrations.emag.accounts import Account
+from integrations.emag.client import open_client
+from integrations.erp.rows import Kind
+from integrations.erp.tables import ERP_TABLES
+from integrations.ledger.books import BOOKS
+from integrations.ledger.database import open_engine
+from integrations.ledger.points import Point, listening
+from integrations.sandbox.documents import DocumentKind
+from integrations.sandbox.fault_kinds import KINDS, ROUTES_OF, SAVES
+from integrations.sandbox.market import Market
+from integrations.sandbox.server import serving
+from tests.conftest import PASSWORD, USERNAME
+from tests.end_to_end.conftest import PRICES, Shop
+from tests.end_to_end.lives import Life, Lives
+from tests.end_to_end.pace import open_unpaced_shop, wipe
+
+STEPS = int(os.environ.get("EMAG_MODEL_STEPS", "2000"))
+SEED = int(os.environ.get("EMAG_MODEL_SEED", "1"))
+STEPS_OF_A_CASE = 40
+
+# Each share is a test of its own, so that two of them run at once.
+SHARES = 2
+
+DEADLINE = 0.5
+UNTIL_QUIET = 8
+PRODUCTS = ("1001", "1002", "1003")
+UNKNOWN_ORDER = 480999999
+NAMED = {"half_then_error", "one_refused"}
+READS = ("order/read", "rma/read", "customer-invoice/read")
+ROUTES = ("*", *READS, "order/acknowledge", *SAVES)
+
+KINDS_OF_ROWS = st.sampled_from(list(Kind))
+WORDS = {
+    Kind.RMA: ("approved", "processing", "completed", "rejected", "cancelled", "pending", "lost"),
+    Kind.CANCELLATION: ("pending", "approved", "processing", "completed", "rejected", "cancelled"),
+    Kind.INVOICE: ("issued", "draft", "paid", "overdue", "cancelled", "refunded"),
+}
+FAULTS = [(kind, point) for kind, points in KINDS.items() for point in points]
+
+ages = st.sampled_from([1, 24, 60, 24 * 40]).map(lambda hours: timedelta(hours=hours))
+items = st.dictionaries(st.sampled_from(PRODUCTS), st.integers(1, 3), max_size=2)
+reasons = st.sampled_from(["other", "inventory_unavailable", "moonlight", None])
+refunds = st.sampled_from([None, None, "processing"])
+documents = st.sampled_from(["pdf", "pdf", "pdf", "html", "missing", None])
+papers = st.sampled_from(["sales_invoice", "credit_note", "corrected_invoice", "proforma_invoice"])
+
+T = TypeVar("T")
+
+
+class Seller(RuleBasedStateMachine):
+    """A seller's world from its first order to its last; `url` is that of an empty database."""
+
+    orders = Bundle("orders")
+    rmas = Bundle("rmas")
+    rows = Bundle("rows")
+    url: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.stack = AsyncExitStack()
+        self.number = 0
+        self.stale = False
+        self.market = Market(credentials={USERNAME: PASSWORD})
+        self.lives = Lives(self.market)
+        self.shop = self.do(self._open())
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    async def _open(self) -> Shop:
+        account = Account(
+            name="main",
+            account_type="main",
+            username=USERNAME,
+            password=SecretStr(PASSWORD),
+            base_url=await self.stack.enter_async_context(serving(self.market)),
+        )
+        shop = await self.stack.enter_async_context(
+            open_unpaced_shop(self.url, self.market, account)
+        )
+        client = await self.stack.enter_async_context(open_client(account, deadline=DEADLINE))
+        shop.channel = replace(shop.channel, client=client)
+        await wipe(shop)
+        return shop
+
+    # Customers, couriers, eMAG
+
+    @rule(
+        target=orders,
+        status=st.sampled_from([1, 2, 2, 3, 4, 4, 4, 5]),
+        card=st.booleans(),
+        fbe=st.sampled_from([False, False, False, True]),
+        pieces=st.lists(st.integers(1, 3), min_size=1, max_size=3),
+        old=ages,
+    )
+    def an_order_is_placed(
+        self, status: int, card: bool, fbe: bool, pieces: list[int], old: timedelta
+    ) -> int:
+        lines = [
+            {"product_id": product, "quantity": quantity}
+            for product, quantity in zip(PRODUCTS, pieces, strict=False)
+        ]
+        then = datetime.now(UTC) - old
+        order = self.market.add_order(
+            {
+                "status": status,
+                "type": 2 if fbe else 3,
+                "payment_mode_id": 3 if card else 1,
+                "products": lines,
+                "date": then,
+                "created": then,
+                "modified": then,
+                **({"finalization_date": then} if status in (4, 5) else {}),
+            }
+        )
+        number = int(order["id"])
+        self.lives.first[number] = {
+            str(line["product_id"]): int(str(line["quantity"])) for line in lines
+        }
+        return number
+
+    @rule(
+        target=rmas,
+        order=orders,
+        product=st.sampled_from([None, *PRODUCTS]),
+        status=st.sampled_from([1, 2, 2, 2, 3, 6]),
+    )
+    def a_return_is_opened(self, order: int, product: str | None, status: int) -> Any:
+        if self.lives.order(order)["status"] != 4:
+            return multiple()
+        lines = {"products": [{"product_id": product, "quantity": 1}]} if product else {}
+        rma = self.market.customer_opens_return(order, request_status=status, **lines)
+        self.lives.look()
+        return int(rma["emag_id"])
+
+    @rule(order=orders, what=st.sampled_from(["finalize", "customer_asks_to_cancel"]))
+    def an_order_moves(self, order: int, what: str) -> None:
+        with suppress(ValueError):  # too late for that
+            getattr(self.market, what)(order)
+        self.lives.look()
+
+    @rule(rma=rmas, what=st.sampled_from(["courier_picks_up_return", "courier_delivers_return"]))
+    def a_return_moves(self, rma: int, what: str) -> None:
+        with suppress(ValueError):
+            getattr(self.market, what)(rma)
+        self.lives.look()
+
+    @rule(order=orders, category=st.sampled_from(["normal", "storno"]))
+    def emag_issues_an_invoice(self, order: int, category: str) -> None:
+        self.market.add_issued_invoice({"category": category, "order_id": order})
+        self.lives.look()
+
+    # The ERP
+
+    @rule(
+        target=rows,
+        order=orders,
+        status=st.sampled_from(["pending", "pending", "approved", "rejected", "processing"]),
+        reason=reasons,
+        refund=refunds,
+        pieces=items,
+    )
+    def the_erp_cancels(
+        self,
+        order: int,
+        status: str,
+        reason: str | None,
+        refund: str | None,
+        pieces: dict[str, int],
+    ) -> Life:
+        return self.add(
+            Life(Kind.CANCELLATION, 0, order, status, reason=reason, refund=refund, items=pieces)
+        )
+
+    @rule(target=rows, order=orders, status=st.sampled_from(WORDS[Kind.RMA]), pieces=items)
+    def the_erp_takes_back(self, order: int, status: str, pieces: dict[str, int]) -> Life:
+        return self.add(Life(Kind.RMA, 0, order, status, items=pieces))
+
+    @rule(
+        target=rows,
+        order=orders,
+        status=st.sampled_from(["issued", "issued", "paid", "draft"]),
+        paper=papers,
+        document=documents,
+    )
+    def the_erp_bills(
+        self, order: int, status: str, paper: str, document: DocumentKind | None
+    ) -> Life:
+        life = Life(Kind.INVOICE, 0, order, status, type=paper)
+        self.serve(life, document)
+        return self.add(life)
+
+    @rule(target=rows, kind=KINDS_OF_ROWS, order=st.sampled_from([None, UNKNOWN_ORDER]))
+    def the_erp_errs(self, kind: Kind, order: int | None) -> Life:
+        return self.add(Life(kind, 0, order, WORDS[kind][0], reason="other"))
+
+    @rule(life=rows, word=st.integers(0, 6))
+    def the_erp_decides_anew(self, life: Life, word: int) -> None:
+        status = WORDS[life.kind][word % len(WORDS[life.kind])]
+        self.edit(life, status=status)
+
+    @rule(life=rows, reason=reasons, refund=refunds, document=documents)
+    def the_erp_corrects(
+        self, life: Life, reason: str | None, refund: str | None, document: DocumentKind | None
+    ) -> None:
+        if life.kind is Kind.CANCELLATION:
+            self.edit(life, reason=reason, refund=refund)
+        elif life.kind is Kind.INVOICE:
+            before = life.url, life.served
+            self.serve(life, document)
+            after = life.url, life.served
+            life.url, life.served = before
+            self.edit(life, url=after[0], served=after[1])
+
+    @rule(life=rows, pieces=items)
+    def the_erp_edits_items(self, life: Life, pieces: dict[str, int]) -> None:
+        if life.kind is not Kind.INVOICE:
+            self.edit(life, items=pieces)
+
+    @rule(life=rows, order=orders)
+    def the_erp_names_another_order(self, life: Life, order: int) -> None:
+        self.edit(life, order=order)
+
+    @rule(life=rows)
+    def the_erp_deletes(self, life: Life) -> None:
+        if not life.deleted:
+            self.do(self.shop.erp.delete(life.kind, life.id))
+            life.deleted, life.wished_before = True, life.wished_before or life.carried
+            self.lives.look()
+
+    def add(self, life: Life) -> Life:
+        life.id = self.do(self._insert(life))
+        self.lives.all.append(life)
+        self.lives.look()
+        return life
+
+    async def _insert(self, life: Life) -> int:
+        self.number += 1
+        columns: dict[str, Any] = {"status": life.status}
+        if life.kind is Kind.CANCELLATION:
+            columns |= {"reason": life.reason, "refund_status": life.refund}
+        if life.kind is Kind.INVOICE:
+            life.number = f"F{self.number:04}"
+            columns |= {
+                "invoice_number": life.number,
+                "invoice_type": life.type,
+                "pdf_url": life.url,
+            }
+        order = "none of eMAG's" if life.order is None else life.order
+        return await self.shop.erp.add(life.kind, order, *_items(life), **columns)
+
+    def serve(self, life: Life, document: DocumentKind | None) -> None:
+        """Put a new document, or none, at the invoice's address."""
+        self.number += 1
+        life.url = self.shop.document(f"D{self.number}", document) if document else None
+        life.served = document == "pdf"
+
+    def edit(self, life: Life, **fields: Any) -> None:
+        """Let the ERP change a row, unless that changes nothing."""
+        if life.deleted or all(getattr(life, name) == value for name, value in fields.items()):
+            return
+        self.do(self._edit(life, fields))
+        for name, value in fields.items():
+            setattr(life, name, value)
+        life.changed()
+        self.lives.look()
+
+    async def _edit(self, life: Life, fields: dict[str, Any]) -> None:
+        names = {"refund": "refund_status", "url": "pdf_url"}
+        columns = {
+            names.get(name, name): value
+            for name, value in fields.items()
+            if name in ("status", "reason", "refund", "url")
+        }
+        if "order" in fields:
+            columns["emag_order_id"] = str(fields["order"])
+            if life.kind is Kind.RMA:
+                columns["emag_return_id"] = None
+        if columns:
+            await self.shop.erp.update(life.kind, life.id, **columns)
+        if "items" in fields:
+            await self._replace_items(
+                life, Life(life.kind, life.id, None, "", items=fields["items"])
+            )
+
+    async def _replace_items(self, life: Life, wanted: Life) -> None:
+        table = ERP_TABLES[life.kind]
+        await self.shop.sql(f"DELETE FROM app.{table.items} WHERE {table.parent} = :id", id=life.id)
+        for item in _items(wanted):
+            await self.shop.erp.insert(
+                str(table.items), **{str(table.parent): life.id, **PRICES, **item}
+            )
+
+    # The network and the hosts
+
+    @rule(
+        fault=st.sampled_from(FAULTS),
+        route=st.sampled_from(ROUTES),
+        times=st.sampled_from([1, 1, 2, 3, None]),
+    )
+    def something_breaks(self, fault: tuple[str, Any], route: str, times: int | None) -> None:
+        kind, point = fault
+        routes = ROUTES_OF.get(kind, (route,))
+        if kind == "timeout":
+            times = 1  # each costs the deadline
+        if kind == "stale":
+            self.stale = True
+            self.market.faults.add(routes[0], point, kind, times, effects=1)
+        elif route == "*" or route in routes:
+            self.market.faults.add(route, point, kind, times, seconds=0.005)
+
+    @rule()
+    def all_is_mended(self) -> None:
+        self.market.faults.clear()
+
+    @rule(kind=KINDS_OF_ROWS)
+    def a_sync_runs(self, kind: Kind) -> None:
+        self.run(kind)
+
+    @rule(kinds=st.lists(KINDS_OF_ROWS, min_size=2, max_size=3))
+    def several_run_at_once(self, kinds: list[Kind]) -> None:
+        self.run(*kinds)
+
+    @rule(kind=KINDS_OF_ROWS, point=st.sampled_from(list(Point)), nth=st.integers(0, 2))
+    def a_worker_dies(self, kind: Kind, point: Point, nth: int) -> None:
+        self._before(kind)
+        self.do(self._killed(kind, point, nth))
+        self.do(self._after())
+
+    @rule()
+    def time_passes(self) -> None:
+        self.do(self._time_passes())
+
+    def run(self, *kinds: Kind) -> None:
+        self._before(*kinds)
+        self.do(self._run(kinds))
+        self.do(self._after())
+
+    async def _run(self, kinds: Iterable[Kind]) -> None:
+        await asyncio.gather(*(self.shop.run(kind) for kind in kinds))
+
+    def _before(self, *kinds: Kind) -> None:
+        self.lives.look()
+        self.before = len(self.market.journal.requests)
+        for life in self.lives.all:
+            life.carried |= life.kind in kinds
+
+    async def _after(self) -> None:
+        """Learn what was linked, and who was refused by name."""
+        for life in self.lives.all:
+            life.linked = None
+        for row in await self.shop.sql(
+            "SELECT return_request_id AS id, emag_return_id::bigint AS linked"
+            "  FROM app.emag_return_integrations WHERE NOT superseded"
+        ):
+            life = next(
+                each for each in self.lives.all if each.kind is Kind.RMA and each.id == row["id"]
+            )
+            life.linked = row["linked"]
+        named = {
+            number
+            for record in self.market.journal.requests[self.before :]
+            if NAMED & set((record.fault or "").split(", "))
+            for number in (*record.order_ids, *record.return_ids)
+        }
+        for life in self.lives.all:
+            if named & {life.order, life.linked}:
+                life.possible.add("refused")
+        self.lives.look()
+
+    async def _killed(self, kind: Kind, point: Point, nth: int) -> None:
+        """A run whose process is gone at a point: nothing it would do on its way out happens."""
+        engine, struck, dead = open_engine(self.url), asyncio.Event(), False
+
+        def refuse(*_: object) -> None:
+            if dead:
+                raise ConnectionAbortedError("this worker was killed")
+
+        async def strike(at: Point) -> None:
+            nonlocal nth, dead
+            if at is point:
+                nth -= 1
+            if dead or nth < 0:
+                dead = True
+                struck.set()
+                await asyncio.Event().wait()
+
+        event.listen(engine.sync_engine.pool, "checkout", refuse)
+        with listening(strike):
+            run = asyncio.ensure_future(self.shop.run(kind, engine=engine))
+            death = asyncio.ensure_future(struck.wait())
+            await asyncio.wait({run, death}, return_when=asyncio.FIRST_COMPLETED)
+            if run.done():
+                run.result()
+            for task in (run, death):
+                task.cancel()
+            await asyncio.wait({run, death})
+            if dead:
+                run.exception() if not run.cancelled() else None
+        await engine.dispose()
+
+    async def _time_passes(self) -> None:
+        await self.shop.later()
+        await self.shop.sql("UPDATE app.emag_api_calls SET dead_at = dead_at - interval '1 hour'")
+
+    # How it must end
+
+    def teardown(self) -> None:
+        try:
+            self.market.faults.clear()
+            self._run_until_quiet()
+            self.do(self._check())
+        finally:
+            self.do(self.stack.aclose())
+            self.runner.close()
+
+    def _run_until_quiet(self) -> None:
+        for _ in range(UNTIL_QUIET):
+            self.time_passes()
+            self.run(*Kind)
+            states = self.do(self._states())
+            if not {"pending", "in_doubt"} & set(states.values()):
+                return
+
+    async def _states(self) -> dict[tuple[Kind, int], str]:
+        """Where the books say that each row stands."""
+        return {
+            (kind, row["id"]): ":".join(filter(None, (row["sync_state"], row["waiting_for"])))
+            for kind, books in BOOKS.items()
+            for row in await self.shop.sql(
+                f"SELECT {books.erp_id} AS id, sync_state,"
+                "       CASE WHEN sync_state = 'waiting' THEN waiting_for END AS waiting_for"
+                f"  FROM {books.name} ORDER BY id"
+            )
+        }
+
+    async def _check(self) -> None:
+        states = await self._states()
+        for life in self.lives.all:
+            state = states.get((life.kind, life.id), "absent")
+            told = f"{life} is {state}; possible were {sorted(life.possible)}; {vars(life)}"
+            assert state in life.possible, told
+            assert state != "synced" or life.held, told
+            assert not state.startswith("waiting") or state in self.lives.outcomes(life), told
+        await self._check_books()
+        self._check_effects()
+
+    async def _check_books(self) -> None:
+        shop = self.shop
+        assert await shop.sql("SELECT * FROM app.emag_changes") == []
+        assert await shop.sql("SELECT * FROM app.emag_api_calls WHERE verdict = 'sent'") == []
+        leases = "SELECT * FROM app.emag_order_leases WHERE expires_at > clock_timestamp()"
+        assert await shop.sql(leases) == []
+        for kind, books in BOOKS.items():
+            table = ERP_TABLES[kind].name
+            assert await shop.sql(f"SELECT * FROM {books.name} WHERE write_back IS NOT NULL") == []
+            differing = await shop.sql(
+                f"SELECT b.id, b.{books.emag_id}, r.{books.emag_id} AS erp FROM {books.name} b"
+                f" JOIN app.{table} r ON r.id = b.{books.erp_id} WHERE NOT b.superseded"
+                f" AND b.{books.emag_id} IS DISTINCT FROM r.{books.emag_id}"
+                f" AND b.{books.emag_id} IS NOT NULL"
+            )
+            assert differing == []
+        linked = [life.linked for life in self.lives.all if life.linked is not None]
+        assert len(linked) == len(set(linked)), "an RMA belongs to two rows"
+
+    def _check_effects(self) -> None:
+        journal = self.market.journal
+        assert list(journal.repeated()) == []
+        if not self.stale:
+            assert journal.violations() == []
+        for order_id, first in self.lives.first.items():
+            for product in first:
+                self._check_pieces(order_id, product)
+
+    def _check_pieces(self, order_id: int, product: str) -> None:
+        """No order lost more of a product than the ERP ever asked for."""
+        lives = [
+            life
+            for life in self.lives.all
+            if life.kind is Kind.CANCELLATION and order_id in life.orders
+        ]
+        if any(life.asked.get(None) for life in lives):
+            return
+        asked = sum(life.asked.get(product, 0) for life in lives)
+        assert self.lives.taken(order_id, product) <= asked
+
+
+def _items(life: Life) -> list[dict[str, Any]]:
+    condition = {"condition": "new"} if life.kind is Kind.RMA else {}
+    return [
+        {"product_id": int(product), "quantity": pieces, **condition}
+        for product, pieces in life.items.items()
+    ]
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_whatever_happens_all_ends_well(database_url: str, share: int) -> None:
+    steps = -(-STEPS // SHARES)
+
+    class Lived(Seller):
+        url = database_url
+
+    play = settings(
+        max_examples=-(-steps // STEPS_OF_A_CASE),
+        stateful_step_count=STEPS_OF_A_CASE,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        run_state_machine_as_test(seed(SEED + share)(Lived), settings=play)
+    except BaseException as failure:
+        failure.add_note(
+            f"EMAG_MODEL_SEED={SEED} EMAG_MODEL_STEPS={STEPS} and"
+            f" pytest {__name__.replace('.', '/')}.py -k {share} reproduce this"
+        )
+        raise
