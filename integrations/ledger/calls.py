@@ -40,9 +40,12 @@ _CLOSE_DEAD = text("""
      WHERE verdict = 'sent' AND dead_at < clock_timestamp()
 """)
 
+# Counted by their answers: a request is entered some time before it leaves.
 _RECENT = text("""
     SELECT count(*) AS calls FROM app.emag_api_calls
-     WHERE sent_at > clock_timestamp() - make_interval(secs => :seconds)
+     WHERE sent_at > clock_timestamp() - make_interval(secs => :seconds + 60)
+       AND coalesce(closed_at, clock_timestamp())
+           > clock_timestamp() - make_interval(secs => :seconds)
        AND platform = :platform AND starts_with(route, 'order') = :orders AND verdict <> 'unsent'
 """)
 
@@ -163,7 +166,7 @@ async def _close(engine: AsyncEngine, call: Call, **values: object) -> None:
 
 
 async def recent_calls(engine: AsyncEngine, platform: str, route: Route, seconds: float) -> int:
-    """How many requests of the route's bucket all workers sent to the platform lately."""
+    """How many requests of the route's bucket all workers had under way in the last seconds."""
     orders = route.bucket is Bucket.ORDERS
     counted = {"platform": platform, "orders": orders, "seconds": seconds}
     row = await line(engine).row(_RECENT, counted)

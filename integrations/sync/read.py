@@ -93,44 +93,41 @@ async def _page_orders(channel: Channel, works: Sequence[Work]) -> None:
 
 
 async def _page_returns(channel: Channel, works: Sequence[Work]) -> None:
-    """Take what the listings of open returns hold, if all of it costs less than single reads.
+    """Take what the listings of open returns hold, while a page saves more than one single read.
 
-    A row that is not linked yet needs all open returns of its order: only whole listings serve.
+    A row that is not linked yet needs all open returns of its order: only whole listings serve it.
+    Listings that turn out too long are not tried again in this run.
     """
     if channel.tally.too_many_returns:
         return
     linked = {work.known.emag_id: work for work in works if work.known.emag_id is not None}
     by_order = {work.claim.order_id: work for work in works if work.known.emag_id is None}
     found: dict[int, list[Raw]] = {}
-    oldest = time.monotonic()
-    async for began, raw in _list_returns(channel, len(works) // 2):
-        work = linked.pop(str(raw.get("emag_id")), None)
-        if work is not None:
-            _with_returns(channel, work, began, [raw])
-        order_id = _number(raw.get("order_id"))
-        if order_id in by_order:
-            found.setdefault(order_id, []).append(raw)
-    if not channel.tally.too_many_returns:
-        for order_id, raws in found.items():
-            _with_returns(channel, by_order[order_id], oldest, raws)
+    oldest, spare = time.monotonic(), VAIN_PAGES
+    left = most_singles(channel, Kind.RMA)
+    async for began, page in _return_pages(channel):
+        for raw in page:
+            work = linked.pop(str(raw.get("emag_id")), None)
+            if work is not None:
+                _with_returns(channel, work, began, [raw])
+            order_id = _number(raw.get("order_id"))
+            if order_id in by_order:
+                found.setdefault(order_id, []).append(raw)
+            spare += work is not None or order_id in by_order
+        spare, left = spare - 1, left - 1
+        if spare < 0 or left <= 0:
+            channel.tally.too_many_returns = True
+            return
+    for order_id, raws in found.items():
+        _with_returns(channel, by_order[order_id], oldest, raws)
 
 
-async def _list_returns(channel: Channel, worth: int) -> AsyncIterator[tuple[float, Raw]]:
-    """All open returns of the account with the instants their reads began.
-
-    Ends early, and is not tried again in this run, where there are more pages than it is worth, or
-    than can be read before the first of them is stale.
-    """
-    allowance = max(len(OPEN_RETURNS), min(worth, most_singles(channel, Kind.RMA)))
+async def _return_pages(channel: Channel) -> AsyncIterator[tuple[float, list[Raw]]]:
+    """All open returns of the account by pages, with the instants their reads began."""
     for status in OPEN_RETURNS:
         filters = {"request_status": int(status), "type": channel.account.order_type}
-        async for began, page in _pages(channel, RMA_READ, filters):
-            for raw in page:
-                yield began, raw
-            allowance -= 1
-            if allowance <= 0 and len(page) == PAGE:
-                channel.tally.too_many_returns = True
-                return
+        async for page in _pages(channel, RMA_READ, filters):
+            yield page
 
 
 async def _pages(

@@ -130,7 +130,7 @@ def known_of(claim: Claim) -> Known:
     row = claim.row
     named = row.emag_return_id if isinstance(row, ReturnRow) else None
     reductions = Reductions.from_json(claim.reductions) if claim.reductions else None
-    return Known(emag_id=named or claim.emag_id, sent=claim.sent, reductions=reductions)
+    return Known(emag_id=named or claim.emag_id or None, sent=claim.sent, reductions=reductions)
 
 
 def batch_of(kind: Kind, token: UUID, claims: Iterable[Claim]) -> Batch:

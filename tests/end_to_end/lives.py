@@ -18,6 +18,7 @@ from integrations.sandbox.market import Market
 from integrations.sandbox.matrices import RETURN_MOVES
 
 CARD, FBE = 3, 2
+WHOLE = "the whole order"
 REASONS = frozenset({"other", "inventory_unavailable"})
 RETURN_TARGETS = {
     "pending": None,
@@ -53,7 +54,7 @@ class Life:
     order: int | None
     status: str
     reason: str | None = None
-    refund: str | None = None
+    refund: str = "pending"
     items: dict[str, int] = field(default_factory=dict)
     type: str = "sales_invoice"
     number: str = ""
@@ -66,7 +67,7 @@ class Life:
     carried: bool = False
     wished_before: bool = False
     orders: set[int | None] = field(default_factory=set)
-    asked: dict[str | None, int] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"{self.kind.value}:{self.id}"
@@ -99,7 +100,7 @@ class Lives:
         """Note for every row what is possible at this moment, and whether it has what it wants."""
         for life in self.all:
             life.orders.add(life.order)
-            for product, pieces in (life.items or {None: 1}).items():
+            for product, pieces in (life.items or {WHOLE: 1}).items():
                 life.asked[product] = max(pieces, life.asked.get(product, 0))
             life.possible |= self.outcomes(life)
             life.held |= self.holds(life)
@@ -109,7 +110,7 @@ class Lives:
         ends = set(self._outcomes(life))
         if life.wished_before and (life.deleted or life.kind is Kind.CANCELLATION):
             ends.add("refused")  # something was sent that is not what is wanted now
-        if not life.admitted:
+        if not life.admitted or life.deleted:
             ends.add("absent")
         return ends
 
@@ -137,7 +138,7 @@ class Lives:
         order = self.order(life.order)
         if life.kind is Kind.INVOICE:
             return any(each["url"] == life.url for each in order["attachments"])
-        if order["status"] == 0 or (order["status"] == 5 and life.refund is not None):
+        if order["status"] == 0 or (order["status"] == 5 and life.refund == "processing"):
             return True
         return bool(life.items) and all(
             self.taken(life.order, product) >= pieces for product, pieces in life.items.items()
@@ -147,7 +148,9 @@ class Lives:
         """How many pieces of a product an order has lost since it was placed."""
         lines = self.order(order_id)["products"]
         left = sum(
-            line["quantity"] * line["status"] for line in lines if line["product_id"] == product
+            int(line["quantity"]) * int(line["status"])
+            for line in lines
+            if line["product_id"] == product
         )
         return self.first[order_id].get(product, 0) - left
 
