@@ -11,8 +11,12 @@ from datetime import datetime
 from flows.report import Problem, Report
 from integrations.erp.rows import Kind
 from integrations.ledger.books import State
+from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.changes import Refusal, newest_change
+from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
+from integrations.sync.outage import OutageError
+from integrations.sync.probe import probe_if_down
 from integrations.sync.work import Batch
 from tasks.call import call_emag
 from tasks.load import fold_changes, load_pending_rows
@@ -34,6 +38,11 @@ class Allowance:
 
 async def carry_out(channel: Channel, kind: Kind, limit: int, report: Report) -> None:
     """Carry every due row of a kind to eMAG, and those that rest now as soon as they have."""
+    try:
+        await probe_if_down(channel, kind)
+    except (OutageError, BudgetBusyError, ReadRefusedError) as stopped:
+        report.unreachable = str(stopped)
+        return
     allowance = Allowance(limit)
     newest = await newest_change(channel.engine, kind)
     while True:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flows.report import PlanLine, Report
 from integrations.erp.rows import Kind
 from integrations.ledger.prospects import prospects
@@ -11,8 +13,10 @@ from integrations.sync.plan import describe_outcome, describe_state, describe_wi
 from integrations.sync.propose import Proposal, propose
 
 
-async def preview(channel: Channel, kind: Kind, limit: int, report: Report) -> None:
-    """Put into the report a line for every row that is due or has changed."""
+async def preview(
+    channel: Channel, kind: Kind, limit: int, report: Report, also: Sequence[int] = ()
+) -> None:
+    """Put into the report a line for every row that is due or has changed, and `also` for these."""
     found = await prospects(
         channel.engine,
         channel.schema,
@@ -21,6 +25,7 @@ async def preview(channel: Channel, kind: Kind, limit: int, report: Report) -> N
         kind,
         limit,
         require_approval=channel.require_approval,
+        also=also,
     )
     report.plans.extend(
         PlanLine(kind, entry.row_id, entry.order_id or 0, "-", "-", (), f"refused: {entry.reason}")

@@ -14,6 +14,9 @@ from integrations.erp.rows import Kind
 from integrations.ledger.adopt import adopt as adopt_rows
 from integrations.settings import Settings
 
+# More plans than anybody reads at once.
+MOST_PLANS = 1000
+
 
 def adopt(
     since: Annotated[
@@ -23,12 +26,28 @@ def adopt(
     kind: Annotated[
         list[Kind] | None, typer.Option(help="Only these kinds; may be repeated. Default: all.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done with them; queue nothing.")
+    ] = False,
 ) -> int:
     """Queue rows that capture never saw; what an earlier integration synced stays as it is."""
+    if dry_run:
+        return asyncio.run(_preview(since.date(), kind or list(Kind)))
     queued = asyncio.run(_adopt(begin(), since.date(), kind or list(Kind)))
     for each, rows in queued.items():
         console().print(f"{each}: {rows} rows queued; the next run carries them to eMAG")
     return 0
+
+
+async def _preview(since: date, kinds: Sequence[Kind]) -> int:
+    from flows.adoption import preview_adoption
+    from flows.cli.reports import show_plans
+
+    begin()
+    reports = await preview_adoption(since, kinds, MOST_PLANS)
+    for report in reports:
+        show_plans(console(), report)
+    return max((report.exit_code for report in reports), default=0)
 
 
 async def _adopt(settings: Settings, since: date, kinds: Sequence[Kind]) -> Mapping[Kind, int]:

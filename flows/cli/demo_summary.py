@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import psycopg
 from psycopg import Connection, sql
@@ -58,7 +61,16 @@ def show_what_next(screen: Console, seconds: float) -> None:
     """The last lines, once everything has ended."""
     screen.print(f"\nDone in {seconds:.0f} s, and nothing is left running. Try next:")
     for command, why in TRY_NEXT:
-        screen.print(f"  {command:<30} {why}")
+        screen.print(f"  {_callable(command):<41} {why}")
+
+
+def _callable(command: str) -> str:
+    """The command as it can be typed here: after `make demo` the environment is not active."""
+    name, _, arguments = command.partition(" ")
+    beside = Path(sys.executable).with_name(name)
+    if shutil.which(name) or not beside.is_relative_to(Path.cwd()):
+        return command
+    return f"{beside.relative_to(Path.cwd())} {arguments}"
 
 
 def _show_states(screen: Console, laid: Mapping[str, int], connection: Connection) -> None:

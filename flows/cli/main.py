@@ -24,8 +24,11 @@ EXIT_CODES: Mapping[str, int] = {
     "integrations.embedded.errors.EmbeddedError": 2,
     "flows.database.DatabaseUnreachableError": 3,
     "migrations.run.UpgradeError": 3,
-    "sqlalchemy.exc.DBAPIError": 3,
-    "psycopg.Error": 3,
+    "sqlalchemy.exc.OperationalError": 3,
+    "sqlalchemy.exc.InterfaceError": 3,
+    "sqlalchemy.exc.TimeoutError": 3,
+    "psycopg.OperationalError": 3,
+    "psycopg.InterfaceError": 3,
     "flows.deployed.EmagUnreachableError": 3,
     "flows.deployed.UnhealthyError": 1,
 }

@@ -19,7 +19,7 @@ UNKNOWN_ROWS = 1
 def replay(
     rows: Annotated[list[str], typer.Argument(help="Rows such as rma:123 cancellation:7.")],
 ) -> int:
-    """Make rows due now, whatever became of them before; the next run plans them anew."""
+    """Queue rows anew, whatever became of them before; the next run plans them again."""
     try:
         references = [Reference.parse(row) for row in rows]
     except ValueError as error:
@@ -33,7 +33,8 @@ async def _replay(settings: Settings, references: Sequence[Reference]) -> int:
     async with open_database(settings) as engine:
         unknown = await replay_rows(engine, references)
     screen = console()
-    screen.print(f"{len(references) - len(unknown)} of {len(references)} rows are due now")
+    known = len(references) - len(unknown)
+    screen.print(f"{known} of {len(references)} rows are queued; the next run carries them")
     if unknown:
-        screen.print(f"never queued, so not replayed: {', '.join(map(str, unknown))}")
+        screen.print(f"nobody knows, so not replayed: {', '.join(map(str, unknown))}")
     return UNKNOWN_ROWS if unknown else 0

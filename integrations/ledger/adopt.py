@@ -76,6 +76,22 @@ async def adopt(engine: AsyncEngine, since: date, kinds: Iterable[Kind]) -> dict
         }
 
 
+async def adoptable_ids(engine: AsyncEngine, since: date, kind: Kind, most: int) -> list[int]:
+    """The rows of a kind that `adopt` would queue, at most so many."""
+    async with autocommit(engine) as connection:
+        schema = await read_schema(connection)
+        if not _is_readable(schema, kind):
+            return []
+        table = ERP_TABLES[kind].name
+        query = f"""SELECT e.id FROM app.{table} e
+                     WHERE e.created_at >= :since AND {_never_queued(kind)}
+                     ORDER BY e.id LIMIT :most"""
+        found = await connection.execute(
+            _statement(query, kind), {"since": _begin(schema, table, since), "most": most}
+        )
+        return [row.id for row in found]
+
+
 def _is_readable(schema: ErpSchema, kind: Kind) -> bool:
     table = ERP_TABLES[kind].name
     key = schema.column(table, "id")

@@ -148,6 +148,11 @@ async def _say_why_not(
     raise BudgetBusyError(f"no free request slot of {route.bucket.value} within {longest:.0f} s")
 
 
+async def is_down(engine: AsyncEngine, account: Account, route: Route) -> bool:
+    """Whether eMAG counts as down for the route's bucket."""
+    return await line(engine).row(_WHY_NOT, _bucket(account, route)) is not None
+
+
 async def mark_down(
     engine: AsyncEngine, account: Account, route: Route, cause: str, detail: str, *, probe: float
 ) -> None:

@@ -37,6 +37,7 @@ _DUE = """
      ORDER BY t.next_attempt_at, t.id LIMIT :rows
 """
 
+# Of an order, what may have reached eMAG already is settled before anything new is measured there.
 _READ = """
     SELECT t.id, t.{erp_id} AS row_id, t.emag_order_id AS order_id, t.wanted_revision AS revision,
            t.{emag_id} AS emag_id, t.sent_at IS NOT NULL AS sent, t.reductions,
@@ -44,7 +45,7 @@ _READ = """
       FROM {table} t
      WHERE t.id = ANY(:ids) AND NOT t.superseded AND t.emag_order_id IS NOT NULL
        AND t.sync_state IN ('pending', 'waiting', 'in_doubt')
-     ORDER BY t.id
+     ORDER BY t.sent_at IS NULL, t.id
 """
 
 

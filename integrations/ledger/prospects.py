@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -19,11 +19,17 @@ from integrations.ledger.claims import Claim
 _DUE_OR_CHANGED = """
     SELECT d.row_id, t.id, t.wanted_revision AS revision, t.{emag_id} AS emag_id,
            t.sent_at IS NOT NULL AS sent, t.reductions, t.sync_attempts AS attempts
-      FROM (SELECT {erp_id} AS row_id FROM {table}
+      FROM (SELECT {erp_id} AS row_id FROM {table} b
              WHERE NOT superseded AND sync_state IN ('pending', 'waiting', 'in_doubt')
                AND account_type = :account AND next_attempt_at <= clock_timestamp()
+               AND NOT (sync_state = 'in_doubt' AND EXISTS (
+                       SELECT FROM app.emag_order_leases l
+                        WHERE l.platform = b.platform AND l.emag_order_id = b.emag_order_id
+                          AND l.expires_at > clock_timestamp()))
             UNION
-            SELECT row_id FROM app.emag_changes WHERE kind = :kind AND row_id IS NOT NULL) d
+            SELECT row_id FROM app.emag_changes WHERE kind = :kind AND row_id IS NOT NULL
+            UNION
+            SELECT unnest(CAST(:also AS bigint[]))) d
       LEFT JOIN {table} t ON t.{erp_id} = d.row_id AND NOT t.superseded
      ORDER BY d.row_id LIMIT :rows
 """
@@ -46,15 +52,17 @@ async def prospects(
     limit: int,
     *,
     require_approval: bool,
+    also: Sequence[int] = (),
 ) -> Prospects:
-    """Due rows and unfolded changes of one kind and account, at most `limit`."""
+    """Due rows, unfolded changes and `also` these rows of one kind and account, at most `limit`."""
     books = BOOKS[kind]
     query = _DUE_OR_CHANGED.format(table=books.name, erp_id=books.erp_id, emag_id=books.emag_id)
     async with engine.connect() as connection:
         found = {
             row.row_id: row
             for row in await connection.execute(
-                text(query), {"account": account.name, "kind": kind.value, "rows": limit}
+                text(query),
+                {"account": account.name, "kind": kind.value, "rows": limit, "also": list(also)},
             )
         }
         entries = await entries_for(

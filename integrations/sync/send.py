@@ -356,13 +356,15 @@ def _unavailable(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> No
 
 
 def _unknown(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
-    """It may have been applied or may be yet: the order rests until the request is surely dead."""
+    """It may have been applied or may be yet: the order rests until the request is surely dead.
+
+    That is when its lease runs out. The row is due at that moment, like its siblings.
+    """
     for item in lot.items:
         end(
             item.work,
             State.IN_DOUBT,
             reason="eMAG's answer was lost: its state is read once the request is surely dead",
-            delay=channel.timings.surely_dead,
         )
 
 

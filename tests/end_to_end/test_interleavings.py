@@ -222,6 +222,21 @@ class TestSiblings:
         assert [await state(shop, row) for row in rows] == ["synced", "synced"]
         assert done_to(shop) == [("order.line", 5, 4), ("order.line", 4, 2)]
 
+    @pytest.mark.parametrize("fault", ["before_effect", "after_effect"])
+    async def test_what_is_in_doubt_is_settled_before_another_is_measured(
+        self, shop: Shop, fault: Any
+    ) -> None:
+        other = await one_of_five(shop, quantity=9)  # more than there are: refused
+        await shop.run(CANCELLATION)
+        doubtful = await one_of_five(shop)
+        shop.market.faults.add(route="order/save", point=fault, kind="reset", times=1)
+        await shop.run(CANCELLATION)
+        await shop.sql("UPDATE app.cancellation_items SET quantity = 2 WHERE quantity = 9")
+        await shop.sql("UPDATE app.emag_order_leases SET expires_at = clock_timestamp()")
+        await shop.run(CANCELLATION)
+        assert [await state(shop, row) for row in (doubtful, other)] == ["synced", "synced"]
+        assert done_to(shop) == [("order.line", 5, 4), ("order.line", 4, 2)]
+
     @pytest.mark.parametrize("point", ON_THE_WAY)
     async def test_a_return_and_a_refund_of_one_order_take_turns(
         self, shop: Shop, point: Point

@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
+    initialize,
+    invariant,
     multiple,
     rule,
     run_state_machine_as_test,
@@ -75,14 +77,23 @@ WORLD = (
 )
 FAULTS = [(kind, point) for kind, points in KINDS.items() for point in points]
 
-ages = st.sampled_from([1, 24, 60, 24 * 40]).map(lambda hours: timedelta(hours=hours))
+placed_orders = st.fixed_dictionaries(
+    {
+        "status": st.sampled_from([1, 2, 2, 3, 4, 4, 4, 5]),
+        "type": st.sampled_from([3, 3, 3, 2]),
+        "payment_mode_id": st.sampled_from([1, 1, 3]),
+        "pieces": st.lists(st.integers(1, 3), min_size=1, max_size=3),
+        "hours_ago": st.sampled_from([1, 24, 60, 24 * 40]),
+    }
+)
 items = st.dictionaries(st.sampled_from(PRODUCTS), st.integers(1, 3), max_size=2)
-reasons = st.sampled_from(["other", "inventory_unavailable", "moonlight", None])
+reasons = st.sampled_from(["other", "other", "inventory_unavailable", "moonlight"])
 refunds = st.sampled_from(["pending", "pending", "processing"])
 documents = st.sampled_from(["pdf", "pdf", "pdf", "html", "missing", None])
 papers = st.sampled_from(["sales_invoice", "credit_note", "corrected_invoice", "proforma_invoice"])
 
 T = TypeVar("T")
+Raw = dict[str, Any]
 
 
 class Seller(RuleBasedStateMachine):
@@ -93,6 +104,7 @@ class Seller(RuleBasedStateMachine):
     rows = Bundle("rows")
     named_orders = st.one_of(*[orders] * 7, st.sampled_from([None, UNKNOWN_ORDER]))
     url: str
+    steps: list[int]
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,6 +115,10 @@ class Seller(RuleBasedStateMachine):
         self.market = Market(credentials={USERNAME: PASSWORD})
         self.lives = Lives(self.market)
         self.shop = self.do(self._open())
+
+    @invariant()
+    def a_step_is_done(self) -> None:
+        self.steps[0] += 1
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -125,38 +141,33 @@ class Seller(RuleBasedStateMachine):
 
     # Customers, couriers, eMAG
 
-    @rule(
-        target=orders,
-        status=st.sampled_from([1, 2, 2, 3, 4, 4, 4, 5]),
-        card=st.booleans(),
-        fbe=st.sampled_from([False, False, False, True]),
-        pieces=st.lists(st.integers(1, 3), min_size=1, max_size=3),
-        old=ages,
-    )
-    def an_order_is_placed(
-        self, status: int, card: bool, fbe: bool, pieces: list[int], old: timedelta
-    ) -> int:
+    @initialize(target=orders, placed=st.lists(placed_orders, min_size=2, max_size=3))
+    def some_orders_are_there(self, placed: list[Raw]) -> Any:
+        return multiple(*(self.place(order) for order in placed))
+
+    @rule(target=orders, placed=placed_orders)
+    def an_order_is_placed(self, placed: Raw) -> int:
+        return self.place(placed)
+
+    def place(self, placed: Raw) -> int:
+        then = datetime.now(UTC) - timedelta(hours=placed["hours_ago"])
         lines = [
-            {"product_id": product, "quantity": quantity}
-            for product, quantity in zip(PRODUCTS, pieces, strict=False)
+            {"product_id": product, "quantity": pieces}
+            for product, pieces in zip(PRODUCTS, placed["pieces"], strict=False)
         ]
-        then = datetime.now(UTC) - old
+        finalized = {"finalization_date": then} if placed["status"] in (4, 5) else {}
         order = self.market.add_order(
             {
-                "status": status,
-                "type": 2 if fbe else 3,
-                "payment_mode_id": 3 if card else 1,
+                "status": placed["status"],
+                "type": placed["type"],
+                "payment_mode_id": placed["payment_mode_id"],
                 "products": lines,
-                "date": then,
-                "created": then,
-                "modified": then,
-                **({"finalization_date": then} if status in (4, 5) else {}),
+                **dict.fromkeys(("date", "created", "modified"), then),
+                **finalized,
             }
         )
         number = int(order["id"])
-        self.lives.first[number] = {
-            str(line["product_id"]): int(str(line["quantity"])) for line in lines
-        }
+        self.lives.first[number] = dict(zip(PRODUCTS, placed["pieces"], strict=False))
         return number
 
     @rule(
@@ -200,7 +211,7 @@ class Seller(RuleBasedStateMachine):
         self,
         order: int,
         status: str,
-        reason: str | None,
+        reason: str,
         refund: str,
         pieces: dict[str, int],
     ) -> Life:
@@ -233,7 +244,7 @@ class Seller(RuleBasedStateMachine):
 
     @rule(life=rows, reason=reasons, refund=refunds, document=documents)
     def the_erp_corrects(
-        self, life: Life, reason: str | None, refund: str, document: DocumentKind | None
+        self, life: Life, reason: str, refund: str, document: DocumentKind | None
     ) -> None:
         if life.kind is Kind.CANCELLATION:
             self.edit(life, reason=reason, refund=refund)
@@ -540,6 +551,7 @@ def test_whatever_happens_all_ends_well(database_url: str, share: int) -> None:
 
     class Lived(Seller):
         url = database_url
+        steps = [0]
 
     play = settings(
         max_examples=-(-steps // STEPS_OF_A_CASE),
@@ -557,3 +569,4 @@ def test_whatever_happens_all_ends_well(database_url: str, share: int) -> None:
             f" pytest {__name__.replace('.', '/')}.py -k {share} reproduce this"
         )
         raise
+    print("STEPS", Lived.steps)

@@ -1,0 +1,31 @@
+"""Ask eMAG one thing before a run where it counts as down: requests at once would all give up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from integrations.emag.routes import ORDER_COUNT, RMA_READ, Route
+from integrations.erp.rows import Kind
+from integrations.ledger import budget
+from integrations.ledger.calls import Subject
+from integrations.sync.ask import ask
+from integrations.sync.channel import Channel
+
+_ORDERS: Final = (ORDER_COUNT, {"status": [1], "type": 3})
+_PROBES: Final[Mapping[Kind, tuple[Route, Mapping[str, Any]]]] = {
+    Kind.RMA: (RMA_READ, {"request_status": 2, "itemsPerPage": 1}),
+    Kind.CANCELLATION: _ORDERS,
+    Kind.INVOICE: _ORDERS,
+}
+
+
+async def probe_if_down(channel: Channel, kind: Kind) -> None:
+    """Find out whether eMAG is back, by one cheap read.
+
+    Raises:
+        OutageError, BudgetBusyError, ReadRefusedError: it cannot be worked with yet.
+    """
+    route, body = _PROBES[kind]
+    if await budget.is_down(channel.engine, channel.account, route):
+        await ask(channel, route, body, Subject())
