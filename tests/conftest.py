@@ -31,6 +31,9 @@ SHARED_FOLDER = "TESTS_FOLDER"
 TEMPLATE = "template_emag"
 USERNAME, PASSWORD = "seller@example.com", "secret"
 
+# What a developer may ask of the tests themselves.
+FOR_TESTS = frozenset({"EMAG_MODEL_STEPS", "EMAG_MODEL_SEED"})
+
 # A test database needs to survive nothing, so it need not wait for the disk.
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -42,7 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up then, too
     for name in [name for name in os.environ if name.startswith(("EMAG_", "PREFECT_"))]:
-        del os.environ[name]  # a developer's own shop must not leak into the tests
+        if name not in FOR_TESTS:
+            del os.environ[name]  # a developer's own shop must not leak into the tests
     os.environ.pop("DATABASE_URL", None)
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     os.environ[SHARED_FOLDER] = tempfile.mkdtemp(prefix="emag-tests-")

@@ -99,5 +99,6 @@ def _show_bodies(screen: Console, settings: Settings) -> None:
     else:
         screen.print(
             "The call record keeps bodies redacted; set EMAG_CALLS_KEY to keep them whole and"
-            " sealed (a key: head -c 32 /dev/urandom | base64 | tr +/ -_)."
+            " sealed (a key: head -c 32 /dev/urandom | base64 | tr +/ -_).",
+            soft_wrap=True,
         )

@@ -192,7 +192,8 @@ def _shown(call: WholeCall, wanted: Wanted, value: Any) -> str:
 def _order(raw: Raw) -> str:
     lines = raw.get("products")
     count = len(lines) if isinstance(lines, list) else 0
-    return f"status {_status(OrderStatus, raw.get('status'))}, {count} line{'' if count == 1 else 's'}"
+    status = _status(OrderStatus, raw.get("status"))
+    return f"status {status}, {count} line{'' if count == 1 else 's'}"
 
 
 def _return(raw: Raw) -> str:

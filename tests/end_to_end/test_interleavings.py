@@ -493,9 +493,7 @@ class TestSlots:
         with pytest.raises(BudgetBusyError):
             await hold(shop.channel, ORDER_SAVE, long_ago)
 
-    async def test_a_request_that_finds_emag_down_while_it_waits_does_not_leave(
-        self, shop: Shop
-    ) -> None:
+    async def test_a_request_that_finds_emag_down_does_not_leave(self, shop: Shop) -> None:
         row = await one_of_five(shop)
         async with stopped(shop.run(CANCELLATION), Point.INTENDED):
             await mark_down(

@@ -9,6 +9,7 @@ import pytest
 from prefect import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
+    ArtifactFilterType,
     FlowRunFilter,
     FlowRunFilterId,
     TaskRunFilter,
@@ -53,7 +54,7 @@ async def last_run(name: str) -> FlowRun:
 async def tables_of(run: FlowRun) -> list[list[dict[str, Any]]]:
     async with get_client() as client:
         artifacts = await client.read_artifacts(
-            artifact_filter=ArtifactFilter(),
+            artifact_filter=ArtifactFilter(type=ArtifactFilterType(any_=["table"])),
             flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])),
         )
         return [json.loads(str(artifact.data)) for artifact in artifacts]

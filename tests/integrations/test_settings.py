@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from integrations.emag.routes import CUSTOMER_INVOICE_READ, ORDER_SAVE, RMA_READ
 from integrations.settings import ConfigurationError, Settings, load_settings
 
 PASSWORD = "hunter2-secret"
+KEY = "tMf-_la7OunCiXuSFkpCF2LO-7pm0gJmJq8JNw2zGPE="
 LOGIN = {"EMAG_USERNAME": "seller@example.com", "EMAG_PASSWORD": PASSWORD}
 
 
@@ -176,6 +178,8 @@ MISTAKES = [
     ({"DATABASE_URL": "sqlite:///erp.db"}, "DATABASE_URL", "not the address of a PostgreSQL"),
     ({"DATABASE_URL": f"postgresql://a:{PASSWORD}@db:x/y"}, "DATABASE_URL", "host and port"),
     ({"EMAG_CALLS_KEY": PASSWORD}, "EMAG_CALLS_KEY", "32 bytes"),
+    ({"EMAG_CALLS_KEY": f"{KEY},{PASSWORD}"}, "EMAG_CALLS_KEY: key 2 of 2", "32 bytes"),
+    ({"EMAG_CALLS_KEY": f"{KEY},"}, "EMAG_CALLS_KEY: key 2 of 2", "32 bytes"),
     ({"EMAG_PUBLIC_URL": "shop.example"}, "EMAG_PUBLIC_URL", "https://"),
 ]
 
@@ -194,6 +198,16 @@ def test_a_mistake_is_one_line_naming_setting_and_remedy(
     assert "\n" not in text
     assert PASSWORD not in text
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [("", ()), (KEY, [KEY]), (f" {KEY} , {'A' * 43}=", [KEY, f"{'A' * 43}="])],
+)
+def test_the_keys_of_the_call_record_are_a_list(
+    monkeypatch: pytest.MonkeyPatch, text: str, keys: Sequence[str]
+) -> None:
+    assert load(monkeypatch, EMAG_CALLS_KEY=text).calls_keys == keys
 
 
 def test_http_is_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

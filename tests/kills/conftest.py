@@ -103,6 +103,10 @@ class Yard:
         """What workers have still to do, in words."""
         return [row["what"] for query in _LEFT for row in await self.shop.sql(query)]
 
+    async def states(self, kind: Kind, rows: Sequence[int]) -> set[str]:
+        """Where rows stand."""
+        return {await self.shop.state(kind, row) for row in rows}
+
     async def wrong(self) -> Sequence[str]:
         """What must not be, whatever was killed: in words, empty when all is well."""
         journal = self.shop.market.journal

@@ -19,12 +19,21 @@ Effects = Sequence[tuple[str, object, object]]
 
 @dataclass(frozen=True)
 class Scenario:
-    """A sort of row: how it comes about, and what a worker does for it at eMAG, step by step."""
+    """A sort of rows of one order: how they come about, and what workers do for them at eMAG.
+
+    `add` puts the order into the market and the rows into the ERP, and gives their ids; `effects`
+    are what must come of it, step by step, or in the order of `otherwise`.
+    """
 
     name: str
     kind: Kind
-    add: Callable[[Shop, int, str], Awaitable[int]]
+    add: Callable[[Shop, int, str], Awaitable[Sequence[int]]]
     effects: Effects
+    otherwise: Effects | None = None
+
+    def fits(self, shop: Shop, order_id: int) -> bool:
+        """Whether what was done at eMAG is what must be, each effect once."""
+        return self.done(shop, order_id) in (self.effects, self.otherwise)
 
     @property
     def steps(self) -> int:
@@ -32,7 +41,7 @@ class Scenario:
         return len(self.effects)
 
     def done(self, shop: Shop, order_id: int) -> Effects:
-        """What was done at eMAG for the row of an order."""
+        """What was done at eMAG for the rows of an order."""
         about = order_id - RETURNS_BELOW if self.kind is Kind.RMA else order_id
         effects = shop.market.journal.effects_of(about=about, by="seller")
         return [(effect.kind, effect.from_, _shown(effect.to)) for effect in effects]
@@ -43,45 +52,59 @@ def _shown(value: object) -> object:
     return value["type"] if isinstance(value, dict) else value
 
 
-async def _whole(shop: Shop, order_id: int, account: str) -> int:
+async def _whole(shop: Shop, order_id: int, account: str) -> Sequence[int]:
     shop.market.add_order({"id": order_id, "status": IN_PROGRESS})
-    return await shop.erp.add(Kind.CANCELLATION, order_id, account_type=account)
+    return [await shop.erp.add(Kind.CANCELLATION, order_id, account_type=account)]
 
 
-async def _new(shop: Shop, order_id: int, account: str) -> int:
+async def _new(shop: Shop, order_id: int, account: str) -> Sequence[int]:
     shop.market.add_order({"id": order_id, "status": 1})
-    return await shop.erp.add(Kind.CANCELLATION, order_id, account_type=account)
+    return [await shop.erp.add(Kind.CANCELLATION, order_id, account_type=account)]
 
 
-async def _part(shop: Shop, order_id: int, account: str) -> int:
+async def _part(shop: Shop, order_id: int, account: str) -> Sequence[int]:
     lines = [{"product_id": "1001", "quantity": 5}, {"product_id": "1004", "quantity": 1}]
     shop.market.add_order({"id": order_id, "status": IN_PROGRESS, "products": lines})
     item = {"product_id": "1001", "quantity": 2}
-    return await shop.erp.add(Kind.CANCELLATION, order_id, item, account_type=account)
+    return [await shop.erp.add(Kind.CANCELLATION, order_id, item, account_type=account)]
 
 
-async def _storno(shop: Shop, order_id: int, account: str) -> int:
+async def _two_parts(shop: Shop, order_id: int, account: str) -> Sequence[int]:
+    rows = await _part(shop, order_id, account)
+    item = {"product_id": "1001", "quantity": 1}
+    return [*rows, await shop.erp.add(Kind.CANCELLATION, order_id, item, account_type=account)]
+
+
+async def _storno(shop: Shop, order_id: int, account: str) -> Sequence[int]:
     lines = [{"product_id": "1001", "quantity": 5}, {"product_id": "1004", "quantity": 1}]
     shop.market.add_order({"id": order_id, "status": FINALIZED, "products": lines})
     item = {"product_id": "1001", "quantity": 2}
-    return await shop.erp.add(
-        Kind.CANCELLATION, order_id, item, account_type=account, refund_status="processing"
-    )
+    return [
+        await shop.erp.add(
+            Kind.CANCELLATION, order_id, item, account_type=account, refund_status="processing"
+        )
+    ]
 
 
-async def _return(shop: Shop, order_id: int, account: str) -> int:
+async def _return(shop: Shop, order_id: int, account: str) -> Sequence[int]:
     shop.market.add_order({"id": order_id, "status": FINALIZED})
     rma = {"emag_id": order_id - RETURNS_BELOW, "order_id": order_id, "request_status": 2}
     shop.market.add_return(rma)
-    return await shop.erp.add(Kind.RMA, order_id, account_type=account, status="completed")
+    return [await shop.erp.add(Kind.RMA, order_id, account_type=account, status="completed")]
 
 
-async def _invoice(shop: Shop, order_id: int, account: str) -> int:
+async def _invoice(shop: Shop, order_id: int, account: str) -> Sequence[int]:
     shop.market.add_order({"id": order_id, "status": FINALIZED})
     url = shop.document(f"F-{order_id}")
-    return await shop.erp.add(
-        Kind.INVOICE, order_id, account_type=account, invoice_number=f"F-{order_id}", pdf_url=url
-    )
+    return [
+        await shop.erp.add(
+            Kind.INVOICE,
+            order_id,
+            account_type=account,
+            invoice_number=f"F-{order_id}",
+            pdf_url=url,
+        )
+    ]
 
 
 SCENARIOS = (
@@ -93,6 +116,13 @@ SCENARIOS = (
         [("acknowledge", 1, 2), ("order.status", 2, 0)],
     ),
     Scenario("part of an order", Kind.CANCELLATION, _part, [("order.line", 5, 3)]),
+    Scenario(
+        "two parts of an order",
+        Kind.CANCELLATION,
+        _two_parts,
+        [("order.line", 5, 3), ("order.line", 3, 2)],
+        [("order.line", 5, 4), ("order.line", 4, 2)],
+    ),
     Scenario("refund of a part", Kind.CANCELLATION, _storno, [("order.storno", 5, 3)]),
     Scenario(
         "return",

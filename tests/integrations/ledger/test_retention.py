@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 
@@ -16,6 +16,7 @@ from integrations.emag.routes import ORDER_SAVE
 from integrations.ledger.calls import Subject
 from integrations.ledger.database import autocommit
 from integrations.ledger.retention import (
+    PAUSES,
     CallsInUseError,
     drop_old_days,
     old_days,
@@ -30,8 +31,8 @@ def ago(days: int) -> date:
     return (datetime.now(UTC) - timedelta(days=days)).date()
 
 
-async def drop(engine: AsyncEngine, days: int = 30) -> list[date]:
-    return [day async for day in drop_old_days(engine, days, AT_ONCE)]
+async def drop(engine: AsyncEngine, pauses: Sequence[float] = AT_ONCE) -> list[date]:
+    return [day async for day in drop_old_days(engine, 30, pauses)]
 
 
 async def partitions(engine: AsyncEngine) -> set[str]:
@@ -143,10 +144,10 @@ async def test_it_is_tried_again_until_the_reader_is_gone(engine: AsyncEngine) -
     await add_day(engine, 31)
     async with engine.connect() as reader:
         await reader.execute(text("SELECT count(*) FROM app.emag_api_calls"))
-        dropping = asyncio.create_task(anext(drop_old_days(engine, 30, (0.0,) * 1000)))
+        dropping = asyncio.create_task(drop(engine, pauses=(0.0,) * 1000))
         await _somebody_waits(engine)
         await reader.rollback()
-        assert await dropping == ago(31)
+        assert await dropping == [ago(31)]
 
 
 async def _somebody_waits(engine: AsyncEngine) -> None:
@@ -169,7 +170,7 @@ async def test_calls_are_recorded_while_days_are_dropped(engine: AsyncEngine) ->
         for order_id in range(50):
             await record(engine, ORDER_SAVE, Subject(orders=[order_id]))
 
-    dropped, *_ = await asyncio.gather(_listed(engine), work(), work())
+    dropped, *_ = await asyncio.gather(drop(engine, PAUSES), work(), work())
 
     assert len(dropped) == 20
     async with engine.connect() as connection:
@@ -180,13 +181,9 @@ async def test_two_at_once_drop_each_day_once(engine: AsyncEngine) -> None:
     for days_ago in range(31, 41):
         await add_day(engine, days_ago)
 
-    both = await asyncio.gather(_listed(engine), _listed(engine))
+    both = await asyncio.gather(drop(engine, PAUSES), drop(engine, PAUSES))
 
     assert sorted(both[0] + both[1]) == [ago(days) for days in range(40, 30, -1)]
-
-
-async def _listed(engine: AsyncEngine) -> list[date]:
-    return [day async for day in drop_old_days(engine, 30)]
 
 
 async def test_the_coming_days_are_made(engine: AsyncEngine) -> None:

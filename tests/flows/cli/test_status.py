@@ -1,0 +1,67 @@
+"""`emag-flows status`: what an operator sees beside the counts of rows."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+import pytest
+
+from tests.flows.cli.conftest import CommandLine
+
+KEY = "tMf-_la7OunCiXuSFkpCF2LO-7pm0gJmJq8JNw2zGPE="
+
+
+def run(database_url: str, *statements: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize(
+    ("key", "line", "bodies"),
+    [
+        ("", "keeps bodies redacted; set EMAG_CALLS_KEY", "redacted"),
+        (KEY, "keeps bodies whole, sealed with EMAG_CALLS_KEY", "sealed"),
+    ],
+)
+async def test_one_line_says_how_bodies_are_kept(
+    emag_flows: CommandLine, key: str, line: str, bodies: str
+) -> None:
+    said = await emag_flows("status", EMAG_CALLS_KEY=key)
+    as_json = await emag_flows("status", "--json", EMAG_CALLS_KEY=key)
+
+    assert any(line in each for each in said.out.splitlines())
+    assert as_json.json["bodies"] == bodies
+
+
+async def test_it_says_since_when_emag_counts_as_down_and_why(
+    emag_flows: CommandLine, database_url: str
+) -> None:
+    healthy = await emag_flows("status")
+    run(
+        database_url,
+        "INSERT INTO app.emag_rate_limits (platform, login, bucket, down_since, down_detail)"
+        " VALUES ('emag-ro', 'seller', 'orders', now(), 'eMAG refused the credentials')",
+    )
+
+    said = await emag_flows("status")
+
+    assert "down" not in healthy.out
+    assert "eMAG counts as down since" in said.out
+    assert "emag-ro orders: eMAG refused the credentials" in said.out
+
+
+async def test_an_estimate_is_called_one(emag_flows: CommandLine, database_url: str) -> None:
+    run(
+        database_url,
+        "SET session_replication_role = replica",
+        "INSERT INTO app.invoices (status) SELECT 'paid' FROM generate_series(1, 100000)",
+        "INSERT INTO app.return_requests (status) VALUES ('pending')",
+    )
+
+    said = await emag_flows("status")
+    as_json = await emag_flows("status", "--json")
+
+    assert re.search(r"From before the installation: 1 rma, about \d+ invoice", said.out)
+    assert as_json.json["estimated"] == ["invoice"]

@@ -1,0 +1,91 @@
+"""Take the rules of the way to eMAG out, one by one, and see which tests notice.
+
+    python -m tests.rules.remove_rules [WORD ...]
+
+Prints a table of the rules whose names hold one of the words, or of all: each rule's tests, as they
+end with it and without it. Exits with 1 if a test fails with the rule or passes without it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from integrations.embedded import embedded
+from tests.conftest import SHARED_FOLDER, THROWAWAY
+from tests.rules import removing
+from tests.rules.rules import RULES, Rule
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A rule without which a test would wait for ever is noticed by that.
+MOST_SECONDS = 120.0
+STANDS_STILL = "stands still"
+
+
+def outcomes(folder: Path, tests: Sequence[str], removed: Rule | None) -> Mapping[str, str]:
+    """How tests end, in a process of their own, without a rule; on the PostgreSQL of a folder."""
+    name = uuid4().hex
+    found = folder / f"outcomes-{name}.json"
+    environment = {
+        **os.environ,
+        SHARED_FOLDER: str(folder),
+        removing.REMOVED: removed.name if removed else "",
+        removing.OUTCOMES: str(found),
+    }
+    plugins = ["-p", removing.__name__, "-p", "no:xdist", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        f"--basetemp={folder / name}",
+        *plugins,
+        *tests,
+    ]
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=MOST_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return dict.fromkeys(tests, STANDS_STILL)
+    if not found.exists():
+        raise RuntimeError(f"pytest did not run:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    ended = json.loads(found.read_text())
+    return {test: ended.get(test, "not found") for test in tests}
+
+
+def main() -> int:
+    """Take out the chosen rules and print what happens."""
+    words = sys.argv[1:]
+    rules = [rule for rule in RULES if not words or any(word in rule.name for word in words)]
+    table = Table("rule", Column("test", overflow="fold"), "with it", "without it")
+    with tempfile.TemporaryDirectory(prefix="emag-rules-") as name:
+        folder = Path(name)
+        with embedded(folder / "pg", **THROWAWAY):
+            kept = outcomes(folder, sorted({test for rule in rules for test in rule.tests}), None)
+            proved = [_shown(table, folder, rule, kept) for rule in rules]
+    Console().print(table)
+    return 0 if all(proved) else 1
+
+
+def _shown(table: Table, folder: Path, rule: Rule, kept: Mapping[str, str]) -> bool:
+    """Add a rule to the table; whether its tests pass with it and fail without it."""
+    removed = outcomes(folder, rule.tests, rule)
+    for number, test in enumerate(rule.tests):
+        name = test.rpartition("::")[2]
+        table.add_row("" if number else rule.name, name, kept[test], removed[test])
+    return all((kept[test], removed[test]) == ("passed", "failed") for test in rule.tests)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

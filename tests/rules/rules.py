@@ -1,0 +1,269 @@
+"""The rules of the way to eMAG, how the source is without each of them, and the tests that notice.
+
+An edit names a text of the source and what stands there when the rule is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+def spine(group: str, name: str) -> str:
+    """A test of the spine."""
+    return f"tests/end_to_end/test_spine.py::{group}::{name}"
+
+
+def interleaving(group: str, name: str) -> str:
+    """A test of what happens meanwhile."""
+    return f"tests/end_to_end/test_interleavings.py::{group}::{name}"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is to be replaced in a module's source, wherever it stands there."""
+
+    text: str
+    without: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: the module that holds it, the edits that take it out, the tests that then fail."""
+
+    name: str
+    module: str
+    edits: Sequence[Edit]
+    tests: Sequence[str]
+
+    def removed_from(self, source: str) -> str:
+        """The module's source without the rule. ValueError where the rule is not to be found."""
+        for edit in self.edits:
+            if edit.text not in source:
+                raise ValueError(f"{self.name}: {self.module} has no {edit.text!r} any more")
+            source = source.replace(edit.text, edit.without)
+        return source
+
+
+RULES: Sequence[Rule] = (
+    Rule(
+        "the intent is committed before the request leaves",
+        "integrations.sync.send",
+        [
+            Edit(
+                "channel.engine.begin() as connection:\n        items = await _sendable(",
+                "channel.engine.connect() as connection:\n        items = await _sendable(",
+            )
+        ],
+        [
+            interleaving(
+                "TestReductions",
+                "test_a_worker_that_died_after_its_request_left_no_reason_to_take_more",
+            ),
+            spine("TestIntents", "test_every_request_is_entered_and_closed_with_its_verdict"),
+        ],
+    ),
+    Rule(
+        "the intent's commit checks the lease",
+        "integrations.sync.send",
+        [
+            Edit(
+                "    held = await leases.lock_held(\n"
+                "        connection, channel.account.platform,"
+                " [each.order_id for each in claims], batch.token\n"
+                "    )\n",
+                "    held = {each.order_id for each in claims}\n",
+            )
+        ],
+        [
+            spine("TestLeases", "test_who_lost_the_lease_sends_nothing"),
+            interleaving("TestLeases", "test_the_orders_that_were_lost_leave_their_lot"),
+        ],
+    ),
+    Rule(
+        "the intent's commit checks that the ERP's row is as planned on",
+        "integrations.sync.send",
+        [Edit("elif rows.get(claim.row_id) != claim.row:", "elif False:")],
+        [
+            spine("TestIntents", "test_only_the_edited_row_leaves_its_lot"),
+            interleaving(
+                "TestEdits", "test_an_edit_before_the_intent_is_what_is_carried[reserved]"
+            ),
+        ],
+    ),
+    Rule(
+        "an order whose request is under way is leased until that is surely dead",
+        "integrations.sync.send",
+        [
+            Edit(
+                "leases.extend(connection, platform, orders, batch.token, life)",
+                "leases.extend(connection, platform, orders, batch.token, channel.timings.lease)",
+            )
+        ],
+        [interleaving("TestLeases", "test_an_order_stays_leased_until_its_request_is_surely_dead")],
+    ),
+    Rule(
+        "the lease of an order in doubt is not given back",
+        "integrations.sync.work",
+        [Edit("return self.orders - self.doubtful", "return self.orders")],
+        [spine("TestDoubt", "test_nothing_is_asked_about_an_order_in_doubt")],
+    ),
+    Rule(
+        "a changed row is left alone until it has rested",
+        "integrations.ledger.changes",
+        [
+            Edit(
+                '"quiet": timings.quiet, "quiet_cap": timings.quiet_cap, "chunk"',
+                '"quiet": 0.0, "quiet_cap": 0.0, "chunk"',
+            )
+        ],
+        [
+            spine("TestChangesRest", "test_a_row_is_queued_only_after_it_has_rested"),
+            interleaving(
+                "TestEdits",
+                "test_items_written_a_moment_after_their_cancellation_do_not_cost_the_whole_order",
+            ),
+        ],
+    ),
+    Rule(
+        "a copy of eMAG's state that has grown old is not saved back",
+        "integrations.sync.send",
+        [
+            Edit(
+                "work.copy is None or slot.at - work.copy.began > channel.timings.copy_age",
+                "work.copy is None",
+            )
+        ],
+        [interleaving("TestCopies", "test_a_copy_that_has_grown_old_is_not_saved_back")],
+    ),
+    Rule(
+        "a copy of eMAG's state serves one write",
+        "integrations.sync.send",
+        [
+            Edit(
+                "            item.work.copy = item.work.plan = None\n",
+                "            item.work.plan = None\n",
+            )
+        ],
+        [interleaving("TestCopies", "test_a_copy_serves_one_write")],
+    ),
+    Rule(
+        "what is taken off lines has absolute targets",
+        "integrations.sync.reductions",
+        [
+            Edit(
+                "    mark = fingerprint(items)\n",
+                "    mark = fingerprint(items)\n    stored = None\n",
+            )
+        ],
+        [
+            interleaving(
+                "TestReductions",
+                "test_a_worker_that_died_after_its_request_left_no_reason_to_take_more",
+            ),
+            interleaving(
+                "TestEdits",
+                "test_an_edit_after_the_intent_is_measured_from_what_was_first_read[noted]",
+            ),
+        ],
+    ),
+    Rule(
+        "a row that changed after its claim is pending again, whatever came out",
+        "integrations.ledger.persist",
+        [Edit("l.wanted_revision > o.revision", "false")],
+        [
+            spine("TestIntents", "test_an_edit_after_the_claim_makes_the_row_pending_again"),
+            interleaving(
+                "TestFolding",
+                "test_a_fold_while_the_row_is_leased_only_raises_what_is_wanted[carried]",
+            ),
+        ],
+    ),
+    Rule(
+        "our books are written only under the lease",
+        "integrations.ledger.persist",
+        [
+            Edit(
+                "[_fitting(each) for each in outcomes if each.order_id in held]",
+                "[_fitting(each) for each in outcomes]",
+            )
+        ],
+        [spine("TestLeases", "test_who_lost_the_lease_writes_nothing_into_our_books")],
+    ),
+    Rule(
+        "nothing is asked about an order in doubt",
+        "integrations.sync.work",
+        [
+            Edit(
+                "[work for work in first.values() if work.claim.order_id not in self.doubtful]",
+                "list(first.values())",
+            )
+        ],
+        [
+            interleaving(
+                "TestSiblings",
+                "test_while_one_is_in_doubt_nothing_is_asked_for_the_other[after_effect]",
+            )
+        ],
+    ),
+    Rule(
+        "the rows of one order take turns",
+        "integrations.sync.work",
+        [Edit("first.setdefault(work.claim.order_id, work)", "first[work.claim.id] = work")],
+        [interleaving("TestSiblings", "test_cancellations_claimed_together_take_turns")],
+    ),
+    Rule(
+        "what is in doubt is settled before anything new of its order",
+        "integrations.ledger.claims",
+        [Edit("ORDER BY t.sent_at IS NULL, t.id", "ORDER BY t.id")],
+        [
+            interleaving(
+                "TestSiblings",
+                "test_what_is_in_doubt_is_settled_before_another_is_measured[before_effect]",
+            )
+        ],
+    ),
+    Rule(
+        "a request waits for its slot on the open connection",
+        "integrations.sync.send",
+        [
+            Edit("departing=partial(hold, channel, lot.route, slot),", ""),
+            Edit(
+                "            answer = await channel.client.exchange(",
+                "            await hold(channel, lot.route, slot)\n"
+                "            answer = await channel.client.exchange(",
+            ),
+        ],
+        [
+            interleaving(
+                "TestSlots", "test_requests_that_waited_for_a_connection_do_not_leave_all_at_once"
+            )
+        ],
+    ),
+    Rule(
+        "a request that could not leave in time does not leave",
+        "integrations.sync.ask",
+        [Edit("if left <= 0.0:", "if False:")],
+        [
+            interleaving(
+                "TestSlots",
+                "test_a_request_whose_time_is_over_does_not_leave_however_free_the_budget_is[True]",
+            )
+        ],
+    ),
+    Rule(
+        "an intent that came to nothing is taken back",
+        "integrations.sync.send",
+        [Edit("    if not works:\n        return\n    before", "    return\n    before")],
+        [
+            interleaving("TestSlots", "test_a_request_that_finds_emag_down_does_not_leave"),
+            spine("TestDoubt", "test_what_was_proved_not_applied_leaves_no_trace[throttle]"),
+        ],
+    ),
+    Rule(
+        "the write-back waits for no lock of the ERP's",
+        "integrations.erp.write_back",
+        [Edit("FOR UPDATE OF r SKIP LOCKED", "FOR UPDATE OF r")],
+        [interleaving("TestWriteBack", "test_an_erp_that_holds_its_row_locked_is_not_waited_for")],
+    ),
+)
