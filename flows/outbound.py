@@ -77,6 +77,7 @@ async def _lane(
             await release_orders(channel, batch)
             raise
         states = await persist_answers(channel, batch)
+        allowance.rows += sum(work.open for work in batch.works)  # these are claimed anew
         report.rows.update(states)
         _note_batch(report, batch)
         await write_back(channel, kind)

@@ -28,8 +28,8 @@ async def carry(channel: Channel, batch: Batch) -> None:
     """Give every row of the batch an outcome; may be called again after it was interrupted.
 
     Rows that already have one are left alone, so that nothing is sent twice. Rows that come after
-    a request in doubt about the same order stay without one: they are claimed anew when the lease
-    has run out.
+    a request about the same order stay without one: they are claimed anew when its outcome is in
+    the books, or when the lease of an order in doubt has run out.
     """
     try:
         async with renewing(channel, batch):

@@ -111,6 +111,7 @@ class Lot:
             orders=[work.claim.order_id for work in works],
             returns=subjects if kind is Kind.RMA else [],
             rows=[f"{kind.value}:{work.claim.row_id}" for work in works],
+            steps=[item.step.label for item in self.items],
             items=len(works),
         )
 
@@ -178,6 +179,7 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
             batch.doubtful -= orders
             return
         lot, call = intended
+        batch.writers |= {work.claim.order_id: work.claim.id for work in lot.works}
         await reached(Point.INTENDED)
         try:
             answer = await channel.client.exchange(

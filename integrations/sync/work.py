@@ -92,7 +92,9 @@ class Batch:
     """Rows of one kind claimed together under one token.
 
     `doubtful` are orders about which a request is under way or lost: their leases must run out by
-    themselves, so that nobody else asks anything of them meanwhile. `linked` says which row an RMA
+    themselves, so that nobody else asks anything of them meanwhile. `writers` says for which row
+    something was sent about an order: its outcome must be in the books before another row of the
+    order is measured against what it left. `linked` says which row an RMA
     came to belong to, `issued` holds invoices of eMAG's that are not mirrored (in a dry run).
     `outage` is why the rest of the batch could not be carried.
     """
@@ -101,6 +103,7 @@ class Batch:
     token: UUID
     works: Sequence[Work]
     doubtful: set[int] = field(default_factory=set)
+    writers: dict[int, int] = field(default_factory=dict)
     linked: dict[int, int] = field(default_factory=dict)
     issued: Sequence[IssuedInvoice] = ()
     outage: OutageError | None = None
@@ -112,7 +115,12 @@ class Batch:
         for work in self.works:
             if work.open:
                 first.setdefault(work.claim.order_id, work)
-        return [work for work in first.values() if work.claim.order_id not in self.doubtful]
+        return [work for work in first.values() if self._has_turn(work)]
+
+    def _has_turn(self, work: Work) -> bool:
+        order_id = work.claim.order_id
+        writer = self.writers.get(order_id, work.claim.id)
+        return order_id not in self.doubtful and writer == work.claim.id
 
     @property
     def orders(self) -> set[int]:

@@ -23,6 +23,7 @@ from integrations.ledger.points import Point, listening
 from integrations.sandbox.journal import RequestRecord
 from integrations.sandbox.market import Market
 from integrations.sync.ask import hold
+from integrations.sync.carry import carry
 from integrations.sync.send import send_steps
 from tasks.call import call_emag
 from tasks.persist import persist_answers
@@ -217,6 +218,17 @@ class TestSiblings:
         await shop.run(CANCELLATION)
         assert (requests(shop, "order/read"), requests(shop, "order/save")) == (1, 1)
         assert [await state(shop, row) for row in rows] == ["in_doubt", "pending"]
+        await later(shop)
+        await shop.run(CANCELLATION)
+        assert [await state(shop, row) for row in rows] == ["synced", "synced"]
+        assert done_to(shop) == [("order.line", 5, 4), ("order.line", 4, 2)]
+
+    async def test_a_worker_that_died_between_them_leaves_each_measured_from_the_other(
+        self, shop: Shop
+    ) -> None:
+        rows = [await one_of_five(shop), await one_of_five(shop, quantity=2)]
+        await folded(shop)
+        await carry(shop.channel, await claimed(shop))  # and then the worker dies
         await later(shop)
         await shop.run(CANCELLATION)
         assert [await state(shop, row) for row in rows] == ["synced", "synced"]
@@ -456,6 +468,31 @@ class TestCopies:
             "order/read",
             "order/save",
         ]
+
+
+class TestRepetition:
+    async def test_a_repeated_step_asks_nothing_about_an_order_whose_call_is_open(
+        self, shop: Shop
+    ) -> None:
+        row = await invoice(shop)
+        await folded(shop)
+        batch = await claimed(shop, INVOICE)
+
+        async def lose_the_database(point: Point) -> None:
+            if point is Point.ANSWERED:
+                raise ConnectionError
+
+        with listening(lose_the_database), pytest.raises(ConnectionError):
+            await carry(shop.channel, batch)
+        asked = len(shop.market.journal.requests)
+        await carry(shop.channel, batch)
+        await persist_answers(shop.channel, batch)
+        assert (await claimed(shop, INVOICE)).works == []
+        assert len(shop.market.journal.requests) == asked
+        await later(shop)
+        await shop.run(INVOICE)
+        assert await state(shop, row, INVOICE) == "synced"
+        assert [kind for kind, *_ in done_to(shop)] == ["attachment"]
 
 
 class TestReductions:

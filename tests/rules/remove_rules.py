@@ -18,6 +18,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from integrations.embedded import embedded
@@ -82,7 +83,7 @@ def _shown(table: Table, folder: Path, rule: Rule, kept: Mapping[str, str]) -> b
     """Add a rule to the table; whether its tests pass with it and fail without it."""
     removed = outcomes(folder, rule.tests, rule)
     for number, test in enumerate(rule.tests):
-        name = test.rpartition("::")[2]
+        name = escape(test.rpartition("::")[2])
         table.add_row("" if number else rule.name, name, kept[test], removed[test])
     return all((kept[test], removed[test]) == ("passed", "failed") for test in rule.tests)
 

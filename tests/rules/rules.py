@@ -191,18 +191,28 @@ RULES: Sequence[Rule] = (
         [spine("TestLeases", "test_who_lost_the_lease_writes_nothing_into_our_books")],
     ),
     Rule(
-        "nothing is asked about an order in doubt",
+        "nothing is asked about an order whose call is open",
         "integrations.sync.work",
+        [Edit("order_id not in self.doubtful and writer == work.claim.id", "True")],
         [
-            Edit(
-                "[work for work in first.values() if work.claim.order_id not in self.doubtful]",
-                "list(first.values())",
-            )
-        ],
-        [
+            interleaving(
+                "TestRepetition",
+                "test_a_repeated_step_asks_nothing_about_an_order_whose_call_is_open",
+            ),
             interleaving(
                 "TestSiblings",
                 "test_while_one_is_in_doubt_nothing_is_asked_for_the_other[after_effect]",
+            ),
+        ],
+    ),
+    Rule(
+        "what became of a row is in the books before the order's next row is measured",
+        "integrations.sync.work",
+        [Edit("writer = self.writers.get(order_id, work.claim.id)", "writer = work.claim.id")],
+        [
+            interleaving(
+                "TestSiblings",
+                "test_a_worker_that_died_between_them_leaves_each_measured_from_the_other",
             )
         ],
     ),
