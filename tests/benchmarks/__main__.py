@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
+from tests.benchmarks.call_record import call_record
 from tests.benchmarks.capturing import cost_of_capture
 from tests.benchmarks.claiming import claiming
 from tests.benchmarks.commands import commands
@@ -24,6 +25,7 @@ from tests.benchmarks.figures import Figure, table
 from tests.benchmarks.memory import peak_memory
 from tests.benchmarks.naive import faster_than_naive
 from tests.benchmarks.place import Place, open_place
+from tests.benchmarks.recovery import recovery
 from tests.benchmarks.requests import requests_of_one, requests_per_row
 from tests.benchmarks.share import share_of_limit
 
@@ -39,6 +41,8 @@ MEASUREMENTS: Mapping[str, Callable[[Place], Sequence[Figure]]] = {
     "capture": cost_of_capture,
     "memory": peak_memory,
     "commands": commands,
+    "recovery": recovery,
+    "record": call_record,
 }
 
 
