@@ -513,6 +513,7 @@ class TestWhatNobodyCanRead:
         for each in range(rows):
             shop.market.add_return({"order_id": ORDER + each, "emag_id": RMA + each})
             others.append(await shop.erp.add(RETURN, ORDER + each))
+        known_order(shop, ORDER + 99)
         shop.market.add_return({"order_id": ORDER + 99, "emag_id": RMA + 99}).update(broken)
         row = await shop.erp.add(RETURN, ORDER + 99)
         await shop.run(RETURN)
