@@ -8,9 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flows.history import History
+    from flows.reconciliation import Reconciled
     from flows.report import Report
+    from integrations.ledger.check import Finding
 
-__all__ = ["cancellation_sync", "health_check", "invoice_sync", "retention", "rma_sync"]
+__all__ = [
+    "backfill",
+    "cancellation_sync",
+    "health_check",
+    "invoice_sync",
+    "reconcile",
+    "retention",
+    "rma_sync",
+]
 
 
 async def rma_sync(**parameters: Any) -> list[Report]:
@@ -40,12 +51,13 @@ async def invoice_sync(**parameters: Any) -> list[Report]:
     return reports
 
 
-async def health_check(**parameters: Any) -> None:
+async def health_check(**parameters: Any) -> list[Finding]:
     """Run `health-check` with the fields of HealthParameters; fails when something is wrong."""
     from flows import deployed
     from flows.parameters import HealthParameters
 
-    await deployed.health_check(HealthParameters(**parameters))
+    findings: list[Finding] = await deployed.health_check(HealthParameters(**parameters))
+    return findings
 
 
 async def retention(**parameters: Any) -> None:
@@ -54,3 +66,21 @@ async def retention(**parameters: Any) -> None:
     from flows.parameters import RetentionParameters
 
     await deployed.retention(RetentionParameters(**parameters))
+
+
+async def backfill(**parameters: Any) -> list[History]:
+    """Run `backfill` with the fields of BackfillParameters; a history for each account."""
+    from flows import deployed
+    from flows.parameters import BackfillParameters
+
+    histories: list[History] = await deployed.backfill(BackfillParameters(**parameters))
+    return histories
+
+
+async def reconcile(**parameters: Any) -> list[Reconciled]:
+    """Run `reconcile` with the fields of ReconcileParameters; a certificate for each account."""
+    from flows import deployed
+    from flows.parameters import ReconcileParameters
+
+    results: list[Reconciled] = await deployed.reconcile(ReconcileParameters(**parameters))
+    return results

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from flows.call_record import Trimmed
+from flows.reconciliation import Reconciled
 from flows.report import Report
 from integrations.ledger.books import State
+from integrations.ledger.certificates import Certificate, Listed
 from integrations.ledger.check import Finding
 
 MOST_PROBLEMS = 200
@@ -68,3 +70,71 @@ def retention_table(trimmed: Trimmed) -> list[dict[str, Any]]:
         }
         for day, result in lines
     ] or [{"day": "none", "calls": 0, "MB": 0.0, "result": "no day is old enough"}]
+
+
+def certificate_markdown(results: Sequence[Reconciled]) -> str:
+    """The certificates of all accounts as a page."""
+    return "\n\n".join(
+        _page(each.certificate)
+        if each.certificate
+        else f"# Account {each.account}\n\n**No certificate**: {each.unreachable}"
+        for each in results
+    )
+
+
+def _page(certificate: Certificate) -> str:
+    verdict = (
+        "**Nothing is unexplained.**"
+        if certificate.clean
+        else f"**{certificate.unexplained.rows} differences are unexplained,"
+        f" {len(certificate.incomplete)} parts could not be compared.**"
+    )
+    compared = ", ".join(f"{rows} {what}" for what, rows in sorted(certificate.rows.items()))
+    effort = (
+        f"Compared: {certificate.cells} numbers with eMAG, {compared or 'no rows'} with the ERP,"
+        f" in {sum(certificate.requests.values())} requests;"
+        f" the rows of {certificate.days_read} days were read."
+    )
+    lines = [
+        f"# Certificate {certificate.id}: account {certificate.account}",
+        f"{certificate.since} to {certificate.until} on {certificate.platform}. {verdict}",
+        effort,
+        *_section("Unexplained", certificate.unexplained),
+        *_section("Seen once, to be looked at again", certificate.unsure),
+        *(
+            [_bullets("Could not be compared", certificate.incomplete)]
+            * bool(certificate.incomplete)
+        ),
+        *_section("Put right", certificate.repaired),
+        *(
+            line
+            for why, listed in certificate.explained.items()
+            for line in _section(f"Explained: {why.value}", listed)
+        ),
+        _numbers(certificate),
+    ]
+    return "\n\n".join(lines)
+
+
+def _section(title: str, listed: Listed) -> list[str]:
+    if not listed.rows:
+        return []
+    shown = [
+        f"{each.subject}: {each.text}{f' ({each.detail})' if each.detail else ''}"
+        for each in listed.shown
+    ]
+    return [_bullets(f"{title}: {listed.rows}", shown)]
+
+
+def _bullets(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"## {title}", "", *(f"- {line}" for line in lines)])
+
+
+def _numbers(certificate: Certificate) -> str:
+    rows = (
+        f"| {each['listing']} | {each['status']} | {each['emag']} | {each['mirror']} |"
+        for each in certificate.sums()
+        if each["emag"] or each["mirror"]
+    )
+    head = ["## Numbers", "", "| listing | status | eMAG | mirror |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows])

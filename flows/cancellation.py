@@ -1,7 +1,8 @@
-"""Cancellations: what the ERP decided about them reaches eMAG."""
+"""Cancellations: what the ERP decided reaches eMAG, and what was cancelled there the ERP."""
 
 from __future__ import annotations
 
+from flows.inbound import bring_in
 from flows.outbound import carry_out
 from flows.parameters import SyncParameters
 from flows.preview import preview
@@ -9,15 +10,20 @@ from flows.report import Report
 from flows.sync import for_each_account
 from integrations.erp.rows import Kind
 from integrations.sync.channel import Channel
+from tasks.receive import receive_orders
 
 
 async def sync_cancellations(parameters: SyncParameters) -> list[Report]:
-    """Carry pending cancellations to eMAG and write its answers down, account by account."""
+    """Carry pending cancellations to eMAG and bring its news of orders in, account by account."""
     return await for_each_account("cancellation-sync", parameters, _sync)
 
 
 async def _sync(channel: Channel, parameters: SyncParameters, report: Report) -> None:
+    way = parameters.direction
     if parameters.dry_run:
         await preview(channel, Kind.CANCELLATION, parameters.limit, report)
-    else:
+        return
+    if way.goes_out:
         await carry_out(channel, Kind.CANCELLATION, parameters.limit, report)
+    if way.comes_in and not report.unreachable:
+        await bring_in(report, receive_orders(channel))

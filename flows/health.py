@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+import psycopg
+
+from flows.deadlines import REMEDIES, SUBJECTS, counts_text, due_text
 from flows.parameters import HealthParameters
 from flows.shop import Shop, open_channel, open_shop
 from integrations.emag.routes import ORDER_COUNT
 from integrations.ledger.books import State
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Subject
-from integrations.ledger.check import Finding, check_database
+from integrations.ledger.check import UPGRADE, Finding, check_database
+from integrations.ledger.database import driver
+from integrations.ledger.deadlines import Clocks, Connection, Hours, clocks_of
+from integrations.ledger.drift import Drift, lately_met
+from integrations.ledger.matters import LongParked, long_parked
+from integrations.ledger.standstill import Standstill, still_cursors
 from integrations.ledger.status import Count, Status, read_status
 from integrations.ledger.sweep import Sweep, last_sweep
 from integrations.sync.ask import ReadRefusedError, ask
@@ -20,6 +28,9 @@ from integrations.sync.outage import OutageError
 
 # A bucket reserved further ahead than this has been pushed back by eMAG, or by a clock that jumped.
 STUCK_BUDGET = 60.0
+
+LONGEST_PARKED = timedelta(days=1)
+DRIFT_DAYS = 7
 
 
 async def check_health(parameters: HealthParameters) -> list[Finding]:
@@ -33,7 +44,29 @@ async def check_health(parameters: HealthParameters) -> list[Finding]:
         findings += [finding async for finding in _check_accounts(shop)]
         status = await read_status(shop.engine)
         swept = _check_sweep(await last_sweep(shop.engine))
-        return [*findings, swept, *_check_budgets(status), *_check_rows(status, parameters)]
+        findings += [swept, *_check_budgets(status), *_check_rows(status, parameters)]
+        async with driver(shop.engine) as connection:
+            return findings + await _check_way_in(connection, shop)
+
+
+async def _check_way_in(connection: Connection, shop: Shop) -> list[Finding]:
+    """What eMAG waits for, and whether its news gets through to the ERP."""
+    try:
+        return await _way_in(connection, shop)
+    except psycopg.Error as error:
+        return [Finding("the way in", False, str(error).partition("\n")[0], UPGRADE)]
+
+
+async def _way_in(connection: Connection, shop: Shop) -> list[Finding]:
+    hours = Hours(**shop.settings.hours())
+    names = [account.name for account in shop.accounts]
+    platforms = sorted({account.platform for account in shop.accounts})
+    return [
+        *_check_deadlines(await clocks_of(connection, shop.accounts, hours)),
+        _check_parked(await long_parked(connection, shop.accounts, LONGEST_PARKED)),
+        _check_cursors(await still_cursors(connection, names)),
+        _note_drift(await lately_met(connection, platforms, DRIFT_DAYS)),
+    ]
 
 
 async def _check_accounts(shop: Shop) -> AsyncIterator[Finding]:
@@ -73,26 +106,81 @@ def _check_budgets(status: Status) -> list[Finding]:
     ]
 
 
+def _check_deadlines(clocks: Sequence[Clocks]) -> list[Finding]:
+    if not clocks:
+        return [Finding("deadlines at eMAG", True, "none within 72 h", "")]
+    return [
+        Finding(
+            name=f"deadlines at eMAG, account {each.account}: {SUBJECTS[each.about]}",
+            ok=not each.late,
+            detail="; ".join([counts_text(each), *map(due_text, each.next)]),
+            remedy=f"see `emag-flows inbox`; {REMEDIES[each.about]}",
+        )
+        for each in clocks
+    ]
+
+
+def _check_parked(parked: Sequence[LongParked]) -> Finding:
+    return Finding(
+        name=f"no news of eMAG's is parked for longer than {_span(LONGEST_PARKED)}",
+        ok=not parked,
+        detail="; ".join(
+            f"account {each.account}: {each.news}, the oldest since {_minute(each.since)}"
+            for each in parked
+        )
+        or "none",
+        remedy="see `emag-flows inbox` for what keeps the ERP from taking it",
+    )
+
+
+def _check_cursors(still: Sequence[Standstill]) -> Finding:
+    return Finding(
+        name="eMAG's news is brought in",
+        ok=not still,
+        detail="; ".join(
+            f"account {each.account}, {each.resource}: nothing since {_minute(each.position)},"
+            " although eMAG is read"
+            for each in still
+        )
+        or "no cursor stands still",
+        remedy="run a sync with --direction in and see what its log says",
+    )
+
+
+def _note_drift(drift: Sequence[Drift]) -> Finding:
+    """No fault: eMAG adds fields without notice."""
+    return Finding(
+        name="fields of eMAG's that are new",
+        ok=True,
+        detail="; ".join(f"{each} ({each.seen} times)" for each in drift) or "none",
+        remedy="",
+    )
+
+
 def _check_rows(status: Status, parameters: HealthParameters) -> list[Finding]:
     limits = {
         State.PENDING: timedelta(minutes=parameters.pending_minutes),
         State.IN_DOUBT: timedelta(minutes=parameters.doubt_minutes),
         State.REFUSED: timedelta(days=parameters.refused_days),
     }
-    return [_check_age(state, limit, status.counts) for state, limit in limits.items()]
+    return [_check_age(state, limit, status.counts, status.at) for state, limit in limits.items()]
 
 
-def _check_age(state: State, limit: timedelta, counts: Sequence[Count]) -> Finding:
+def _check_age(state: State, limit: timedelta, counts: Sequence[Count], now: datetime) -> Finding:
     concerned = [count for count in counts if count.state is state]
     rows = sum(count.rows for count in concerned)
     oldest = min((count.since for count in concerned if count.since), default=None)
-    age = datetime.now(UTC) - oldest if oldest else timedelta()
+    age = now - oldest if oldest else timedelta()
     return Finding(
         name=f"no row is {state.value.replace('_', ' ')} for longer than {_span(limit)}",
         ok=age <= limit,
         detail=f"{rows} rows, the oldest for {_span(age)}" if rows else "none",
         remedy="see `emag-flows inbox` and `emag-flows status`",
     )
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _span(duration: timedelta) -> str:

@@ -1,7 +1,8 @@
-"""Invoices: their documents are attached to the orders at eMAG, each once."""
+"""Invoices: their documents are attached to the orders at eMAG, and payments reach the ERP."""
 
 from __future__ import annotations
 
+from flows.inbound import bring_in
 from flows.outbound import carry_out
 from flows.parameters import SyncParameters
 from flows.preview import preview
@@ -10,22 +11,29 @@ from flows.sync import for_each_account
 from integrations.erp.rows import Kind
 from integrations.sync.channel import Channel
 from integrations.sync.mirror import NOT_MIRRORED
-from tasks.call import mirror_issued
+from tasks.call import mirror_issued, mirror_own
+from tasks.receive import receive_orders
 
 
 async def sync_invoices(parameters: SyncParameters) -> list[Report]:
-    """Attach pending invoices to their orders and write eMAG's answers down, account by account."""
+    """Attach pending invoices to their orders and bring payments in, account by account."""
     return await for_each_account("invoice-sync", parameters, _sync)
 
 
 async def _sync(channel: Channel, parameters: SyncParameters, report: Report) -> None:
     """First learn what eMAG issued itself: no second fiscal document may appear for an order."""
+    way = parameters.direction
     if parameters.dry_run:
         await preview(channel, Kind.INVOICE, parameters.limit, report)
         return
     try:
         await mirror_issued(channel)
+        if way.comes_in:
+            await mirror_own(channel)
     except NOT_MIRRORED as stopped:
         report.unreachable = f"the invoices that eMAG issued could not be read: {stopped}"
-    else:
+        return
+    if way.goes_out:
         await carry_out(channel, Kind.INVOICE, parameters.limit, report)
+    if way.comes_in and not report.unreachable:
+        await bring_in(report, receive_orders(channel))

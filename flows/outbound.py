@@ -36,8 +36,13 @@ class Allowance:
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-async def carry_out(channel: Channel, kind: Kind, limit: int, report: Report) -> None:
-    """Carry every due row of a kind to eMAG, and those that rest now as soon as they have."""
+async def carry_out(
+    channel: Channel, kind: Kind, limit: int, report: Report, *, waits: bool = True
+) -> None:
+    """Carry every due row of a kind to eMAG, and those that rest now as soon as they have.
+
+    With `waits` off, what still rests is left for whoever comes back when it has.
+    """
     try:
         await probe_if_down(channel, kind)
     except (OutageError, BudgetBusyError, ReadRefusedError) as stopped:
@@ -51,7 +56,7 @@ async def carry_out(channel: Channel, kind: Kind, limit: int, report: Report) ->
         _note_refusals(report, kind, folding.refused)
         # A row that comes out of this round waiting or failed is not looked at again in it.
         await _carry_due(channel, kind, allowance, report, folding.at)
-        if folding.rest is None or allowance.rows <= 0 or report.unreachable:
+        if folding.rest is None or not waits or allowance.rows <= 0 or report.unreachable:
             break
         await asyncio.sleep(max(0.05, folding.rest - (time.monotonic() - folded_at)))
     await write_back(channel, kind)

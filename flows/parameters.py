@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Direction(StrEnum):
-    """Which way changes are carried; `both` means as far as there is one."""
+    """Which way changes are carried."""
 
+    IN = "in"
     OUT = "out"
     BOTH = "both"
+
+    @property
+    def goes_out(self) -> bool:
+        """Whether the ERP's decisions are carried to eMAG."""
+        return self is not Direction.IN
+
+    @property
+    def comes_in(self) -> bool:
+        """Whether eMAG's news is brought into the ERP."""
+        return self is not Direction.OUT
 
 
 class SyncParameters(BaseModel):
@@ -27,7 +40,7 @@ class SyncParameters(BaseModel):
     )
     direction: Direction = Field(
         default=Direction.BOTH,
-        description="out carries the ERP's decisions to eMAG; both adds the way in.",
+        description="out carries the ERP's decisions to eMAG, in brings eMAG's news into the ERP.",
         json_schema_extra={"position": 1},
     )
     limit: int = Field(
@@ -112,3 +125,98 @@ class RetentionParameters(BaseModel):
     def label(self) -> str:
         """The run in a few words: how long calls are kept, and whether it is dry."""
         return f"{self.days}-days{'-dry-run' if self.dry_run else ''}"
+
+
+class BackfillParameters(BaseModel):
+    """The form of a backfill."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    since: date = Field(
+        ge=date(2011, 1, 1),
+        description="The first day of the history that is read, in the platform's local time.",
+        json_schema_extra={"position": 0},
+    )
+    until: date = Field(
+        ge=date(2011, 1, 1),
+        description="Its last day; not later than today.",
+        json_schema_extra={"position": 1},
+    )
+    account: str = Field(
+        default="all",
+        max_length=10,
+        description="Name of one account, as in the ERP's account_type; all: every account.",
+        json_schema_extra={"position": 2},
+    )
+    max_in_flight: int = Field(
+        default=12,
+        ge=2,
+        le=16,
+        description="At most this many requests to eMAG are under way at once.",
+        json_schema_extra={"position": 3},
+    )
+
+    @model_validator(mode="after")
+    def _check_days(self) -> Self:
+        if self.since > self.until:
+            raise ValueError(f"since, {self.since}, is after until, {self.until}: swap them")
+        # Somewhere a new day may have begun already.
+        latest = datetime.now(UTC).date() + timedelta(days=1)
+        if self.until > latest:
+            raise ValueError(f"until, {self.until}, is not over yet: end at today at the latest")
+        return self
+
+    @property
+    def label(self) -> str:
+        """The run in a few words: account and days."""
+        return f"{self.account}-{self.since}-{self.until}"
+
+
+# More days than anybody reconciles at once.
+MOST_DAYS = 400
+
+
+class ReconcileParameters(BaseModel):
+    """The form of a reconciliation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    account: str = Field(
+        default="all",
+        max_length=10,
+        description="Name of one account, as in the ERP's account_type; all: every account.",
+        json_schema_extra={"position": 0},
+    )
+    since: date | None = Field(
+        default=None,
+        description="The first local day of placement; nothing: 27 days before the last.",
+        json_schema_extra={"position": 1},
+    )
+    until: date | None = Field(
+        default=None,
+        description="The last local day of placement; nothing: today.",
+        json_schema_extra={"position": 2},
+    )
+    recount_minutes: float = Field(
+        default=5,
+        ge=0,
+        le=120,
+        description="What differs is believed when it differs again after so many minutes.",
+        json_schema_extra={"position": 3},
+    )
+    wait: bool = Field(
+        default=True,
+        description="Wait for the second look; otherwise the next run takes it.",
+        json_schema_extra={"position": 4},
+    )
+
+    @model_validator(mode="after")
+    def _check_days(self) -> Self:
+        if self.since and self.until and not 0 <= (self.until - self.since).days < MOST_DAYS:
+            raise ValueError(f"since to until must be 1 to {MOST_DAYS} days")
+        return self
+
+    @property
+    def label(self) -> str:
+        """The run in a few words: account and days."""
+        return f"{self.account}-{self.since or 'four-weeks'}-{self.until or 'today'}"

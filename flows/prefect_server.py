@@ -1,21 +1,22 @@
-"""A Prefect server of one's own for a while: on a free loopback port, its data in a given folder.
+"""A Prefect server of one's own for a while: on a loopback port, its data in a given folder.
 
-Run as a program it is that server. It hangs on its standard input like on a leash: when whoever
-started it is gone, however that came about, the input ends and the server with it.
+Run as a program it is that server, or a worker of it. It hangs on its standard input like on a
+leash: when whoever started it is gone, however that came about, the input ends and it with it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import runpy
 import signal
 import socket
 import sys
 import threading
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,11 @@ import httpx
 APPLICATION = "prefect.server.api.server:create_app"
 START_SECONDS = 90.0
 STOP_SECONDS = 10.0
+
+# After a worker was asked to end, its runs are, too; then nobody is asked any more.
+WORKER_STOP_SECONDS = 4.0
+
+HOME = Path(__file__).resolve().parents[1]
 
 
 class PrefectServerError(RuntimeError):
@@ -46,42 +52,65 @@ def settings_for(home: Path, api_url: str | None = None) -> dict[str, str]:
     return {**settings, "PREFECT_API_URL": api_url}
 
 
+def server_settings(port: int) -> dict[str, str]:
+    """What a server needs beside `settings_for`; old events and runs go by themselves."""
+    return {
+        "PREFECT_SERVER_API_HOST": "127.0.0.1",
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "3d",
+    }
+
+
 @asynccontextmanager
-async def prefect_server(home: Path) -> AsyncIterator[str]:
-    """The API address of a server that lives as long as the block.
+async def prefect_server(home: Path, port: int | None = None) -> AsyncIterator[str]:
+    """The API address of a server that lives as long as the block, on a free port without one.
 
     It writes only under `home`, never to `~/.prefect`. Raises PrefectServerError.
     """
-    port = _free_port()
-    process = await _start(home, port)
+    port = port or free_port()
+    process = await start_server(home, port)
     try:
         url = f"http://127.0.0.1:{port}/api"
-        await _await_ready(process, url, home / "server.log")
+        await await_ready(process, url, home / "server.log")
         yield url
     finally:
-        await _stop(process)
+        await stop(process)
 
 
-async def _start(home: Path, port: int) -> Process:
+async def start_server(home: Path, port: int) -> Process:
+    """Start the server's process; `await_ready` says when it answers."""
+    variables = {**settings_for(home), **server_settings(port)}
+    return await _start(home, "server.log", variables, "server", str(port))
+
+
+async def start_worker(home: Path, variables: Mapping[str, str], pool: str) -> Process:
+    """Start a worker of a pool with these variables in its environment and its runs'."""
+    return await _start(home, "worker.log", variables, "worker", pool)
+
+
+async def _start(home: Path, log: str, variables: Mapping[str, str], *arguments: str) -> Process:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    with _open_log(home) as log:
+    with _open_log(home / log) as file:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "flows.prefect_server", str(port)),
-            env={**ours, **settings_for(home)},
-            cwd=Path(__file__).parents[1],
+            *(sys.executable, "-m", "flows.prefect_server", *arguments),
+            env={**ours, **variables},
+            cwd=HOME,
             stdin=PIPE,
             stdout=DEVNULL,
-            stderr=log,
+            stderr=file,
             start_new_session=True,  # a Ctrl-C in the terminal is for us: we stop it in order
         )
 
 
-def _open_log(home: Path) -> BinaryIO:
-    home.mkdir(parents=True, exist_ok=True)
-    return (home / "server.log").open("ab")
+def _open_log(file: Path) -> BinaryIO:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file.open("ab")
 
 
-async def _await_ready(process: Process, url: str, log: Path) -> None:
+async def await_ready(process: Process, url: str, log: Path) -> None:
+    """Wait until the server answers. Raises PrefectServerError where it doesn't start."""
     deadline = time.monotonic() + START_SECONDS
     async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
         while time.monotonic() < deadline and process.returncode is None:
@@ -94,18 +123,29 @@ async def _await_ready(process: Process, url: str, log: Path) -> None:
     raise PrefectServerError(f"the Prefect server did not start; see {log}")
 
 
-async def _stop(process: Process) -> None:
+async def stop(process: Process, seconds: float = STOP_SECONDS) -> None:
+    """Ask a process to end, and end it when it has not after this long."""
     if process.returncode is not None:
         return
     process.send_signal(signal.SIGTERM)
     try:
-        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        await asyncio.wait_for(process.wait(), seconds)
     except TimeoutError:
         process.kill()
         await process.wait()
 
 
-def _free_port() -> int:
+async def stop_worker(process: Process) -> None:
+    """Ask a worker to end, then its runs; what is left after that is ended."""
+    await stop(process, WORKER_STOP_SECONDS)
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, sent)
+            await asyncio.sleep(1)
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     return port
@@ -114,7 +154,6 @@ def _free_port() -> int:
 def _serve(port: int) -> None:
     import uvicorn
 
-    threading.Thread(target=_end_with_starter, daemon=True).start()
     uvicorn.run(
         APPLICATION,
         factory=True,
@@ -125,10 +164,27 @@ def _serve(port: int) -> None:
     )
 
 
+def _work(pool: str) -> None:
+    sys.argv = ["prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    sys.argv += ["--install-policy", "never"]
+    runpy.run_module("prefect", run_name="__main__", alter_sys=True)
+
+
 def _end_with_starter() -> None:
+    """Everybody in the session goes: the runs of a worker, too."""
     sys.stdin.buffer.read()
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.killpg(os.getpgrp(), signal.SIGTERM)
+    time.sleep(STOP_SECONDS)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _main(what: str, argument: str) -> None:
+    threading.Thread(target=_end_with_starter, daemon=True).start()
+    if what == "worker":
+        _work(argument)
+    else:
+        _serve(int(argument))
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    _main(*sys.argv[1:])

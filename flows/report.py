@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from integrations.erp.rows import Kind
+from integrations.ledger.arrivals import Brought
 from integrations.ledger.books import State
+from integrations.sync.receipt import Parked, Receipt
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,26 @@ class Report:
     waited: float = 0.0
     problems: list[Problem] = field(default_factory=list)
     plans: list[PlanLine] = field(default_factory=list)
+    received: Counter[Brought] = field(default_factory=Counter)
+    parked: list[Parked] = field(default_factory=list)
     unreachable: str | None = None
 
     @property
     def exit_code(self) -> int:
-        """0 all well, 1 something refused or in doubt, 3 eMAG unreachable, credentials refused."""
+        """0 all well, 1 something for a person, 3 eMAG unreachable, credentials refused.
+
+        For a person are rows that were refused or are in doubt, and news that could not be stored.
+        """
         if self.unreachable:
             return 3
-        return 1 if self.rows[State.REFUSED] or self.rows[State.IN_DOUBT] else 0
+        troubled = self.rows[State.REFUSED] or self.rows[State.IN_DOUBT] or self.parked
+        return 1 if troubled else 0
+
+    def take(self, receipt: Receipt) -> None:
+        """Enter what was brought into the ERP."""
+        for brought in receipt.brought.values():
+            self.received.update(brought)
+        self.parked.extend(receipt.parked)
 
     def to_json(self) -> dict[str, Any]:
         """The object that `run --json` prints."""
@@ -70,6 +84,7 @@ class Report:
             "started_at": self.started_at.isoformat(),
             "seconds": round(self.seconds, 3),
             "rows": {state.value: self.rows[state] for state in State},
+            "received": {brought.value: self.received[brought] for brought in Brought},
             "requests": dict(self.requests),
             "throttled": self.throttled,
             "waited": round(self.waited, 3),
@@ -83,6 +98,11 @@ class Report:
                 for problem in self.problems
             ],
         }
+        if self.parked:
+            report["parked"] = [
+                {"kind": each.kind.value, "emag_id": each.emag_id, "reason": each.reason}
+                for each in self.parked
+            ]
         if self.dry_run:
             report["plans"] = [
                 {

@@ -52,8 +52,10 @@ async def open_shop(account: str) -> AsyncIterator[Shop]:
 
 
 @asynccontextmanager
-async def open_channel(shop: Shop, account: Account, max_in_flight: int) -> AsyncIterator[Channel]:
-    """An account's way to eMAG, with one pooled client."""
+async def open_channel(
+    shop: Shop, account: Account, max_in_flight: int, *, background: bool = False
+) -> AsyncIterator[Channel]:
+    """An account's way to eMAG, with one pooled client; in the background others come first."""
     settings = shop.settings
     async with open_client(
         account, deadline=shop.timings.deadline, max_connections=max_in_flight
@@ -65,11 +67,12 @@ async def open_channel(shop: Shop, account: Account, max_in_flight: int) -> Asyn
             engine=shop.engine,
             schema=shop.schema,
             timings=shop.timings,
-            policy=Policy(return_days=account.return_days),
+            policy=Policy(account.return_days, settings.reasons),
             gate=asyncio.Semaphore(max_in_flight),
             holder=f"{socket.gethostname()}:{os.getpid()}",
             sealer=sealer_of(settings.calls_keys),
             require_approval=settings.cancellations_require_approval,
             write_back=settings.write_back,
             check_documents=settings.check_documents,
+            background=background,
         )

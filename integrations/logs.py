@@ -13,7 +13,10 @@ FILE_BYTES = 10_000_000
 FILES_KEPT = 5
 
 _GUARDED_NAMES = r"(?:password|passwd|pwd|secret|token|authorization|api[_-]?key|calls_key)"
-_VALUE = r"""(?:"[^"]*"|'[^']*'|(?!basic|bearer)[^\s,;&}\]]+)"""
+# A comma ends a value, unless something follows it at once, or another key of a list of keys.
+_COMMA_WITHIN = r"""(?:,(?=[^\s"',;&}\]])|,\s*(?=[\w-]{43}=))"""
+_BARE = rf"""(?:[^\s,;&}}\]]|{_COMMA_WITHIN})+"""
+_VALUE = rf"""(?:"[^"]*"|'[^']*'|(?!basic|bearer){_BARE})"""
 
 # In this order: a later pattern may assume that the earlier ones are gone.
 _REDACTIONS = [

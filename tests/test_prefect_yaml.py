@@ -31,8 +31,17 @@ class ConcurrencyLimit(Strict):
     grace_period_seconds: int = Field(ge=60, le=86400)
 
 
+class Environment(Strict):
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY: Literal["30"]
+
+
+class JobVariables(Strict):
+    env: Environment
+
+
 class WorkPool(Strict):
     name: Literal["emag"]
+    job_variables: JobVariables
 
 
 class Deployment(Strict):
@@ -44,7 +53,7 @@ class Deployment(Strict):
     enforce_parameter_schema: Literal[True]
     concurrency_limit: ConcurrencyLimit
     work_pool: WorkPool
-    schedules: list[Schedule] = Field(min_length=1)
+    schedules: list[Schedule]
 
     @property
     def flow(self) -> Flow[..., Any]:
@@ -77,9 +86,10 @@ EVERY = pytest.mark.parametrize("deployment", FILE.deployments, ids=lambda each:
 
 
 def minutes(cron: str) -> set[int]:
-    """The minutes of a cron expression: FROM-TO/STEP of every hour, or one of one hour a day."""
-    field, hour, *rest = cron.split()
-    assert rest == ["*"] * 3
+    """The minutes of a cron: FROM-TO/STEP of every hour, or one of one hour a day or a week."""
+    field, hour, *rest, weekday = cron.split()
+    assert rest == ["*"] * 2
+    assert weekday == "*" or (weekday.isdecimal() and hour != "*")
     assert hour == "*" or (field.isdecimal() and hour.isdecimal())
     span, _, step = field.partition("/")
     first, _, last = span.partition("-")
@@ -95,6 +105,8 @@ def test_every_flow_is_deployed() -> None:
         "invoice-sync",
         "health-check",
         "retention",
+        "reconcile",
+        "backfill",
     }
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import flows
 from flows.cli.console import console, print_json, table
 from flows.parameters import HealthParameters
+
+if TYPE_CHECKING:
+    from integrations.ledger.check import Finding
 
 WRONG = 1
 UNREACHABLE = 3
@@ -12,14 +18,8 @@ ASKING_EMAG = "eMAG answers"
 
 
 async def check(parameters: HealthParameters, as_json: bool, through_prefect: bool) -> int:
-    """Run the check and show what was found; as a flow run, the server holds the table."""
-    if through_prefect:
-        await flows.health_check(**parameters.model_dump())
-        console().print("All well; the table is an artifact of the flow run.")
-        return 0
-    from flows.health import check_health
-
-    findings = await check_health(parameters)
+    """Run the check, as a flow or directly, and show what was found: 0 well, 1 wrong, 3 no eMAG."""
+    findings = await (_as_flow if through_prefect else _directly)(parameters)
     if as_json:
         print_json(findings)
     else:
@@ -32,3 +32,21 @@ async def check(parameters: HealthParameters, as_json: bool, through_prefect: bo
     if any(name.startswith(ASKING_EMAG) for name in wrong):
         return UNREACHABLE
     return WRONG if wrong else 0
+
+
+async def _directly(parameters: HealthParameters) -> Sequence[Finding]:
+    from flows.health import check_health
+    from flows.tidings import gather_tidings
+
+    await gather_tidings(parameters.account)
+    return await check_health(parameters)
+
+
+async def _as_flow(parameters: HealthParameters) -> Sequence[Finding]:
+    """The flow run fails where something is wrong; that is no failure of this command."""
+    from flows.deployed import UnhealthyError
+
+    try:
+        return await flows.health_check(**parameters.model_dump())
+    except UnhealthyError as unhealthy:
+        return unhealthy.findings

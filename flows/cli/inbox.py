@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from flows.cli.console import begin, console, print_json, table
-from integrations.ledger.status import read_inbox
+from flows.database import open_connection
+from integrations.ledger.status import inbox_of
 from integrations.settings import Settings
 
 
@@ -21,10 +22,8 @@ def inbox(
 
 
 async def _inbox(settings: Settings, as_json: bool, limit: int) -> int:
-    from flows.database import open_database
-
-    async with open_database(settings) as engine:
-        entries = await read_inbox(engine, limit)
+    async with open_connection(settings) as connection:
+        entries = await inbox_of(connection, limit)
     if as_json:
         print_json(entries)
         return 0

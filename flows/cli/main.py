@@ -31,6 +31,10 @@ EXIT_CODES: Mapping[str, int] = {
     "psycopg.InterfaceError": 3,
     "flows.deployed.EmagUnreachableError": 3,
     "flows.deployed.UnhealthyError": 1,
+    "flows.deploy.DeployError": 3,
+    "flows.pausing.ApprovalNeededError": 1,
+    "flows.prefect_server.PrefectServerError": 3,
+    "flows.up.PortTakenError": 2,
 }
 
 
@@ -43,11 +47,19 @@ class Command(NamedTuple):
 
 COMMANDS: Mapping[str, Command] = {
     "demo": Command("flows.cli.demo:demo", "Watch a shop's day go to eMAG, all on this machine."),
+    "up": Command("flows.cli.up:up", "Everything on this machine, from nothing, until Ctrl-C."),
+    "deploy": Command("flows.cli.deploy:deploy", "Set up an existing Prefect server."),
     "run": Command("flows.cli.run:run", "Run a sync or the health check now."),
+    "api": Command("flows.cli.api:api", "Serve the HTTP endpoints."),
+    "doctor": Command("flows.cli.doctor:doctor", "First contact with a real shop, step by step."),
     "status": Command("flows.cli.status:status", "How many rows stand where."),
     "inbox": Command("flows.cli.inbox:inbox", "What needs a person, and why."),
     "replay": Command("flows.cli.replay:replay", "Try refused or doubtful rows again."),
     "adopt": Command("flows.cli.adopt:adopt", "Queue rows from before the installation."),
+    "backfill": Command("flows.cli.backfill:backfill", "Bring in what happened at eMAG before."),
+    "reconcile": Command(
+        "flows.cli.reconcile:reconcile", "Compare eMAG with the ERP, and certify it."
+    ),
     "calls": Command("flows.cli.calls:calls", "The record of requests to eMAG."),
     "db": Command("flows.cli.db:db", "Set up and check the database."),
     "sandbox": Command(

@@ -14,8 +14,19 @@ def show_report(screen: Console, report: Report) -> None:
     title = f"{report.flow}, account {report.account}"
     if rows:
         screen.print(table(title, ["state", "rows"], rows))
-    else:
+    elif not report.received:
         screen.print(f"{title}: nothing to do")
+    if report.received:
+        brought = [(each.value, count) for each, count in report.received.items() if count]
+        screen.print(table(f"{title}: eMAG's news", ["in the ERP", "rows"], brought))
+    if report.parked:
+        screen.print(
+            table(
+                "News that could not be stored; it is tried again",
+                ["kind", "eMAG's number", "why"],
+                [(each.kind.value, str(each.emag_id or ""), each.reason) for each in report.parked],
+            )
+        )
     if report.problems:
         screen.print(
             table(

@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 
 from flows.cli.console import begin, console, print_json, table
-from integrations.ledger.status import Status, read_status
+from flows.database import open_connection
+from integrations.ledger.status import Status, status_of
+from integrations.ledger.unqueued import count_unqueued
 from integrations.settings import Settings
 
 
@@ -22,14 +24,15 @@ def status(
 
 
 async def _status(settings: Settings, as_json: bool) -> int:
-    from flows.database import open_database
-    from integrations.ledger.adopt import adoptable, estimated
-
-    async with open_database(settings) as engine:
-        found = await read_status(engine)
-        before, about = await adoptable(engine), await estimated(engine)
+    async with open_connection(settings) as connection:
+        found = await status_of(connection)
+        before = await count_unqueued(connection)
     if as_json:
-        more = {"adoptable": before, "estimated": sorted(about), "bodies": _bodies(settings)}
+        more = {
+            "adoptable": {kind: each.rows for kind, each in before.items()},
+            "estimated": sorted(kind for kind, each in before.items() if each.estimated),
+            "bodies": _bodies(settings),
+        }
         print_json({**vars(found), **more})
         return 0
     screen = console()
@@ -37,7 +40,9 @@ async def _status(settings: Settings, as_json: bool) -> int:
     _show_traffic(screen, found)
     _show_bodies(screen, settings)
     earlier = ", ".join(
-        f"{'about ' if kind in about else ''}{rows} {kind}" for kind, rows in before.items() if rows
+        f"{'about ' if each.estimated else ''}{each.rows} {kind}"
+        for kind, each in before.items()
+        if each.rows
     )
     if earlier:
         screen.print(

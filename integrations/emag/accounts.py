@@ -79,6 +79,20 @@ class Account:
         return 3 if self.account_type == "main" else 2
 
 
+def order_types(account: Account, accounts: Mapping[str, Account]) -> tuple[int, ...]:
+    """eMAG's types of the orders and returns that the account sees to.
+
+    Both, unless another account has the same login: then each sees to its own.
+    """
+    login = (account.platform, account.username)
+    shared = any(
+        (other.platform, other.username) == login
+        for other in accounts.values()
+        if other.name != account.name
+    )
+    return (account.order_type,) if shared else (3, 2)
+
+
 def rate(account: Account, route: Route) -> float:
     """How many requests a second the account may spend on a route's family."""
     limit = LIMITS[route.bucket]

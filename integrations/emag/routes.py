@@ -32,6 +32,7 @@ class Route:
     """One call: its path below the API base, its budget, and whether it changes anything.
 
     `items` is the word by which a message of a bulk save names its item ("... - Order id: 5").
+    `documented` is False for a route that clients use and no document names: it may be missing.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Route:
     family: Family
     writes: bool = False
     items: str | None = None
+    documented: bool = True
 
 
 ORDER_READ: Final = Route("order/read", Bucket.ORDERS, Family.ORDERS)
@@ -50,6 +52,7 @@ ATTACHMENTS_SAVE: Final = Route(
     "order/attachments/save", Bucket.ORDERS, Family.ORDERS, True, "Order"
 )
 RMA_READ: Final = Route("rma/read", Bucket.OTHER, Family.RMA)
+RMA_COUNT: Final = Route("rma/count", Bucket.OTHER, Family.RMA, documented=False)
 RMA_SAVE: Final = Route("rma/save", Bucket.OTHER, Family.RMA, True, "Rma")
 INVOICE_READ: Final = Route("invoice/read", Bucket.OTHER, Family.INVOICES)
 CUSTOMER_INVOICE_READ: Final = Route("customer-invoice/read", Bucket.OTHER, Family.INVOICES)

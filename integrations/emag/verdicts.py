@@ -248,7 +248,7 @@ def judge(
         messages=tuple(masked(text) for text in messages),
         results=envelope.results if envelope else None,
         named=named,
-        retry_after=_retry_after(names.get("retry-after")),
+        retry_after=_retry_after(names),
         exhausted=_exhausted(names),
         body=body,
         seconds=seconds,
@@ -339,20 +339,26 @@ def _named(route: Route, messages: tuple[str, ...]) -> dict[int, str]:
 
 
 _LONGEST_WAIT: Final = 3600.0
+_NUMBER: Final = re.compile(r"\d{1,9}(\.\d*)?")
 
 
-def _retry_after(value: str | None) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds in a Retry-After header, which holds a number or a date; at most an hour."""
-    if value is None:
-        return None
-    seconds = float(value) if re.fullmatch(r"\d{1,9}(\.\d*)?", value) else _seconds_until(value)
+    value = headers.get("retry-after", "")
+    seconds = float(value) if _NUMBER.fullmatch(value) else _seconds_until(value, headers)
     return None if seconds is None else min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
-def _seconds_until(date: str) -> float | None:
+def _seconds_until(date: str, headers: Mapping[str, str]) -> float | None:
+    """Seconds from the answer's own date, by the clock that both come from, to this one."""
+    moment = _moment(date)
+    answered = _moment(headers.get("date", "")) or datetime.now(UTC)
+    return None if moment is None else (moment - answered).total_seconds()
+
+
+def _moment(date: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(date)
     except ValueError:
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (moment - datetime.now(UTC)).total_seconds()
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

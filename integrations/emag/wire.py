@@ -83,7 +83,7 @@ class Order:
         """Paid online by card; eMAG sometimes leaves the payment mode's id null."""
         if self.payment_mode_id is not None:
             return self.payment_mode_id == _CARD
-        return "card" in (_text(self.raw.get("payment_mode")) or "").lower()
+        return "card" in (plain_text(self.raw.get("payment_mode")) or "").lower()
 
     @property
     def finalized_at(self) -> datetime | None:
@@ -134,12 +134,12 @@ def read_order(raw: object, zone: ZoneInfo) -> Order:
         id=order_id,
         type=_needed(source, "type", "order", order_id),
         status=_needed(source, "status", "order", order_id),
-        payment_mode_id=_number(source.get("payment_mode_id")),
+        payment_mode_id=whole_number(source.get("payment_mode_id")),
         finalization_date=to_utc(source.get("finalization_date"), zone),
         modified=to_utc(source.get("modified"), zone),
-        lines=tuple(_order_line(line, order_id) for line in _entries(source.get("products"))),
+        lines=tuple(_order_line(line, order_id) for line in entries(source.get("products"))),
         attachments=_attachments(source.get("attachments")),
-        cancellation_request=_text(source.get("cancellation_request")),
+        cancellation_request=plain_text(source.get("cancellation_request")),
         reason_cancellation=_reason(source.get("reason_cancellation")),
         raw=source,
     )
@@ -155,10 +155,10 @@ def read_return(raw: object, zone: ZoneInfo) -> Return:
     untyped = source.get("type") is None
     return Return(
         emag_id=emag_id,
-        order_id=_number(source.get("order_id")),
+        order_id=whole_number(source.get("order_id")),
         type=3 if untyped else _needed(source, "type", "return", emag_id),
         status=_needed(source, "request_status", "return", emag_id),
-        lines=tuple(_return_line(line, emag_id) for line in _entries(source.get("products"))),
+        lines=tuple(_return_line(line, emag_id) for line in entries(source.get("products"))),
         date=to_utc(source.get("date"), zone),
         raw=source,
     )
@@ -167,17 +167,17 @@ def read_return(raw: object, zone: ZoneInfo) -> Return:
 def read_issued_invoice(raw: object) -> IssuedInvoice:
     """An invoice of `customer-invoice/read` or `invoice/read`. Raises WireError."""
     source = _object(raw, "invoice")
-    number = _text(source.get("number"))
+    number = plain_text(source.get("number"))
     if number is None:
         raise _unusable("invoice", None, "number", source.get("number"))
-    category = (_text(source.get("category")) or "").lower()
+    category = (plain_text(source.get("category")) or "").lower()
     is_storno = category == "storno" or _truth(source.get("is_storno"))
     return IssuedInvoice(
         number=number,
-        order_id=_number(source.get("order_id")),
+        order_id=whole_number(source.get("order_id")),
         category=category or ("storno" if is_storno else "normal"),
         date=_date(source.get("date")),
-        reversal_for=_text(source.get("reversal_for")),
+        reversal_for=plain_text(source.get("reversal_for")),
         is_storno=is_storno,
     )
 
@@ -235,7 +235,7 @@ def to_utc(text: object, zone: ZoneInfo) -> datetime | None:
     leaves out is read with the offset from before it. Unix seconds are taken too (seen once).
     """
     try:
-        seconds = _number(text)
+        seconds = whole_number(text)
         if seconds is not None:
             return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
         moment = datetime.fromisoformat(text.strip()) if isinstance(text, str) else None
@@ -258,14 +258,14 @@ def _order_line(raw: object, order_id: int) -> OrderLine:
     status = _needed(source, "status", "order", order_id, "product line's status")
     return OrderLine(
         id=_needed(source, "id", "order", order_id, "product line's id"),
-        product_id=_text(source.get("product_id")),
-        mkt_id=_text(source.get("mkt_id")),
-        part_number=_text(source.get("part_number")),
-        ext_part_number=_text(source.get("ext_part_number")),
+        product_id=plain_text(source.get("product_id")),
+        mkt_id=plain_text(source.get("mkt_id")),
+        part_number=plain_text(source.get("part_number")),
+        ext_part_number=plain_text(source.get("ext_part_number")),
         status=status,
         quantity=_quantity(source, "order", order_id)
         if status == 1
-        else _number(source.get("quantity")) or 0,
+        else whole_number(source.get("quantity")) or 0,
     )
 
 
@@ -273,23 +273,23 @@ def _return_line(raw: object, emag_id: int) -> ReturnLine:
     source = _object(raw, "return", emag_id, "product line")
     return ReturnLine(
         id=_needed(source, "id", "return", emag_id, "product line's id"),
-        product_id=_text(source.get("product_id")),
-        product_emag_id=_text(source.get("product_emag_id")),
+        product_id=plain_text(source.get("product_id")),
+        product_emag_id=plain_text(source.get("product_emag_id")),
         quantity=_quantity(source, "return", emag_id),
     )
 
 
 def _attachments(value: object) -> tuple[Attachment, ...]:
-    found = (entry for entry in _entries(value) if isinstance(entry, dict))
-    return tuple(_attachment(entry) for entry in found if _text(entry.get("url")))
+    found = (entry for entry in entries(value) if isinstance(entry, dict))
+    return tuple(_attachment(entry) for entry in found if plain_text(entry.get("url")))
 
 
 def _attachment(entry: Raw) -> Attachment:
     kind = entry.get("type")
     return Attachment(
-        name=_text(entry.get("name")) or "",
-        url=_text(entry.get("url")) or "",
-        type=1 if kind is None else _number(kind) or 0,
+        name=plain_text(entry.get("name")) or "",
+        url=plain_text(entry.get("url")) or "",
+        type=1 if kind is None else whole_number(kind) or 0,
     )
 
 
@@ -308,11 +308,11 @@ def _changed_lines(value: Any, lines: Mapping[int, Mapping[str, Any]]) -> Any:
         return value
     if _is_numbered(value):
         return {key: _changed_lines(entry, lines) for key, entry in value.items()}
-    line_id = _number(value.get("id"))
+    line_id = whole_number(value.get("id"))
     return value if line_id is None else {**value, **lines.get(line_id, {})}
 
 
-def _entries(value: object) -> list[Any]:
+def entries(value: object) -> list[Any]:
     """The filled entries of a PHP list: a list, an object with numbered keys, or one object."""
     if isinstance(value, dict):
         value = list(value.values()) if _is_numbered(value) else [value]
@@ -322,7 +322,7 @@ def _entries(value: object) -> list[Any]:
 
 
 def _flattened(value: object) -> Iterator[Raw]:
-    for entry in _entries(value):
+    for entry in entries(value):
         if isinstance(entry, dict):
             yield entry
         else:
@@ -342,7 +342,7 @@ def _object(raw: object, entity: str, entity_id: int | None = None, part: str = 
 def _needed(
     source: Raw, key: str, entity: str, entity_id: int | None, called: str | None = None
 ) -> int:
-    number = _number(source.get(key))
+    number = whole_number(source.get(key))
     if number is None:
         raise _unusable(entity, entity_id, called or key, source.get(key))
     return number
@@ -370,7 +370,7 @@ _WHOLE: Final = re.compile(r"\s*([+-]?[0-9]{1,19})(?:\.0*)?\s*")
 _EXACT: Final = 2.0**53
 
 
-def _number(value: object) -> int | None:
+def whole_number(value: object) -> int | None:
     """A whole number written as 1, 1.0, "1" or "1.0000"; None for anything else."""
     if type(value) is int:
         return value
@@ -382,7 +382,7 @@ def _number(value: object) -> int | None:
     return None
 
 
-def _text(value: object) -> str | None:
+def plain_text(value: object) -> str | None:
     """A text, or a number as text; None for blanks and for anything else."""
     if isinstance(value, str):
         return value.strip() or None
@@ -392,15 +392,15 @@ def _text(value: object) -> str | None:
 
 
 def _reason(value: object) -> int | None:
-    return _number(value.get("id") if isinstance(value, dict) else value)
+    return whole_number(value.get("id") if isinstance(value, dict) else value)
 
 
 def _truth(value: object) -> bool:
-    return value is True or _number(value) == 1 or str(value).lower() == "true"
+    return value is True or whole_number(value) == 1 or str(value).lower() == "true"
 
 
 def _date(value: object) -> date | None:
     try:
-        return date.fromisoformat((_text(value) or "")[:10])
+        return date.fromisoformat((plain_text(value) or "")[:10])
     except ValueError:
         return None

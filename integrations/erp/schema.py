@@ -16,7 +16,8 @@ _COLUMNS = text("""
     SELECT c.relname AS table_name, a.attname AS column_name,
            format_type(a.atttypid, a.atttypmod) AS type_name,
            (SELECT array_agg(e.enumlabel::text) FROM pg_enum e WHERE e.enumtypid = a.atttypid)
-               AS labels
+               AS labels,
+           a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS required
       FROM pg_class c
       JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'app'
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -38,10 +39,14 @@ TABLES = (
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its SQL type by name and, for an enum, its labels."""
+    """One column: its SQL type by name and, for an enum, its labels.
+
+    `required` says that an INSERT must name it: it is NOT NULL and has no default.
+    """
 
     type_name: str
     labels: tuple[str, ...] = ()
+    required: bool = False
 
     def stored(self, word: str | None) -> str | None:
         """The word in the form this column has; None where an enum knows no such word."""
@@ -65,5 +70,5 @@ async def read_schema(connection: AsyncConnection) -> ErpSchema:
     tables: dict[str, dict[str, Column]] = {name: {} for name in TABLES}
     for row in await connection.execute(_COLUMNS, {"tables": list(TABLES)}):
         labels = tuple(row.labels or ())
-        tables[row.table_name][row.column_name] = Column(row.type_name, labels)
+        tables[row.table_name][row.column_name] = Column(row.type_name, labels, row.required)
     return ErpSchema(tables)

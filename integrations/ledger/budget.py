@@ -1,17 +1,21 @@
 """The request budget: one row per login and bucket, shared by every process that uses the database.
 
 A caller reserves the next free instant and sleeps until then, so requests leave evenly spaced and
-never in bursts. Reservations commit on their own, so nobody queues behind a row's transaction.
+never in bursts. Background work reserves only what is about to come, so that nobody has to wait for
+what it has taken, and takes at most every second instant while others want some. Reservations
+commit on their own, so nobody queues behind a row's transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
-from typing import NoReturn
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account, rate
@@ -21,22 +25,46 @@ from integrations.ledger.line import line
 # eMAG counts arrivals, not departures: a little distance keeps jitter on the way inside the limit.
 HEADROOM = 1.03
 
-# In one statement: a missing row is made, a slot too far away is not taken. It need not wait for
-# the disk: a slot forgotten in a crash is over by then, and waiting would blur the instants.
-_RESERVE = text("""
-    INSERT INTO app.emag_rate_limits AS l (platform, login, bucket, next_free_at)
-    SELECT :platform, :login, :bucket, clock_timestamp() + make_interval(secs => :lead + :gap)
-      FROM set_config('synchronous_commit', 'off', true)
+# How far the database's clock and ours may part, in seconds a second.
+DRIFT = 0.0005
+
+# So long after others have wanted a slot, background work leaves them half of the budget.
+WANTED = 2.0
+
+# How far ahead background work reserves, in seconds; one slot at least.
+AHEAD = 0.25
+
+# In one statement: a missing row is made, a slot too far away is not taken. `background_at` is the
+# last instant that background work took.
+RESERVE = f"""
+    INSERT INTO app.emag_rate_limits AS l (platform, login, bucket, next_free_at, wanted_at,
+        background_at)
+    VALUES (:platform, :login, :bucket, clock_timestamp() + make_interval(secs => :lead + :gap),
+        CASE WHEN NOT :background THEN clock_timestamp() END,
+        CASE WHEN :background THEN clock_timestamp() + make_interval(secs => :lead) END)
     ON CONFLICT (platform, login, bucket) DO UPDATE SET
         next_free_at = greatest(l.next_free_at, clock_timestamp() + make_interval(secs => :lead))
             + make_interval(secs => :gap),
+        wanted_at = CASE WHEN :background THEN l.wanted_at ELSE clock_timestamp() END,
+        background_at = CASE WHEN :background
+            THEN greatest(l.next_free_at, clock_timestamp() + make_interval(secs => :lead))
+            ELSE l.background_at END,
         probe_at = CASE WHEN l.down_since IS NOT NULL
                         THEN clock_timestamp() + make_interval(secs => :probe) END
     WHERE l.next_free_at < clock_timestamp() + make_interval(secs => :longest)
       AND (l.down_since IS NULL OR l.probe_at <= clock_timestamp())
-    RETURNING extract(epoch FROM next_free_at - clock_timestamp())::float8 - :gap AS wait,
+      AND (NOT :background OR l.background_at IS NULL
+           OR (l.background_at <= clock_timestamp() + make_interval(secs => :ahead)
+               AND (coalesce(l.wanted_at, '-infinity')
+                        < clock_timestamp() - make_interval(secs => {WANTED})
+                    OR l.background_at + make_interval(secs => 2 * :gap)
+                        <= greatest(l.next_free_at,
+                                    clock_timestamp() + make_interval(secs => :lead)))))
+    RETURNING extract(epoch FROM next_free_at)::float8 - :gap AS at,
+              extract(epoch FROM clock_timestamp())::float8 AS now,
               down_since IS NOT NULL AS probing
-""")
+"""
+_RESERVE = text(RESERVE)
 
 _WHY_NOT = text("""
     SELECT down_cause, down_detail, to_char(down_since AT TIME ZONE 'UTC', 'HH24:MI') AS since
@@ -105,6 +133,7 @@ async def reserve(
     longest: float,
     lead: float = 0.0,
     probe: float = 10.0,
+    background: bool = False,
 ) -> Slot:
     """The next free instant for a request on this route.
 
@@ -112,22 +141,126 @@ async def reserve(
         longest: seconds beyond which no slot is taken.
         lead: seconds the caller needs before it can send.
         probe: seconds between two requests while eMAG counts as down.
+        background: others come first; the caller sleeps here until it is its turn.
 
     Raises:
         BudgetBusyError: the next slot is further away than `longest`.
         EmagDownError: eMAG counts as down and has been asked a moment ago.
     """
-    reserved = {
+    slot, _ = await reserve_within(
+        engine,
+        account,
+        route,
+        _RESERVE,
+        {},
+        longest=longest,
+        lead=lead,
+        probe=probe,
+        background=background,
+    )
+    return slot
+
+
+async def reserve_within(
+    engine: AsyncEngine,
+    account: Account,
+    route: Route,
+    statement: TextClause,
+    values: Mapping[str, Any],
+    *,
+    longest: float,
+    lead: float,
+    probe: float,
+    background: bool = False,
+) -> tuple[Slot, Any]:
+    """`reserve` by a statement that does more with `values`, in the same transaction.
+
+    It contains RESERVE and returns its columns with those of its own, in one row: the second half
+    of the answer.
+    """
+    gap = HEADROOM / rate(account, route)
+    wanted = {
+        **values,
         **_bucket(account, route),
-        "gap": HEADROOM / rate(account, route),
+        "gap": gap,
         "lead": lead,
-        "longest": longest,
         "probe": probe,
+        "background": background,
+        "ahead": max(0.0, AHEAD - gap),
     }
-    row = await line(engine).row(_RESERVE, reserved)
+    if background:
+        return await _reserve_in_turn(engine, account, route, statement, wanted, longest)
+    reserved = await _reserve_now(engine, statement, {**wanted, "longest": longest})
+    if reserved is None:
+        raise await _why_not(engine, account, route, longest)
+    return reserved
+
+
+async def _reserve_now(
+    engine: AsyncEngine, statement: TextClause, values: Mapping[str, Any]
+) -> tuple[Slot, Any] | None:
+    asked = time.monotonic()
+    row = await line(engine).row(statement, values)
     if row is None:
-        await _say_why_not(engine, account, route, longest)
-    return Slot(time.monotonic() + row.wait, max(0.0, row.wait - lead), row.probing)
+        return None
+    at = row.at + _ahead(engine, row.now, asked, time.monotonic())
+    return Slot(at, max(0.0, row.at - row.now - values["lead"]), row.probing), row
+
+
+@dataclass
+class _Turn:
+    """This process's background callers of a bucket: one asks at a time, at `next` (monotonic)."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    next: float = 0.0
+
+
+_TURNS: WeakKeyDictionary[AsyncEngine, dict[tuple[str, ...], _Turn]] = WeakKeyDictionary()
+
+
+async def _reserve_in_turn(
+    engine: AsyncEngine,
+    account: Account,
+    route: Route,
+    statement: TextClause,
+    values: Mapping[str, Any],
+    longest: float,
+) -> tuple[Slot, Any]:
+    """Ask for a slot, again and again, until background work may take one."""
+    bucket = tuple(_bucket(account, route).values())
+    turn = _TURNS.setdefault(engine, {}).setdefault(bucket, _Turn())
+    began = time.monotonic()
+    async with turn.lock:
+        while (left := began + longest - time.monotonic()) > 0:
+            await asyncio.sleep(turn.next - time.monotonic())
+            reserved = await _reserve_now(engine, statement, {**values, "longest": left})
+            if reserved is not None:
+                slot, row = reserved
+                turn.next = slot.at - values["ahead"]
+                waited = max(0.0, slot.at - began - values["lead"])
+                return replace(slot, waited=waited), row
+            turn.next = time.monotonic() + values["gap"] / 2
+            if await is_down(engine, account, route):
+                break
+    raise await _why_not(engine, account, route, longest)
+
+
+# By engine, what `_ahead` found last, and when.
+_AHEAD: WeakKeyDictionary[AsyncEngine, tuple[float, float]] = WeakKeyDictionary()
+
+
+def _ahead(engine: AsyncEngine, now: float, asked: float, answered: float) -> float:
+    """What to add to the database's time for our own: it was `now` between `asked` and `answered`.
+
+    An answer that took long says little of when it was given, so quicker ones before it count, too:
+    all processes would else see the same instant at different times.
+    """
+    ahead = answered - now
+    if engine in _AHEAD:
+        known, at = _AHEAD[engine]
+        ahead = max(asked - now, min(ahead, known + DRIFT * (answered - at)))
+    _AHEAD[engine] = ahead, answered
+    return ahead
 
 
 def _bucket(account: Account, route: Route) -> dict[str, str]:
@@ -139,13 +272,14 @@ def _bucket(account: Account, route: Route) -> dict[str, str]:
     }
 
 
-async def _say_why_not(
+async def _why_not(
     engine: AsyncEngine, account: Account, route: Route, longest: float
-) -> NoReturn:
+) -> EmagDownError | BudgetBusyError:
+    """Why there was no slot."""
     down = await line(engine).row(_WHY_NOT, _bucket(account, route))
     if down is not None:
-        raise EmagDownError(down.down_cause, down.down_detail, down.since)
-    raise BudgetBusyError(f"no free request slot of {route.bucket.value} within {longest:.0f} s")
+        return EmagDownError(down.down_cause, down.down_detail, down.since)
+    return BudgetBusyError(f"no free request slot of {route.bucket.value} within {longest:.0f} s")
 
 
 async def is_down(engine: AsyncEngine, account: Account, route: Route) -> bool:

@@ -11,26 +11,36 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from integrations.emag.accounts import Account
 from integrations.emag.routes import Bucket, Route
 from integrations.emag.verdicts import Answer
+from integrations.ledger.budget import RESERVE, Slot, reserve_within
 from integrations.ledger.database import autocommit, storable
 from integrations.ledger.line import line
 from integrations.ledger.sealing import Sealer, keep
 
-_OPEN = text("""
+_ENTRY = """
     INSERT INTO app.emag_api_calls (id, sent_at, account, platform, route, writes, order_ids,
         return_ids, rows, steps, items, dead_at, sealed, request)
-    VALUES (:id, clock_timestamp(), :account, :platform, :route, :writes, :order_ids,
-        :return_ids, :rows, :steps, :items, clock_timestamp() + make_interval(secs => :life),
-        :sealed, :request)
+    SELECT CAST(:id AS uuid), clock_timestamp(), :account, :platform, :route, :writes, :order_ids,
+        :return_ids, :rows, :steps, :items,
+        clock_timestamp() + make_interval(secs => {wait} + :life), :sealed, :request
+    {slot}
     RETURNING sent_at
+"""
+_OPEN = text(_ENTRY.format(wait="0", slot=""))
+_OPEN_IN_SLOT = text(f"""
+    WITH slot AS ({RESERVE}),
+    entry AS ({_ENTRY.format(wait="greatest(0, slot.at - slot.now)", slot="FROM slot")})
+    SELECT slot.*, entry.sent_at FROM slot, entry
 """)
 
+# A worker that was halted for long may bring a verdict after all: it says more than `abandoned`.
 _CLOSE = text("""
     UPDATE app.emag_api_calls
        SET verdict = :verdict, cause = :cause, http_status = :http_status, seconds = :seconds,
            message = :message, answer = :answer, closed_at = clock_timestamp()
-     WHERE id = :id AND sent_at = :sent_at AND verdict = 'sent'
+     WHERE id = :id AND sent_at = :sent_at AND (verdict = 'sent' OR cause = 'abandoned')
 """)
 
 _CLOSE_DEAD = text("""
@@ -97,19 +107,36 @@ async def open_call(
 
 async def open_read(
     engine: AsyncEngine,
-    account: str,
-    platform: str,
+    account: Account,
     route: Route,
     subject: Subject,
     body: Any,
     *,
     life: float,
     sealer: Sealer | None,
-) -> Call:
-    """Enter a read as `sent`, on its own: nothing else has to be committed with it."""
-    entry = _entry(account, platform, route, subject, body, life, sealer)
-    entered = await line(engine).row(_OPEN, entry)
-    return Call(id=entry["id"], sent_at=entered.sent_at)
+    longest: float,
+    lead: float,
+    probe: float,
+    background: bool = False,
+) -> tuple[Slot, Call]:
+    """Reserve a slot and enter a read as `sent`, in one statement; its `life` begins with the slot.
+
+    Raises:
+        BudgetBusyError, EmagDownError: there is no slot, and nothing was entered.
+    """
+    entry = _entry(account.name, account.platform, route, subject, body, life, sealer)
+    slot, entered = await reserve_within(
+        engine,
+        account,
+        route,
+        _OPEN_IN_SLOT,
+        entry,
+        longest=longest,
+        lead=lead,
+        probe=probe,
+        background=background,
+    )
+    return slot, Call(id=entry["id"], sent_at=entered.sent_at)
 
 
 def _entry(

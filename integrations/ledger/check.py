@@ -13,9 +13,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.erp.tables import ERP_TABLES
-from integrations.ledger.adopt import INTEGERS, adoptable
+from integrations.ledger.adopt import adoptable
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
+from integrations.ledger.unqueued import INTEGERS
 from migrations import capture
 from migrations.capture import CAPTURED, Captured
 
@@ -35,6 +36,9 @@ OUR_TABLES = (
     "emag_issued_invoices",
     "emag_offer_syncs",
 )
+
+# The functions that a run or the nightly care of the call record calls.
+CALLED = ("emag_prepare_calls", "emag_old_calls", "emag_drop_calls")
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ _MISSING_RIGHTS = """
     UNION ALL
     SELECT 'EXECUTE', 'FUNCTION ' || p.oid::regprocedure
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'app'
-     WHERE p.proname = 'emag_prepare_calls' AND NOT has_function_privilege(p.oid, 'EXECUTE')
+     WHERE p.proname = ANY(:called) AND NOT has_function_privilege(p.oid, 'EXECUTE')
 """
 
 
@@ -151,6 +155,7 @@ async def _check_rights(name: str, connection: AsyncConnection) -> list[Finding]
         _MISSING_RIGHTS,
         read=[captured.table for captured in CAPTURED] + ["emag_alembic_version"],
         ours=list(OUR_TABLES),
+        called=list(CALLED),
         written=[f"{erp.name}.{column}" for erp in ERP_TABLES.values() for column in erp.written],
     )
     problems = (
@@ -189,7 +194,8 @@ async def _check_our_tables(name: str, connection: AsyncConnection) -> list[Find
 _FUNCTION = """
     SELECT p.prosrc, quote_ident(r.rolname) AS owner,
            has_schema_privilege(r.oid, 'app', 'USAGE')
-           AND has_table_privilege(r.oid, 'app.emag_changes', 'INSERT') AS may_append
+           AND has_table_privilege(r.oid, 'app.emag_changes', 'INSERT') AS may_append,
+           has_function_privilege('public', p.oid, 'EXECUTE') AS for_everybody
       FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
      WHERE p.oid = to_regprocedure(:function)
 """
@@ -231,6 +237,11 @@ def _function_problems(function: str, body: str, found: Sequence[Row[Any]]) -> I
         yield _Problem(
             f"{owner}, the owner of {function}, may not append: the ERP's own statements fail",
             f"GRANT USAGE ON SCHEMA app TO {owner}; GRANT INSERT ON app.emag_changes TO {owner}",
+        )
+    elif not found[0].for_everybody:
+        yield _Problem(
+            f"not everybody may execute {function}: who adds a partition to the ERP's table fails",
+            f"GRANT EXECUTE ON FUNCTION {function}() TO PUBLIC",
         )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
+import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -54,3 +56,12 @@ async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection on which every statement is its own transaction."""
     async with engine.connect() as connection:
         yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@asynccontextmanager
+async def driver(engine: AsyncEngine) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """The driver's own connection, in autocommit, for as long as the block runs."""
+    async with autocommit(engine) as connection:
+        found = (await connection.get_raw_connection()).driver_connection
+        assert isinstance(found, psycopg.AsyncConnection)
+        yield found

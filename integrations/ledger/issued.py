@@ -1,10 +1,16 @@
-"""A mirror of the invoices that eMAG issued in the seller's name, by the day they carry."""
+"""A mirror of the invoices that eMAG issued, by the day they carry.
+
+In the seller's name, to customers (`customer-invoice`), and its own to the seller, such as those
+for its commission (`invoice`): only the former are documents of an order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -15,10 +21,20 @@ from integrations.emag.wire import IssuedInvoice
 from integrations.erp.load import HIGHEST_ORDER
 from integrations.ledger.database import autocommit, storable
 
-RESOURCE = "customer-invoice"
 
-# What eMAG had issued before the first run: no order that can still get a document is older.
-FIRST_LOOK = timedelta(days=365)
+class Source(StrEnum):
+    """Which of eMAG's listings an invoice is from; also the name of the listing's cursor."""
+
+    CUSTOMER = "customer-invoice"
+    OWN = "invoice"
+
+
+# Of customers' invoices all that eMAG had issued before the first run are needed: no order that
+# can still get a document is older. Of its own, what is older is history.
+FIRST_LOOK: Mapping[Source, timedelta] = {
+    Source.CUSTOMER: timedelta(days=365),
+    Source.OWN: timedelta(days=1),
+}
 OVERLAP = timedelta(days=2)
 
 _SINCE = text("""
@@ -26,16 +42,21 @@ _SINCE = text("""
      WHERE account = :account AND resource = :resource
 """)
 
+# Whatever numbers eMAG gives, an order's document is never hidden behind an invoice to the seller.
 _STORE = text("""
-    INSERT INTO app.emag_issued_invoices (platform, account, number, order_id, category, is_storno,
-           issued_on, reversal_for)
-    SELECT :platform, :account, i.number, i.order_id, i.category, i.is_storno, i.date,
-           i.reversal_for
+    INSERT INTO app.emag_issued_invoices AS m (platform, account, number, source, order_id,
+           category, is_storno, issued_on, reversal_for, total, currency)
+    SELECT :platform, :account, i.number, :source, i.order_id, i.category, i.is_storno, i.date,
+           i.reversal_for, i.total, i.currency
       FROM jsonb_to_recordset(CAST(:invoices AS jsonb)) AS i(number text, order_id bigint,
-           category text, is_storno boolean, date date, reversal_for text)
-    ON CONFLICT (platform, account, number) DO UPDATE SET order_id = excluded.order_id,
-           category = excluded.category, is_storno = excluded.is_storno,
-           issued_on = excluded.issued_on, reversal_for = excluded.reversal_for
+           category text, is_storno boolean, date date, reversal_for text, total numeric,
+           currency text)
+    ON CONFLICT (platform, account, number) DO UPDATE SET source = excluded.source,
+           order_id = excluded.order_id, category = excluded.category,
+           is_storno = excluded.is_storno, issued_on = excluded.issued_on,
+           reversal_for = excluded.reversal_for, total = excluded.total,
+           currency = excluded.currency
+     WHERE m.source = excluded.source OR excluded.source = 'customer-invoice'
 """)
 
 _MOVE = text("""
@@ -47,47 +68,63 @@ _MOVE = text("""
 
 _FOR_ORDERS = text("""
     SELECT number, order_id, category, issued_on, reversal_for, is_storno
-      FROM app.emag_issued_invoices WHERE platform = :platform AND order_id = ANY(:orders)
+      FROM app.emag_issued_invoices
+     WHERE platform = :platform AND order_id = ANY(:orders) AND source = 'customer-invoice'
 """)
 
 
-async def mirrored_since(engine: AsyncEngine, account: str, today: date) -> date:
-    """The first day to ask for: some days before the last look, a year back at the first."""
+@dataclass(frozen=True)
+class Sum:
+    """What an invoice comes to with VAT, as eMAG says; a storno's is negative."""
+
+    total: Decimal | None = None
+    currency: str | None = None
+
+
+async def mirrored_since(engine: AsyncEngine, account: str, source: Source, today: date) -> date:
+    """The first day to ask for: some days before the last look, and what a first look needs."""
     async with autocommit(engine) as connection:
-        found = await connection.execute(_SINCE, {"account": account, "resource": RESOURCE})
+        found = await connection.execute(_SINCE, {"account": account, "resource": source.value})
         last: date | None = found.scalar_one_or_none()
-    return last - OVERLAP if last else today - FIRST_LOOK
+    return last - OVERLAP if last else today - FIRST_LOOK[source]
 
 
 async def store_issued(
-    engine: AsyncEngine, platform: str, account: str, invoices: Sequence[IssuedInvoice]
+    engine: AsyncEngine,
+    platform: str,
+    account: str,
+    source: Source,
+    invoices: Sequence[tuple[IssuedInvoice, Sum]],
 ) -> None:
     """Keep these invoices, each once."""
-    document = orjson.dumps([_document(invoice) for invoice in invoices]).decode()
+    document = orjson.dumps([_document(*each) for each in invoices]).decode()
+    stored = {"platform": platform, "account": account, "source": source.value}
     async with autocommit(engine) as connection:
-        await connection.execute(
-            _STORE, {"platform": platform, "account": account, "invoices": document}
-        )
+        await connection.execute(_STORE, {**stored, "invoices": document})
 
 
-def _document(invoice: IssuedInvoice) -> dict[str, Any]:
+def _document(invoice: IssuedInvoice, amount: Sum) -> dict[str, Any]:
     """The invoice as the columns can hold it; what can be no order's number belongs to none."""
     document = asdict(invoice)
+    document["currency"] = amount.currency
     texts = {key: storable(each) for key, each in document.items() if isinstance(each, str)}
     known = invoice.order_id is not None and 0 < invoice.order_id <= HIGHEST_ORDER
-    return {**document, **texts, "order_id": invoice.order_id if known else None}
+    total = None if amount.total is None else str(amount.total)
+    order_id = invoice.order_id if known else None
+    return {**document, **texts, "order_id": order_id, "total": total}
 
 
-async def mirrored_until(engine: AsyncEngine, account: str, day: date) -> None:
+async def mirrored_until(engine: AsyncEngine, account: str, source: Source, day: date) -> None:
     """Move the cursor, once everything up to this day is stored."""
+    moved = {"account": account, "resource": source.value, "position": day}
     async with autocommit(engine) as connection:
-        await connection.execute(_MOVE, {"account": account, "resource": RESOURCE, "position": day})
+        await connection.execute(_MOVE, moved)
 
 
 async def issued_for(
     engine: AsyncEngine, platform: str, orders: Collection[int]
 ) -> dict[int, list[IssuedInvoice]]:
-    """The mirrored invoices of these orders."""
+    """The mirrored invoices that are documents of these orders."""
     found: dict[int, list[IssuedInvoice]] = {}
     async with autocommit(engine) as connection:
         rows = await connection.execute(_FOR_ORDERS, {"platform": platform, "orders": list(orders)})

@@ -1,18 +1,25 @@
-"""Where everything stands, from our books alone."""
+"""Where everything stands, from our books alone.
+
+It is read over the driver's own connection: loading SQLAlchemy takes as long as all of `status`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+import psycopg
+from psycopg.rows import namedtuple_row
 
 from integrations.erp.rows import Kind
 from integrations.ledger.books import BOOKS, State
-from integrations.ledger.database import autocommit
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+Connection = psycopg.AsyncConnection[Any]
 
 # From this failure on, or after this long without its return, a row is also a person's matter.
 INBOX_ATTEMPTS = 10
@@ -37,12 +44,12 @@ _INBOX = """
            OR sync_state = 'waiting' AND waiting_for = 'emag_return'
               AND waiting_since < clock_timestamp() - make_interval(days => {return_days})
            OR sync_state = 'pending' AND sync_attempts >= {attempts})
-     ORDER BY since DESC LIMIT :rows
+     ORDER BY since DESC LIMIT %(rows)s
 """
 
-_WRITE_BACKS = "SELECT count(*) FROM {table} WHERE write_back IS NOT NULL"
+_WRITE_BACKS = "SELECT count(*) AS rows FROM {table} WHERE write_back IS NOT NULL"
 
-_CALLS = text("""
+_CALLS = """
     SELECT account, max(closed_at) FILTER (WHERE verdict = 'applied') AS last_applied,
            (array_agg(message ORDER BY closed_at DESC)
                FILTER (WHERE verdict IN ('unavailable', 'unknown')))[1] AS last_trouble,
@@ -51,14 +58,16 @@ _CALLS = text("""
            count(*) FILTER (WHERE verdict = 'throttled') AS throttled
       FROM app.emag_api_calls WHERE sent_at > clock_timestamp() - interval '1 day'
      GROUP BY account ORDER BY account
-""")
+"""
 
-_BUDGETS = text("""
+_BUDGETS = """
     SELECT platform, bucket, throttled,
            greatest(0, extract(epoch FROM next_free_at - clock_timestamp()))::float8 AS ahead,
            down_since, down_detail
       FROM app.emag_rate_limits ORDER BY platform, bucket
-""")
+"""
+
+_NOW = "SELECT clock_timestamp() AS now"
 
 
 @dataclass(frozen=True)
@@ -99,8 +108,12 @@ class Budget:
 
 @dataclass(frozen=True)
 class Status:
-    """Open rows, changes not queued yet, values the ERP's rows wait for, and traffic."""
+    """Open rows, changes not queued yet, values the ERP's rows wait for, and traffic.
 
+    `at` is when, by the database's clock: that of all other times here.
+    """
+
+    at: datetime
     counts: Sequence[Count]
     changes: int
     write_backs: int
@@ -125,50 +138,71 @@ class InboxEntry:
 
 async def read_status(engine: AsyncEngine) -> Status:
     """Where everything stands now; its cost does not grow with history."""
-    async with autocommit(engine) as connection:
-        return Status(
-            counts=[count for kind in Kind for count in await _counts(connection, kind)],
-            changes=await _number(connection, "SELECT count(*) FROM app.emag_changes"),
-            write_backs=sum(
-                [
-                    await _number(connection, _WRITE_BACKS.format(table=BOOKS[kind].name))
-                    for kind in Kind
-                ]
-            ),
-            traffic=[Traffic(**row._asdict()) for row in await connection.execute(_CALLS)],
-            budgets=[Budget(**row._asdict()) for row in await connection.execute(_BUDGETS)],
-        )
+    from integrations.ledger.database import driver
+
+    async with driver(engine) as connection:
+        return await status_of(connection)
 
 
-async def _counts(connection: AsyncConnection, kind: Kind) -> list[Count]:
-    rows = await connection.execute(text(_COUNTS.format(table=BOOKS[kind].name)))
+async def status_of(connection: Connection) -> Status:
+    """The same over a connection in autocommit."""
+    [now] = await _rows(connection, _NOW)
+    return Status(
+        at=now.now,
+        counts=[count for kind in Kind for count in await _counts(connection, kind)],
+        changes=await _number(connection, "SELECT count(*) AS rows FROM app.emag_changes"),
+        write_backs=sum(
+            [
+                await _number(connection, _WRITE_BACKS.format(table=BOOKS[kind].name))
+                for kind in Kind
+            ]
+        ),
+        traffic=[Traffic(**row._asdict()) for row in await _rows(connection, _CALLS)],
+        budgets=[Budget(**row._asdict()) for row in await _rows(connection, _BUDGETS)],
+    )
+
+
+async def _counts(connection: Connection, kind: Kind) -> list[Count]:
     return [
         Count(kind, row.account, State(row.state), row.waiting_for, row.rows, row.since)
-        for row in rows
+        for row in await _rows(connection, _COUNTS.format(table=BOOKS[kind].name))
     ]
 
 
-async def _number(connection: AsyncConnection, query: str) -> int:
-    return int((await connection.execute(text(query))).scalar_one())
+async def _number(connection: Connection, query: str) -> int:
+    [row] = await _rows(connection, query)
+    return int(row.rows)
+
+
+async def _rows(connection: Connection, query: str, **values: object) -> list[Any]:
+    async with connection.cursor(row_factory=namedtuple_row) as cursor:
+        await cursor.execute(query.encode(), values or None)
+        return await cursor.fetchall()
 
 
 async def read_inbox(engine: AsyncEngine, rows: int = 200) -> list[InboxEntry]:
     """The rows that wait for a person, the newest first, at most so many of each kind."""
+    from integrations.ledger.database import driver
+
+    async with driver(engine) as connection:
+        return await inbox_of(connection, rows)
+
+
+async def inbox_of(connection: Connection, rows: int) -> list[InboxEntry]:
+    """The same over a connection in autocommit."""
     entries: list[InboxEntry] = []
-    async with autocommit(engine) as connection:
-        for kind, books in BOOKS.items():
-            query = _INBOX.format(
-                table=books.name,
-                erp_id=books.erp_id,
-                return_days=INBOX_RETURN_DAYS,
-                attempts=INBOX_ATTEMPTS,
-            )
-            found = await connection.execute(text(query), {"rows": rows})
-            entries += [_entry(kind, row) for row in found]
+    for kind, books in BOOKS.items():
+        query = _INBOX.format(
+            table=books.name,
+            erp_id=books.erp_id,
+            return_days=INBOX_RETURN_DAYS,
+            attempts=INBOX_ATTEMPTS,
+        )
+        entries += [_entry(kind, row) for row in await _rows(connection, query, rows=rows)]
     return entries
 
 
-def _entry(kind: Kind, row: Row[Any]) -> InboxEntry:
+def _entry(kind: Kind, row: Any) -> InboxEntry:
     return InboxEntry(
         kind=kind,
         row_id=row.row_id,

@@ -27,6 +27,29 @@ from integrations.sandbox.wire import Json, dumps
 Given = Annotated[Json, Body()]
 OneOrMany = Annotated[Json | list[Json], Body()]
 
+# Methods of `Market` by which others than the client act
+ACTIONS: tuple[str, ...] = (
+    "customer_asks_to_cancel",
+    "customer_opens_return",
+    "customer_cancels_return",
+    "customer_pays",
+    "courier_picks_up_return",
+    "courier_delivers_return",
+    "finalize",
+    "cod_is_cashed",
+    "card_is_cashed",
+    "emag_refunds_order",
+    "emag_refunds_return",
+    "emag_closes_return",
+    "panel_acknowledges",
+    "panel_cancels",
+    "panel_restores",
+    "panel_removes",
+    "panel_stornoes",
+    "panel_returns_order",
+    "panel_moves_return",
+)
+
 
 def admin_routes(market: Market) -> APIRouter:
     """The routes of one market."""
@@ -157,18 +180,11 @@ def _add_scene(router: APIRouter, market: Market) -> None:
 
 
 def _add_actions(router: APIRouter, market: Market) -> None:
-    actions: dict[str, Callable[..., Json]] = {
-        "customer_asks_to_cancel": market.customer_asks_to_cancel,
-        "customer_opens_return": market.customer_opens_return,
-        "customer_pays": market.customer_pays,
-        "courier_picks_up_return": market.courier_picks_up_return,
-        "courier_delivers_return": market.courier_delivers_return,
-        "finalize": market.finalize,
-    }
+    actions: dict[str, Callable[..., Json]] = {name: getattr(market, name) for name in ACTIONS}
 
     @router.post("/actions")
     async def act(given: Given) -> Response:
-        """Let a customer, a courier or eMAG do something: `action` and its arguments."""
+        """Let a customer, a courier, eMAG or the panel do something: `action`, its arguments."""
         name = given.pop("action", None)
         if name == "download_documents":
             return _json(_rows(await download_documents(market)))

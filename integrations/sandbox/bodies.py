@@ -71,7 +71,10 @@ def filters_of(ask: Ask) -> Json:
     """The filters of a read. Only the top level counts; what hides under `data` is ignored."""
     if not isinstance(ask.body, dict):
         return {}
-    return {key: value for key, value in ask.body.items() if key != "data" and value is not None}
+    ignored = {"data", *ask.market.switches.ignored_filters}
+    return {
+        key: value for key, value in ask.body.items() if key not in ignored and value is not None
+    }
 
 
 def items_of(ask: Ask, *, lone_allowed: bool = False) -> list[Any] | str:

@@ -19,19 +19,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def local_text(moment: datetime) -> str:
-    """`Y-m-d H:i:s` of an aware moment, as a clock in Bucharest shows it."""
-    return moment.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S")
+def local_text(moment: datetime, zone: ZoneInfo = ZONE) -> str:
+    """`Y-m-d H:i:s` of an aware moment, as a clock of the platform shows it."""
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def local_day(moment: datetime) -> str:
-    """`Y-m-d` of an aware moment in Bucharest."""
-    return moment.astimezone(ZONE).strftime("%Y-%m-%d")
+def local_day(moment: datetime, zone: ZoneInfo = ZONE) -> str:
+    """`Y-m-d` of an aware moment on the platform."""
+    return moment.astimezone(zone).strftime("%Y-%m-%d")
 
 
-def moment_of(text: str) -> datetime:
+def moment_of(text: str, zone: ZoneInfo = ZONE) -> datetime:
     """The aware UTC moment of a local text (the first one, in the hour that autumn repeats)."""
-    return datetime.fromisoformat(text).replace(tzinfo=ZONE).astimezone(UTC)
+    return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
 
 
 def filter_moment(value: object) -> datetime | None:
@@ -58,15 +58,15 @@ def month_later(start: datetime) -> datetime:
     return start.replace(year=year, month=month + 1, day=day)
 
 
-def age(text: str, now: datetime) -> timedelta:
+def age(text: str, now: datetime, zone: ZoneInfo = ZONE) -> timedelta:
     """How long ago a local text was, seen from an aware moment."""
-    return now - moment_of(text)
+    return now - moment_of(text, zone)
 
 
-def local_texts(given: Mapping[str, Any]) -> dict[str, Any]:
+def local_texts(given: Mapping[str, Any], zone: ZoneInfo = ZONE) -> dict[str, Any]:
     """A copy in which datetimes have become eMAG's local texts."""
     return {
-        key: local_text(value) if isinstance(value, datetime) else value
+        key: local_text(value, zone) if isinstance(value, datetime) else value
         for key, value in given.items()
     }
 

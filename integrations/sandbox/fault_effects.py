@@ -35,12 +35,9 @@ def struck_effect(route: Route, ask: Ask, fault: Fault) -> Answer:
 
 def _lagging(route: Route, ask: Ask, fault: Fault) -> Answer:
     """A read of how things were."""
-    market = ask.market
-    assert market.faults.history is not None
-    past = past_market(market, market.faults.history, fault)
-    answer = route.handle(replace(ask, market=past))
-    market.reads = past.reads
-    return answer
+    history = ask.market.faults.history
+    assert history is not None
+    return route.handle(replace(ask, market=past_market(ask.market, history, fault)))
 
 
 def _note(ask: Ask, items: list[Any], left: list[Any]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from integrations.sandbox.clock import ZONE, filter_moment, month_later
+from integrations.sandbox.clock import filter_moment, month_later
 from integrations.sandbox.exchange import Answer, Ask
+from integrations.sandbox.switches import Switches
 from integrations.sandbox.wire import Json, whole
 
 LARGEST_PAGE = 100
@@ -29,31 +31,50 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True)
 class Page:
-    """Which rows of a result: page `number` (from 1) of `size` rows."""
+    """Which rows of a result: page `number` (from 1) of `size` rows.
+
+    With `again`, the last page stands in for those behind the end.
+    """
 
     number: int
     size: int
+    again: bool = False
 
     def of(self, rows: Sequence[int], shift: int = 0) -> Sequence[int]:
         """The page's rows; `shift` is by how many places all rows have moved meanwhile."""
         if shift and rows:
             shift %= len(rows)
             rows = [*rows[shift:], *rows[:shift]]
-        start = (self.number - 1) * self.size
+        number = (
+            min(self.number, max(1, pages(len(rows), self.size))) if self.again else self.number
+        )
+        start = (number - 1) * self.size
         return rows[start : start + self.size]
 
+    def capped(self, most: int | None) -> Page:
+        """The page of the same number, where no page holds more than `most` rows."""
+        return self if most is None else replace(self, size=min(self.size, most))
 
-def page_of(filters: Json, *, clip: bool, largest: int = LARGEST_PAGE) -> Page:
-    """The page that is asked for; too large ones are clipped or refused (API facts, limits)."""
+
+def pages(rows: int, size: int) -> int:
+    """How many pages rows fill."""
+    return -(-rows // size)
+
+
+def page_of(filters: Json, switches: Switches, *, largest: int = LARGEST_PAGE) -> Page:
+    """The page that is asked for; too large ones are clipped or refused (API facts, limits).
+
+    What is asked for is what a count reckons with; only a read is cut down to `page_cap`.
+    """
     number = _within(filters, "currentPage", 1, LAST_PAGE)
     size = whole(filters.get("itemsPerPage", min(largest, LARGEST_PAGE)))
     if size is None or size < 1:
         raise FilterError("ERROR: Invalid itemsPerPage")
     if size > largest:
-        if not clip:
+        if not switches.clip_page_size:
             raise FilterError(f"Reading is limited to maximum {largest} elements", 400)
         size = largest
-    return Page(number, size)
+    return Page(number, size, again=switches.repeat_last_page)
 
 
 def number_filter(filters: Json, name: str, least: int = 1, most: int = 4294967295) -> int | None:
@@ -78,7 +99,9 @@ def numbers_filter(filters: Json, name: str) -> frozenset[int] | None:
     return frozenset(number for number in numbers if number is not None)
 
 
-def window_filter(filters: Json, prefix: str, now: datetime) -> tuple[str, str] | None:
+def window_filter(
+    filters: Json, prefix: str, now: datetime, zone: ZoneInfo
+) -> tuple[str, str] | None:
     """The local texts between which `created` or `modified` must lie, both included.
 
     `...Before` needs `...After`, and they may be one month apart at most (API facts, Filters). The
@@ -90,7 +113,7 @@ def window_filter(filters: Json, prefix: str, now: datetime) -> tuple[str, str] 
             raise FilterError(f"ERROR: {prefix}Before needs {prefix}After")
         return None
     start = _moment(f"{prefix}After", after)
-    local_now = now.astimezone(ZONE).replace(tzinfo=None)
+    local_now = now.astimezone(zone).replace(tzinfo=None)
     end = local_now if before is None else _moment(f"{prefix}Before", before)
     if end > month_later(start):
         raise FilterError(f"ERROR: {prefix}After and {prefix}Before are more than 1 month apart")
@@ -109,7 +132,7 @@ def counted(rows: int, page: Page, *, as_text: bool) -> Json:
     """The results of a count; eMAG writes the numbers as texts (API facts, Filters)."""
     numbers = {
         "noOfItems": rows,
-        "noOfPages": -(-rows // page.size),
+        "noOfPages": pages(rows, page.size),
         "itemsPerPage": page.size,
     }
     return {name: str(number) if as_text else number for name, number in numbers.items()}

@@ -42,20 +42,18 @@ def read_customer_invoices(ask: Ask) -> Answer:
 
 
 def _read(ask: Ask, invoices: Sequence[Json]) -> Answer:
-    filters = filters_of(ask)
+    filters, switches = filters_of(ask), ask.market.switches
     if refused := refused_null(ask):
         return refused
     try:
-        page = page_of(
-            filters, clip=ask.market.switches.clip_page_size, largest=LARGEST_INVOICE_PAGE
-        )
+        page = page_of(filters, switches, largest=LARGEST_INVOICE_PAGE)
         places = _matching(filters, invoices)
     except FilterError as bad:
         return bad.answer(ask)
-    shown = [invoices[place] for place in page.of(places)]
+    shown = [invoices[place] for place in page.capped(switches.page_cap).of(places)]
     ask.record.items = len(shown)
     results = {"total_results": len(places), "invoices": shown}
-    return success_at_root(results) if ask.market.switches.invoices_at_root else success(results)
+    return success_at_root(results) if switches.invoices_at_root else success(results)
 
 
 def _matching(filters: Json, invoices: Sequence[Json]) -> Sequence[int]:

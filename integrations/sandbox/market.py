@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from integrations.sandbox.clock import local_text, utc_now
+from integrations.sandbox import money, panel
+from integrations.sandbox.clock import local_text, moment_of, utc_now
 from integrations.sandbox.documents import Document, DocumentKind, document
 from integrations.sandbox.faults import Faults
 from integrations.sandbox.history import History, Moment
@@ -21,8 +22,8 @@ from integrations.sandbox.sequences import Sequences
 from integrations.sandbox.shelf import Shelf
 from integrations.sandbox.switches import Switches
 from integrations.sandbox.whole_invoices import complete_invoice
-from integrations.sandbox.whole_orders import complete_order
-from integrations.sandbox.whole_returns import complete_return
+from integrations.sandbox.whole_orders import complete_order, order_times
+from integrations.sandbox.whole_returns import complete_return, return_times
 from integrations.sandbox.wire import Json
 
 DEFAULT_CREDENTIALS: Mapping[str, str] = {"seller@example.com": "secret"}
@@ -63,15 +64,19 @@ class Market:
         self.sequences = Sequences()
         self.journal = Journal()
         self.faults = Faults(seed, self._moment)
-        self.orders = Shelf("id", "status", self._whole_order, self._history)
-        self.returns = Shelf("emag_id", "request_status", self._whole_return, self._history)
+        self.orders = Shelf(
+            "id", "status", self._whole_order, self._history, times=("created", "modified")
+        )
+        self.returns = Shelf(
+            "emag_id", "request_status", self._whole_return, self._history, times=("date",)
+        )
         self.returns_of: defaultdict[int, list[int]] = defaultdict(list)
         self.invoices: list[Json] = []
         self.customer_invoices: list[Json] = []
         self.documents: dict[str, Document] = {}
         self.awaiting_download: list[tuple[int, str, str]] = []
         self.downloads: list[Download] = []
-        self.reads = 0
+        self.reads: Counter[str] = Counter()
         self.limits = Limits()
 
     def reset(self) -> None:
@@ -88,7 +93,7 @@ class Market:
         ):
             shelf.clear()
         self.documents.clear()
-        self.reads = 0
+        self.reads.clear()
         self.journal.clear()
         self.limits.clear()
         self.faults.clear()
@@ -123,7 +128,8 @@ class Market:
 
     def add_issued_invoice(self, invoice: Mapping[str, Any]) -> Json:
         """Add an invoice that eMAG issued; categories `normal` and `storno` are to customers."""
-        whole = complete_invoice(invoice, self.sequences, self.now())
+        platform = self.switches.platform
+        whole = complete_invoice(invoice, self.sequences, self.now(), platform)
         to_customer = whole["category"] in ("normal", "storno")
         (self.customer_invoices if to_customer else self.invoices).append(whole)
         return whole
@@ -146,7 +152,7 @@ class Market:
             order["reason_cancellation"] = reason_object(24)
             move_order(self, order, 0, by="emag")
         elif order["status"] in (2, 3):
-            order["cancellation_request"] = local_text(self.now())
+            order["cancellation_request"] = self.local_now()
             self.journal.effect(
                 "order.cancellation_request",
                 order_id,
@@ -183,7 +189,7 @@ class Market:
         if rma["request_status"] not in (2, 3):
             raise ValueError(f"return {emag_id} has status {rma['request_status']}")
         rma["status_history"].append(
-            {"code": "picked_by_courier", "event_date": local_text(self.now()), "requests": []}
+            {"code": "picked_by_courier", "event_date": self.local_now(), "requests": []}
         )
         if rma["request_status"] == 2:
             move_return(self, rma, 3, by="emag")
@@ -207,27 +213,114 @@ class Market:
         move_order(self, order, 4, by="emag")
         return order
 
+    def customer_cancels_return(self, emag_id: int) -> Json:
+        """A customer keeps the goods after all: possible until the seller has them."""
+        rma = self._return(emag_id)
+        if rma["request_status"] not in (2, 3):
+            raise ValueError(f"return {emag_id} has status {rma['request_status']}: too late")
+        move_return(self, rma, 5, by="customer")
+        return rma
+
+    def emag_closes_return(self, emag_id: int) -> Json:
+        """Nobody closed a return in time: eMAG finalizes it, with an incident."""
+        rma = self._return(emag_id)
+        if rma["request_status"] not in (2, 3, 6):
+            raise ValueError(f"return {emag_id} has status {rma['request_status']}: not open")
+        rma["finalized_with_incident"] = True
+        move_return(self, rma, 7, by="emag")
+        return rma
+
+    # Money. Amounts are gross, in the order's currency; see `money`.
+
     def customer_pays(self, order_id: int) -> Json:
-        """eMAG has the customer's money."""
+        """A customer's money, in whatever way, is with eMAG: the order's total."""
         order = self._order(order_id)
-        self.journal.effect(
-            "order.payment_status",
-            order_id,
-            order["payment_status"],
-            1,
-            at=self.now(),
-            by="customer",
-        )
-        order["payment_status"] = 1
-        order["cashed_cod" if order["payment_mode_id"] == 1 else "cashed_co"] = 1
-        self.touch(order)
+        money.cash(self, order, by="customer")
         return order
+
+    def cod_is_cashed(self, order_id: int) -> Json:
+        """The courier handed over what the customer paid on delivery."""
+        order = self._order(order_id)
+        money.check_mode(order, money.COD)
+        money.cash(self, order)
+        return order
+
+    def card_is_cashed(self, order_id: int) -> Json:
+        """The card was charged."""
+        order = self._order(order_id)
+        money.check_mode(order, money.CARD)
+        money.cash(self, order)
+        return order
+
+    def emag_refunds_order(self, order_id: int, amount: money.Amount | None = None) -> Json:
+        """eMAG pays back an amount; by default what was stornoed, or else the whole total."""
+        order = self._order(order_id)
+        money.refund_order(self, order, amount)
+        return order
+
+    def emag_refunds_return(self, emag_id: int, amount: money.Amount | None = None) -> Json:
+        """eMAG pays back an amount; by default the price of what the return holds."""
+        rma = self._return(emag_id)
+        money.refund_return(self, rma, amount)
+        return rma
+
+    # What the seller's people do in eMAG's web panel; see `panel`.
+
+    def panel_acknowledges(self, order_id: int) -> Json:
+        """A new order becomes in progress."""
+        order = self._order(order_id)
+        panel.acknowledge(self, order)
+        return order
+
+    def panel_cancels(self, order_id: int, reason: int = 33) -> Json:
+        """An order in 2 or 3, or in 4 for 48 hours, is cancelled."""
+        order = self._order(order_id)
+        panel.cancel(self, order, reason)
+        return order
+
+    def panel_restores(self, order_id: int, status: int | None = None) -> Json:
+        """An order cancelled within 48 hours comes back: to a status, else to its former one."""
+        order = self._order(order_id)
+        panel.restore(self, order, status)
+        return order
+
+    def panel_removes(self, order_id: int, product_id: str, pieces: int) -> Json:
+        """An order in 2 or 3 holds fewer pieces of a product."""
+        order = self._order(order_id)
+        panel.remove_pieces(self, order, product_id, pieces)
+        return order
+
+    def panel_stornoes(self, order_id: int, product_id: str, pieces: int) -> Json:
+        """A finalized order gives back some pieces of a product."""
+        order = self._order(order_id)
+        panel.storno_pieces(self, order, product_id, pieces)
+        return order
+
+    def panel_returns_order(self, order_id: int) -> Json:
+        """A finalized order gives back everything: 5."""
+        order = self._order(order_id)
+        panel.return_order(self, order)
+        return order
+
+    def panel_moves_return(self, emag_id: int, status: int) -> Json:
+        """A return takes a step that the matrix allows."""
+        rma = self._return(emag_id)
+        panel.advance_return(self, rma, status)
+        return rma
 
     # Small steps that several of the above and the routes share
 
+    def local_now(self) -> str:
+        """The present as a local text of the platform."""
+        return local_text(self.now(), self.switches.platform.zone)
+
     def touch(self, order: Json) -> None:
-        """An order has changed: its `modified` is now (it never goes back)."""
-        order["modified"] = max(order["modified"], local_text(self.now()))
+        """An order has changed: its `modified` is now (it goes back only by switch)."""
+        was, zone = order["modified"], self.switches.platform.zone
+        if self.switches.modified_goes_back:
+            order["modified"] = local_text(moment_of(was, zone) - timedelta(hours=1), zone)
+        elif not self.switches.modified_stands_still:
+            order["modified"] = max(was, self.local_now())
 
     def attach(self, order: Json, attachment: Json, request: RequestRecord | None = None) -> None:
         """Put a document on an order; eMAG will download it later."""
@@ -263,8 +356,10 @@ class Market:
 
     def _shelve_order(self, given: Mapping[str, Any]) -> int:
         number: int = given.get("id") or self._free(self.sequences.order, self.orders)
-        order = {**given, "id": number, "status": given.get("status", 1)}
-        order["type"] = given.get("type", 3)
+        # what filters ask for is there from the start
+        usual = {"status": 1, "type": 3, "payment_mode_id": 1, "is_complete": 1}
+        order = {**usual, **given, "id": number}
+        order |= order_times(order, self.now(), self.switches.platform)
         self.orders.put(order, complete=False)
         return number
 
@@ -276,6 +371,7 @@ class Market:
         rma = {**given, "emag_id": number, "order_id": str(order_id)}
         rma["request_status"] = given.get("request_status", 2)
         rma["type"] = given.get("type", 3)
+        rma |= return_times(rma, self.now(), self.switches.platform)
         self.returns.put(rma, complete=False)
         self.returns_of[int(order_id)].append(number)
         return number
@@ -294,11 +390,12 @@ class Market:
         return number
 
     def _whole_order(self, given: Json) -> Json:
-        return complete_order(given, self.sequences, self.now())
+        return complete_order(given, self.sequences, self.now(), self.switches.platform)
 
     def _whole_return(self, given: Json) -> Json:
         order = self.orders.get(int(given["order_id"]))
-        return complete_return(given, order, self.sequences, self.now())
+        platform = self.switches.platform
+        return complete_return(given, order, self.sequences, self.now(), platform)
 
     @staticmethod
     def _there(record: Json | None) -> Json:

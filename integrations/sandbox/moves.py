@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from integrations.sandbox.clock import ZONE, local_text
+from integrations.sandbox.clock import local_text
 from integrations.sandbox.whole_returns import history_entry
 from integrations.sandbox.wire import Json
 
 if TYPE_CHECKING:
     from integrations.sandbox.journal import RequestRecord
     from integrations.sandbox.market import Market
+
+# who moved a return: action type and source in its history. All others are eMAG's machinery
+_BY_HAND: dict[str, tuple[str, str]] = {
+    "seller": ("STATUS_INFO_STATUS_CHANGED", "API"),
+    "panel": ("STATUS_INFO_STATUS_CHANGED", "UI"),
+    "customer": ("STATUS_INFO_STATUS_CHANGED", "UI"),
+}
+_AUTOMATIC = ("STATUS_INFO_STATUS_CHANGED_AUTOMATICALLY", "rtr")
 
 
 def move_order(
@@ -30,7 +38,7 @@ def move_order(
     was = order["status"]
     now = market.now()
     if to == 4:
-        order["finalization_date"] = local_text(now)
+        order["finalization_date"] = local_text(now, market.switches.platform.zone)
     if was == 0:
         order["reason_cancellation"] = None
     editable = to in (2, 3) and order["payment_mode_id"] != 3
@@ -52,15 +60,7 @@ def move_return(
     was = rma["request_status"]
     now = market.now()
     market.returns.move(rma, to)
-    automatic = by != "seller"
-    rma["request_history"].append(
-        history_entry(
-            len(rma["request_history"]) + 1,
-            now.astimezone(ZONE),
-            "STATUS_INFO_STATUS_CHANGED_AUTOMATICALLY"
-            if automatic
-            else "STATUS_INFO_STATUS_CHANGED",
-            "rtr" if automatic else "API",
-        )
-    )
+    at = now.astimezone(market.switches.platform.zone)
+    entry = history_entry(len(rma["request_history"]) + 1, at, *_BY_HAND.get(by, _AUTOMATIC))
+    rma["request_history"].append(entry)
     market.journal.effect("rma.status", rma["emag_id"], was, to, at=now, request=request, by=by)

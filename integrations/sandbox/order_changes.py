@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from integrations.sandbox.exchange import RefusalError
-from integrations.sandbox.market import Market
 from integrations.sandbox.wire import Json, amount, whole
+
+if TYPE_CHECKING:
+    from integrations.sandbox.market import Market
 
 _FIXED = ("product_id", "part_number", "ext_part_number")
 _NEEDED_ON_NEW = ("product_id", "name", "status", "sale_price")

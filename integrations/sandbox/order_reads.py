@@ -17,6 +17,7 @@ from integrations.sandbox.filters import (
 )
 from integrations.sandbox.market import Market
 from integrations.sandbox.rendering import shown_order
+from integrations.sandbox.shelf import Windows, fits
 from integrations.sandbox.wire import Json
 
 FILTERS = frozenset(
@@ -41,13 +42,13 @@ def read_orders(ask: Ask) -> Answer:
     if refused := refused_null(ask):
         return refused
     try:
-        page = page_of(filters, clip=market.switches.clip_page_size)
+        page = page_of(filters, market.switches)
         rows = matching(market, filters, market.switches.order_read_default_type)
     except FilterError as bad:
         return bad.answer(ask)
     if not FILTERS & filters.keys():
         rows = rows[:WITHOUT_FILTERS]
-    numbers = page.of(rows, page_shift(market))
+    numbers = page.capped(market.switches.page_cap).of(rows, page_shift(market, "orders"))
     ask.record.items = len(numbers)
     ask.record.order_ids.extend(numbers)
     return success([_shown(market, number) for number in numbers])
@@ -59,17 +60,17 @@ def count_orders(ask: Ask) -> Answer:
     if refused := refused_null(ask):
         return refused
     try:
-        page = page_of(filters, clip=market.switches.clip_page_size)
+        page = page_of(filters, market.switches)
         rows = matching(market, filters, market.switches.order_count_default_type)
     except FilterError as bad:
         return bad.answer(ask)
     return success(counted(len(rows), page, as_text=market.switches.count_strings))
 
 
-def page_shift(market: Market) -> int:
-    """By how many places rows have moved: with the switch on, to and fro at every read."""
-    market.reads += 1
-    return (market.reads + 1) % 2 if market.switches.page_shift else 0
+def page_shift(market: Market, rows: str) -> int:
+    """By how many places rows of a kind have moved: by switch, to and fro at every read of them."""
+    market.reads[rows] += 1
+    return (market.reads[rows] + 1) % 2 if market.switches.page_shift else 0
 
 
 def matching(market: Market, filters: Json, default_type: int | None) -> Sequence[int]:
@@ -79,36 +80,30 @@ def matching(market: Market, filters: Json, default_type: int | None) -> Sequenc
     statuses = numbers_filter(filters, "status")
     modes = numbers_filter(filters, "payment_mode_id")
     complete = number_filter(filters, "is_complete", 0, 1)
-    created = window_filter(filters, "created", market.now())
-    modified = window_filter(filters, "modified", market.now())
+    windows = windows_of(market, filters)
     number = number_filter(filters, "id")
-    if number is not None:
-        found = [number] if _is(market, number, statuses, kind) else []
+    if number is None:
+        found = market.orders.numbers(statuses, kind, windows)
     else:
-        found = market.orders.numbers(statuses, kind)
-    if modes is None and complete is None and created is None and modified is None:
+        order = market.orders.peek(number)
+        fitting = order is not None and fits(order, "status", statuses, kind, windows)
+        found = [number] if fitting else []
+    if modes is None and complete is None:
         return found
-    kept = []
-    for each in found:
-        order = market.orders.get(each)
-        if (
-            order is not None
-            and (modes is None or order["payment_mode_id"] in modes)
-            and (complete is None or order["is_complete"] == complete)
-            and (created is None or created[0] <= order["created"] <= created[1])
-            and (modified is None or modified[0] <= order["modified"] <= modified[1])
-        ):
-            kept.append(each)
-    return kept
+    return [
+        each
+        for each in found
+        if (order := market.orders.peek(each))
+        and (modes is None or order["payment_mode_id"] in modes)
+        and (complete is None or order["is_complete"] == complete)
+    ]
 
 
-def _is(market: Market, number: int, statuses: frozenset[int] | None, kind: int | None) -> bool:
-    order = market.orders.get(number)
-    return (
-        order is not None
-        and (statuses is None or order["status"] in statuses)
-        and (kind is None or order["type"] == kind)
-    )
+def windows_of(market: Market, filters: Json) -> Windows:
+    """The windows of time that are asked for. Raises FilterError."""
+    now, zone = market.now(), market.switches.platform.zone
+    asked = {name: window_filter(filters, name, now, zone) for name in ("created", "modified")}
+    return {name: window for name, window in asked.items() if window is not None}
 
 
 def _shown(market: Market, number: int) -> Json | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from integrations.sandbox.clock import age
 from integrations.sandbox.exchange import RefusalError
-from integrations.sandbox.market import Market
 from integrations.sandbox.matrices import ORDER_MOVES, Within, length
 from integrations.sandbox.order_changes import Changes, sent_lines
 from integrations.sandbox.reasons import CANCELLATION_REASONS
 from integrations.sandbox.rendering import UNFORESEEN_LINE, UNFORESEEN_ORDER, shown_order
 from integrations.sandbox.wire import Json, whole
+
+if TYPE_CHECKING:
+    from integrations.sandbox.market import Market
 
 CARD = 3
 
@@ -30,7 +34,8 @@ def check_window(market: Market, order: Json, window: Within) -> None:
     """Refuse what comes too late after the finalization (or, lacking one, the last change)."""
     longest = length(window, market.switches.return_window_days)
     since = order["finalization_date"] or order["modified"]
-    if longest is not None and age(since, market.now()) > longest:
+    zone = market.switches.platform.zone
+    if longest is not None and age(since, market.now(), zone) > longest:
         raise RefusalError("window", f"The order can be changed only within {window.value}")
 
 

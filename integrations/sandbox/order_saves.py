@@ -7,10 +7,10 @@ Only the text for a lone object is eMAG's own; the wordings here are invented, t
 from __future__ import annotations
 
 from integrations.sandbox.bodies import items_of
-from integrations.sandbox.clock import local_text
 from integrations.sandbox.exchange import Answer, Ask, RefusalError, refusal, success
 from integrations.sandbox.moves import move_order
-from integrations.sandbox.order_changes import Changes, active, all_given_back, changes_asked
+from integrations.sandbox.order_changes import Changes, all_given_back, changes_asked
+from integrations.sandbox.order_lines import edit_lines, give_back, return_if_empty
 from integrations.sandbox.order_rules import (
     check_all_fields,
     check_changes,
@@ -19,7 +19,6 @@ from integrations.sandbox.order_rules import (
     reason_asked,
 )
 from integrations.sandbox.reasons import reason_object
-from integrations.sandbox.whole_orders import complete_line
 from integrations.sandbox.wire import Json, truth, whole
 
 
@@ -78,61 +77,14 @@ def _cancel(ask: Ask, order: Json, item: Json) -> None:
 
 
 def _carry_out(ask: Ask, order: Json, changes: Changes, to: int) -> None:
-    was = order["status"]
+    market, request, was = ask.market, ask.record, order["status"]
     if was == 4 and to == 5:
-        _give_back(ask, order, all_given_back(order))
+        give_back(market, order, all_given_back(order), request=request)
     elif was == 4 and changes:
-        _give_back(ask, order, changes)
-        if not any(active(line) for line in order["products"]):
-            move_order(ask.market, order, 5, request=ask.record, by="emag")
+        give_back(market, order, changes, request=request)
+        if return_if_empty(market, order, request):
             return
     elif changes:
-        _edit(ask, order, changes)
+        edit_lines(market, order, changes, request=request)
     if to != was:
-        move_order(ask.market, order, to, request=ask.record)
-
-
-def _edit(ask: Ask, order: Json, changes: Changes) -> None:
-    """Add lines, take lines away, set quantities."""
-    now = local_text(ask.market.now())
-    for change in changes.lines:
-        line = change.line
-        key, value = ("status", 0) if change.removed else ("quantity", change.quantity)
-        kind = "order.line.status" if change.removed else "order.line"
-        was, line[key] = line[key], value
-        line["modified"] = now
-        _journal_line(ask, order, line, kind, was, value)
-    for sent in changes.added:
-        given = {key: value for key, value in sent.items() if key != "id"}
-        line = complete_line(given, ask.market.sequences, now, order["currency"])
-        order["products"].append(line)
-        _journal_line(ask, order, line, "order.line", None, line["quantity"])
-    ask.market.touch(order)
-
-
-def _give_back(ask: Ask, order: Json, changes: Changes) -> None:
-    """Storno: quantities shrink and `storno_qty` grows by as much."""
-    for change in changes.lines:
-        line = change.line
-        was, left = line["quantity"], 0 if change.removed else change.quantity
-        if change.removed:
-            line["status"] = 0
-        line["storno_qty"] += was - left
-        line["quantity"] = left
-        line["modified"] = local_text(ask.market.now())
-        _journal_line(ask, order, line, "order.storno", was, left)
-    ask.market.touch(order)
-
-
-def _journal_line(
-    ask: Ask, order: Json, line: Json, kind: str, was: int | None, became: int
-) -> None:
-    ask.market.journal.effect(
-        kind,
-        order["id"],
-        was,
-        became,
-        at=ask.market.now(),
-        request=ask.record,
-        line=line["id"],
-    )
+        move_order(market, order, to, request=request)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from integrations.sandbox.faults import Fault
 from integrations.sandbox.history import History
 from integrations.sandbox.market import Market
-from integrations.sandbox.shelf import Shelf
+from integrations.sandbox.shelf import ANYTIME, Shelf, Windows, fits
 from integrations.sandbox.wire import Json
 
 
@@ -26,18 +26,24 @@ class PastShelf(Shelf):
         """The record as it was, or None."""
         return self._then[number] if number in self._then else self._shelf.get(number)
 
+    def peek(self, number: int) -> Json | None:
+        """The record as it was, complete or not, or None."""
+        return self._then[number] if number in self._then else self._shelf.peek(number)
+
     def numbers(
-        self, statuses: Collection[int] | None = None, kind: int | None = None
+        self,
+        statuses: Collection[int] | None = None,
+        kind: int | None = None,
+        windows: Windows = ANYTIME,
     ) -> list[int]:
-        """Ids of those that were in some statuses and of a type, newest (largest) first."""
-        found = [each for each in self._shelf.numbers(statuses, kind) if each not in self._then]
-        for number, record in self._then.items():
-            if (
-                record is not None
-                and (statuses is None or record[self.status_key] in statuses)
-                and (kind is None or record["type"] == kind)
-            ):
-                found.append(number)
+        """Ids of those that were in some statuses, of a type and within windows of time."""
+        now = self._shelf.numbers(statuses, kind, windows)
+        found = [each for each in now if each not in self._then]
+        found += [
+            number
+            for number, record in self._then.items()
+            if record is not None and fits(record, self.status_key, statuses, kind, windows)
+        ]
         return sorted(found, reverse=True)
 
     def __contains__(self, number: object) -> bool:

@@ -18,7 +18,11 @@ from integrations.sandbox.filters import (
 from integrations.sandbox.market import Market
 from integrations.sandbox.order_reads import page_shift
 from integrations.sandbox.rendering import shown_return
+from integrations.sandbox.shelf import Windows, fits
 from integrations.sandbox.wire import Json
+
+# Local texts before and after every other
+FIRST, LAST = "", "9999"
 
 
 def read_returns(ask: Ask) -> Answer:
@@ -27,10 +31,11 @@ def read_returns(ask: Ask) -> Answer:
     if refused := refused_null(ask):
         return refused
     try:
-        page = page_of(filters, clip=market.switches.clip_page_size)
-        numbers = page.of(matching(market, filters), page_shift(market))
+        page = page_of(filters, market.switches)
+        rows = matching(market, filters)
     except FilterError as bad:
         return bad.answer(ask)
+    numbers = page.capped(market.switches.page_cap).of(rows, page_shift(market, "returns"))
     ask.record.items = len(numbers)
     ask.record.return_ids.extend(numbers)
     found = (market.returns.get(number) for number in numbers)
@@ -43,7 +48,7 @@ def count_returns(ask: Ask) -> Answer:
     if refused := refused_null(ask):
         return refused
     try:
-        page = page_of(filters, clip=market.switches.clip_page_size)
+        page = page_of(filters, market.switches)
         rows = matching(market, filters)
     except FilterError as bad:
         return bad.answer(ask)
@@ -63,30 +68,33 @@ def matching(market: Market, filters: Json) -> Sequence[int]:
     order_id = number_filter(filters, "order_id")
     product_emag_id = number_filter(filters, "product_emag_id")
     product_id = filters.get("product_id")
-    start, end = _date(filters, "date_start"), _date(filters, "date_end")
-    if number is not None:
-        rows = [number] if number in market.returns else []
-    elif order_id is not None:
-        rows = sorted(market.returns_of.get(order_id, ()), reverse=True)
+    windows = windows_of(filters)
+    if number is None and order_id is None:
+        rows = market.returns.numbers(statuses, kind, windows)
     else:
-        rows = market.returns.numbers(statuses, kind)
-    if all(each is None for each in (number, order_id, product_emag_id, product_id, start, end)):
-        return rows
-    found = []
-    for each in rows:
-        rma = market.returns.get(each)
-        if (
-            rma is not None
-            and (statuses is None or rma["request_status"] in statuses)
-            and (kind is None or rma["type"] == kind)
+        named = market.returns_of.get(order_id or 0, ()) if number is None else (number,)
+        rows = [
+            each
+            for each in sorted(named, reverse=True)
+            if (rma := market.returns.peek(each))
+            and fits(rma, "request_status", statuses, kind, windows)
             and (order_id is None or rma["order_id"] == str(order_id))
-            and (start is None or rma["date"] >= start)
-            and (end is None or rma["date"] <= end)
-            and _has_line(rma, "product_id", product_id)
-            and _has_line(rma, "product_emag_id", product_emag_id)
-        ):
-            found.append(each)
-    return found
+        ]
+    if product_id is None and product_emag_id is None:
+        return rows
+    return [
+        each
+        for each in rows
+        if (rma := market.returns.get(each))
+        and _has_line(rma, "product_id", product_id)
+        and _has_line(rma, "product_emag_id", product_emag_id)
+    ]
+
+
+def windows_of(filters: Json) -> Windows:
+    """The window of placement dates that is asked for, open where no end is said."""
+    start, end = _date(filters, "date_start"), _date(filters, "date_end")
+    return {"date": (start or FIRST, end or LAST)} if start or end else {}
 
 
 def _has_line(rma: Json, key: str, value: object) -> bool:

@@ -1,18 +1,26 @@
-"""Records of one kind, found by id, status and type."""
+"""Records of one kind, found by id, status, type and time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from integrations.sandbox.history import History
+from integrations.sandbox.ordered import Ordered
 from integrations.sandbox.wire import Json
+
+# field: the local texts between which it lies, both included
+Windows = Mapping[str, tuple[str, str]]
+ANYTIME: Windows = {}
+
+_LARGEST_ID = 2**63
 
 
 class Shelf:
-    """Orders or returns by id, with an index of those in each status and type.
+    """Orders or returns by id, with indexes of those in each status and type, and by their times.
 
-    A record may be put here incomplete; it is completed when somebody first looks at it, so that a
-    large shop costs little until it is read. While there is a `history`, it hears of every look.
+    A record may be put here incomplete, with id, status, type and times; it is completed when
+    somebody first looks at it, so that a large shop costs little until it is read. While there is
+    a `history`, it hears of every look.
     """
 
     def __init__(
@@ -21,16 +29,18 @@ class Shelf:
         status_key: str,
         complete: Callable[[Json], Json],
         history: Callable[[], History | None] = lambda: None,
+        times: Collection[str] = (),
     ) -> None:
         self.id_key, self.status_key = id_key, status_key
         self._complete, self._history = complete, history
         self._records: dict[int, Json] = {}
         self._incomplete: set[int] = set()
-        # dicts serve as ordered sets
-        self._index: dict[tuple[int, int], dict[int, None]] = {}
+        self._places: dict[tuple[int, int], Ordered[int]] = {}
+        self._times = {key: _Times(key) for key in times}
+        self._seen: set[int] = set()
 
     def put(self, record: Json, *, complete: bool = True) -> None:
-        """Add a record that has id, status and type; ValueError when the id is taken."""
+        """Add a record that has id, status, type and times; ValueError when the id is taken."""
         number = record[self.id_key]
         if number in self._records:
             raise ValueError(f"{self.id_key} {number} is there already")
@@ -39,33 +49,60 @@ class Shelf:
         self._records[number] = record
         if not complete:
             self._incomplete.add(number)
-        self._index.setdefault(self._place(record), {})[number] = None
+        self._place(record).add(number)
+        for times in self._times.values():
+            times.put(number, record)
 
     def get(self, number: int) -> Json | None:
         """The complete record, or None."""
         record = self._records.get(number)
-        if record is not None and number in self._incomplete:
+        if record is None:
+            return None
+        if number in self._incomplete:
             self._incomplete.discard(number)
             record = self._records[number] = self._complete(record)
-        if record is not None and (history := self._history()):
+        if history := self._history():
             history.saw(self.id_key, number, record)
+        # whoever changes a record's times looked it up before
+        self._seen.add(number)
         return record
+
+    def peek(self, number: int) -> Json | None:
+        """The record, complete or not, only to see what filters ask for; or None."""
+        return self._records.get(number)
 
     def move(self, record: Json, status: int) -> None:
         """Give a record another status."""
         number = record[self.id_key]
-        del self._index[self._place(record)][number]
+        self._place(record).remove(number)
         record[self.status_key] = status
-        self._index.setdefault(self._place(record), {})[number] = None
+        self._place(record).add(number)
 
     def numbers(
-        self, statuses: Collection[int] | None = None, kind: int | None = None
+        self,
+        statuses: Collection[int] | None = None,
+        kind: int | None = None,
+        windows: Windows = ANYTIME,
     ) -> list[int]:
-        """Ids in some statuses and of a type, newest (largest) first."""
-        found: list[int] = []
-        for (status, its_kind), members in self._index.items():
-            if (statuses is None or status in statuses) and (kind is None or its_kind == kind):
-                found.extend(members)
+        """Ids in some statuses, of a type and within windows of time, newest (largest) first."""
+        places = [
+            members
+            for (status, its_kind), members in self._places.items()
+            if (statuses is None or status in statuses) and (kind is None or its_kind == kind)
+        ]
+        found = self._within(windows, fewer_than=sum(map(len, places)))
+        if found is None:
+            found = []
+            for members in places:
+                found += members.all()
+            if windows:
+                found = [each for each in found if in_time(self._records[each], windows)]
+        else:
+            found = [
+                each
+                for each in found
+                if fits(self._records[each], self.status_key, statuses, kind, windows)
+            ]
         found.sort(reverse=True)
         return found
 
@@ -73,10 +110,27 @@ class Shelf:
         """Forget everything."""
         self._records.clear()
         self._incomplete.clear()
-        self._index.clear()
+        self._places.clear()
+        self._seen.clear()
+        self._times = {key: _Times(key) for key in self._times}
 
-    def _place(self, record: Json) -> tuple[int, int]:
-        return record[self.status_key], record["type"]
+    def _within(self, windows: Windows, fewer_than: int) -> list[int] | None:
+        """Ids in the window that holds the fewest; None when it does not hold fewer than that."""
+        if not windows:
+            return None
+        for number in self._seen:
+            for times in self._times.values():
+                times.put(number, self._records[number])
+        self._seen.clear()
+        counts = {key: self._times[key].count(bounds) for key, bounds in windows.items()}
+        key = min(counts, key=counts.__getitem__)
+        return self._times[key].within(windows[key]) if counts[key] < fewer_than else None
+
+    def _place(self, record: Json) -> Ordered[int]:
+        place = record[self.status_key], record["type"]
+        if place not in self._places:
+            self._places[place] = Ordered()
+        return self._places[place]
 
     def __len__(self) -> int:
         return len(self._records)
@@ -86,3 +140,59 @@ class Shelf:
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._records)
+
+
+def fits(
+    record: Json,
+    status_key: str,
+    statuses: Collection[int] | None,
+    kind: int | None,
+    windows: Windows,
+) -> bool:
+    """Whether a record is in some statuses, of a type and within windows of time."""
+    return (
+        (statuses is None or record[status_key] in statuses)
+        and (kind is None or record["type"] == kind)
+        and in_time(record, windows)
+    )
+
+
+def in_time(record: Json, windows: Windows) -> bool:
+    """Whether a record's times lie within windows."""
+    return all(start <= record[key] <= end for key, (start, end) in windows.items())
+
+
+class _Times:
+    """The ids of records by one of their times."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._time_of: dict[int, str] = {}
+        self._order: Ordered[tuple[str, int]] = Ordered()
+
+    def put(self, number: int, record: Json) -> None:
+        """Note when a record was, or is now."""
+        was, is_ = self._time_of.get(number), record[self._key]
+        if was == is_:
+            return
+        if was is not None:
+            self._order.remove((was, number))
+        self._time_of[number] = is_
+        self._order.add((is_, number))
+
+    def count(self, bounds: tuple[str, str]) -> int:
+        """How many lie within a window."""
+        start, end = self._span(bounds)
+        return max(0, end - start)
+
+    def within(self, bounds: tuple[str, str]) -> list[int]:
+        """The ids within a window."""
+        start, end = self._span(bounds)
+        return _numbers(self._order.all()[start:end])
+
+    def _span(self, bounds: tuple[str, str]) -> tuple[int, int]:
+        return self._order.span((bounds[0], 0), (bounds[1], _LARGEST_ID))
+
+
+def _numbers(keys: Iterable[tuple[str, int]]) -> list[int]:
+    return [number for _, number in keys]

@@ -6,7 +6,6 @@ import random
 from datetime import datetime, timedelta
 
 from integrations.sandbox.catalogue import PRODUCTS
-from integrations.sandbox.clock import local_text
 from integrations.sandbox.market import Market
 from integrations.sandbox.wire import Json
 
@@ -100,7 +99,7 @@ def _open_return(market: Market, chance: random.Random, order: Json, now: dateti
             "type": order["type"],
             "request_status": _RETURN_STATUSES[len(market.returns) % len(_RETURN_STATUSES)],
             "pickup_method": chance.choice((1, 1, 1, 2, 3, 4)),
-            "date": local_text(now - timedelta(hours=chance.randint(2, 24 * 12))),
+            "date": now - timedelta(hours=chance.randint(2, 24 * 12)),
             "products": [{"product_id": line["product_id"], "quantity": 1}],
         }
     )

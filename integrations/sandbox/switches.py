@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import TypeAdapter, ValidationError
 
+from integrations.sandbox.platform import Platform
 from integrations.sandbox.spelling import remedy
 
 
@@ -20,6 +22,9 @@ class Switches:
     tested against either answer. `docs/sandbox.md` describes each one.
     """
 
+    # which country's eMAG it is (API facts, Hosts)
+    zone: str = "Europe/Bucharest"
+    currency: str = "RON"
     # answer time and limits (API facts, Rate limits and size limits)
     answer_seconds: float = 0.0
     limits: bool = True
@@ -37,6 +42,8 @@ class Switches:
     null_filters: Literal["ignored", "refused"] = "ignored"
     rma_status_list: bool = False
     clip_page_size: bool = True
+    page_cap: int | None = None
+    ignored_filters: frozenset[str] = frozenset()
     # shape of answers (API facts, Response envelope; Quirks)
     message_key: Literal["messages", "message"] = "messages"
     count_strings: bool = True
@@ -47,10 +54,14 @@ class Switches:
     invoices_at_root: bool = False
     unknown_fields: bool = False
     page_shift: bool = False
+    repeat_last_page: bool = False
     # what is shown when nobody asks for a type (API facts, Filters; RMA filters)
     order_read_default_type: int | None = 3
     order_count_default_type: int | None = None
     rma_read_default_type: int | None = None
+    # what a change does to an order's `modified` (API facts, Quirks 17)
+    modified_stands_still: bool = False
+    modified_goes_back: bool = False
     # orders (API facts, acknowledge, order/save, Cancelling, Storno)
     acknowledge_twice: Literal[400, 200] = 400
     require_all_fields: bool = True
@@ -74,6 +85,15 @@ class Switches:
                 raise ValueError(f"{name} must be at least 1")
         if self.answer_seconds < 0 or self.return_window_days < 0:
             raise ValueError("answer_seconds and return_window_days can't be negative")
+        if self.page_cap is not None and self.page_cap < 1:
+            raise ValueError("page_cap must be at least 1, or null")
+        if not _is_zone(self.zone):
+            raise ValueError(f"there is no zone {self.zone!r}; write one like Europe/Sofia")
+
+    @cached_property
+    def platform(self) -> Platform:
+        """The clock and the money of this eMAG."""
+        return Platform(ZoneInfo(self.zone), self.currency)
 
     @cached_property
     def plain(self) -> bool:
@@ -86,6 +106,14 @@ class Switches:
             and self.empty_reason == "null"
             and self.zero_lines == "shown"
         )
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 NAMES = tuple(field.name for field in fields(Switches))
@@ -108,6 +136,7 @@ def changed(switches: Switches, given: Mapping[str, Any]) -> Switches:
 def as_json(switches: Switches) -> dict[str, Any]:
     """The switches as JSON shows them."""
     shown = asdict(switches)
-    if switches.allowed_addresses is not None:
-        shown["allowed_addresses"] = sorted(switches.allowed_addresses)
-    return shown
+    return {
+        name: sorted(value) if isinstance(value, frozenset) else value
+        for name, value in shown.items()
+    }

@@ -8,11 +8,14 @@ from typing import Any
 
 from integrations.sandbox import catalogue
 from integrations.sandbox.clock import local_day, local_texts
+from integrations.sandbox.platform import ROMANIA, Platform
 from integrations.sandbox.sequences import Sequences
 from integrations.sandbox.wire import Json
 
 
-def complete_invoice(given: Mapping[str, Any], sequences: Sequences, now: datetime) -> Json:
+def complete_invoice(
+    given: Mapping[str, Any], sequences: Sequences, now: datetime, platform: Platform = ROMANIA
+) -> Json:
     """A whole invoice that eMAG issued: commission and the like, or in the seller's name.
 
     The categories `normal` and `storno` are invoices to customers (API facts, Invoices issued by
@@ -27,7 +30,7 @@ def complete_invoice(given: Mapping[str, Any], sequences: Sequences, now: dateti
         "category": "FC",
         "name": None if to_customer else "Commission",
         "number": f"EXF{number}" if to_customer else f"C-MKTP-{number}",
-        "date": local_day(now),
+        "date": local_day(now, platform.zone),
         "is_storno": int(storno),
         "supplier": seller if to_customer else emag,
         "customer": _party("Ioana Exemplu", 2) if to_customer else seller,
@@ -46,11 +49,11 @@ def complete_invoice(given: Mapping[str, Any], sequences: Sequences, now: dateti
         "total_without_vat": 100 * sign,
         "total_vat_value": 21 * sign,
         "total_with_vat": 121 * sign,
-        "currency": "RON",
+        "currency": platform.currency,
     }
     if to_customer:
         default |= {"order_id": None, "reversal_for": None}
-    return {**default, **local_texts(given)}
+    return {**default, **local_texts(given, platform.zone)}
 
 
 def _party(name: str, number: int) -> Json:

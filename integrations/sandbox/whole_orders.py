@@ -8,28 +8,44 @@ from typing import Any
 
 from integrations.sandbox import catalogue
 from integrations.sandbox.clock import day_after, local_text, local_texts
+from integrations.sandbox.platform import ROMANIA, Platform
 from integrations.sandbox.reasons import reason_object
 from integrations.sandbox.sequences import Sequences
 from integrations.sandbox.wire import Json
 
 
-def complete_order(given: Mapping[str, Any], sequences: Sequences, now: datetime) -> Json:
-    """A whole order. `id`, `status` and `type` must be given; all else has a default.
+def order_times(given: Mapping[str, Any], now: datetime, platform: Platform) -> Json:
+    """An order's dates as local texts, each with a default; `status` must be given.
 
     An order that nothing else is said about was placed three days ago and last changed yesterday.
     """
-    order = local_texts(given)
-    number, status = order["id"], order["status"]
-    placed = order.get("date") or order.get("created") or local_text(now - timedelta(days=3))
+    zone = platform.zone
+    order = local_texts(given, zone)
+    placed = order.get("date") or order.get("created") or local_text(now - timedelta(days=3), zone)
     created = order.get("created") or placed
-    yesterday = local_text(now - timedelta(days=1))
+    yesterday = local_text(now - timedelta(days=1), zone)
     finalized = order.get("finalization_date")
-    if "finalization_date" not in order and status in (4, 5):
+    if "finalization_date" not in order and order["status"] in (4, 5):
         finalized = max(created, order.get("modified") or yesterday)
     modified = order.get("modified") or finalized or max(created, yesterday)
+    return {
+        "date": placed,
+        "created": created,
+        "modified": modified,
+        "finalization_date": finalized,
+    }
+
+
+def complete_order(
+    given: Mapping[str, Any], sequences: Sequences, now: datetime, platform: Platform = ROMANIA
+) -> Json:
+    """A whole order. `id`, `status` and `type` must be given; all else has a default."""
+    order = local_texts(given, platform.zone)
+    order |= order_times(order, now, platform)
+    number, status, created = order["id"], order["status"], order["created"]
     mode = order.get("payment_mode_id", 1)
     payment = catalogue.PAYMENT_MODES.get(mode, "RAMBURS")
-    currency = order.get("currency", "RON")
+    currency = order.get("currency", platform.currency)
     lines = order.get("products")
     if lines is None:
         lines = catalogue.usual_lines(number)
@@ -38,7 +54,7 @@ def complete_order(given: Mapping[str, Any], sequences: Sequences, now: datetime
         "id": number,
         "parent_id": None,
         "type": 3,
-        "date": placed,
+        "date": order["date"],
         "payment_mode": payment,
         "payment_mode_id": mode,
         "detailed_payment_method": payment,
@@ -62,21 +78,20 @@ def complete_order(given: Mapping[str, Any], sequences: Sequences, now: datetime
         "is_complete": 1,
         "reason_cancellation": reason_object(24) if status == 0 else None,
         "refund_status": None,
-        "maximum_date_for_shipment": _shipping_deadline(placed),
+        "maximum_date_for_shipment": _shipping_deadline(order["date"]),
         "late_shipment": 0,
         "flags": [],
         "emag_club": number % 2,
-        "finalization_date": finalized,
+        "finalization_date": order["finalization_date"],
         "details": [],
         "weekend_delivery": 0,
         "enforced_vendor_courier_accounts": None,
         "created": created,
-        "modified": modified,
+        "modified": order["modified"],
         "currency": currency,
     }
     whole = {**default, **order}
-    for key in ("customer", "products", "modified", "created", "date", "finalization_date"):
-        whole[key] = default[key]
+    whole |= {key: default[key] for key in ("customer", "products")}
     if whole["reason_cancellation"] is not None:
         whole["reason_cancellation"] = reason_object(whole["reason_cancellation"])
     whole["attachments"] = [complete_attachment(whole, each) for each in whole["attachments"]]
@@ -106,7 +121,7 @@ def complete_line(
         "vat": product.vat,
         "retained_amount": 0,
         "quantity": quantity,
-        "initial_qty": quantity,
+        "initial_qty": quantity + line.get("storno_qty", 0),
         "storno_qty": 0,
         "reversible_vat_charging": 0,
         "sale_price": product.sale_price,

@@ -8,6 +8,7 @@ from typing import Any
 
 from integrations.sandbox import catalogue
 from integrations.sandbox.clock import day_after, local_text, local_texts
+from integrations.sandbox.platform import ROMANIA, Platform
 from integrations.sandbox.sequences import Sequences
 from integrations.sandbox.wire import Json
 
@@ -15,14 +16,18 @@ _TEXT = "Nu porneste"
 
 
 def complete_return(
-    given: Mapping[str, Any], order: Json | None, sequences: Sequences, now: datetime
+    given: Mapping[str, Any],
+    order: Json | None,
+    sequences: Sequences,
+    now: datetime,
+    platform: Platform = ROMANIA,
 ) -> Json:
     """A whole return. `emag_id`, `order_id`, `request_status` and `type` must be given.
 
-    Customer and lines come from its order where that is known. It was asked for two days ago.
+    Customer and lines come from its order where that is known.
     """
-    rma = local_texts(given)
-    asked = rma.get("date") or local_text(now - timedelta(days=2))
+    rma = {**given, **return_times(given, now, platform)}
+    asked = rma["date"]
     placed = datetime.fromisoformat(asked)
     number = int(rma["order_id"])
     name, place = catalogue.person(number)
@@ -79,11 +84,17 @@ def complete_return(
         "request_history": [history_entry(1, placed, "STATUS_INFO_RMA_CREATED", "UI")],
         "locker": [],
         "request_status_reason": None,
-        "currency": "RON",
+        "currency": order["currency"] if order else platform.currency,
         "finalized_with_incident": False,
         "courier_name": "SAMEDAY",
     }
     return {**default, **rma, "order_id": str(number), "products": default["products"]}
+
+
+def return_times(given: Mapping[str, Any], now: datetime, platform: Platform) -> Json:
+    """When a return was asked for; two days ago, where nothing is said."""
+    date = local_texts(given, platform.zone).get("date")
+    return {"date": date or local_text(now - timedelta(days=2), platform.zone)}
 
 
 def _lines_left(order: Json) -> list[Json]:

@@ -27,6 +27,7 @@ from integrations.settings.entries import (
 )
 from integrations.settings.errors import ConfigurationError, problem_of
 from integrations.settings.keys import read_keys
+from integrations.settings.reasons import read_reasons
 
 __all__ = ["ConfigurationError", "Settings", "load_settings"]
 
@@ -36,6 +37,7 @@ FOR_OTHERS = frozenset({"EMAG_FLOWS_HOME"})  # read by prefect.yaml
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
+HowManyHours = Annotated[int, Field(ge=1, le=720)]
 
 
 class Settings(BaseSettings):
@@ -64,10 +66,16 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".emag")
     quiet_seconds: Seconds = Field(default=5, le=60)
     settle_seconds: Seconds = 120
+    document_hours: HowManyHours = 48
+    wish_hours: HowManyHours = 24
+    alarm_hours: HowManyHours = 24
     log_file: Path = Path("logs/app.log")
     calls_key: SecretStr | None = None
     api_token: SecretStr | None = None
     cancellations_require_approval: bool = False
+    cancellations_pause_above: int = Field(default=0, ge=0, le=1_000_000)
+    notify_block: Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] | None = None
+    reasons_json: Text | None = Field(default=None, validation_alias="EMAG_REASONS")
     write_back: bool = True
     public_url: Text | None = None
     check_documents: bool = True
@@ -99,6 +107,11 @@ class Settings(BaseSettings):
         """The keys of the call record: the first one seals, all of them open; empty without any."""
         return read_keys(self.calls_key)
 
+    @cached_property
+    def reasons(self) -> Mapping[str, int]:
+        """eMAG's reason for each of the ERP's words for why something was cancelled."""
+        return read_reasons(self.reasons_json)
+
     def chosen(self, account: str) -> Sequence[Account]:
         """The accounts that a name, or "all", stands for. Raises ConfigurationError for none."""
         if not self.accounts:
@@ -119,6 +132,14 @@ class Settings(BaseSettings):
     def timings(self) -> dict[str, float]:
         """What the ledger's timings take from the configuration, in seconds."""
         return {"quiet": self.quiet_seconds, "settle": self.settle_seconds}
+
+    def hours(self) -> dict[str, int]:
+        """How long eMAG waits for documents and answers, and how long before that alarms come."""
+        return {
+            "document": self.document_hours,
+            "wish": self.wish_hours,
+            "alarm": self.alarm_hours,
+        }
 
     def _single_account(self) -> Mapping[str, Account]:
         if self.username is None and self.password is None:
@@ -182,7 +203,7 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
         raise ConfigurationError(str(env_file), f"can't be read: {reason}", "mend it") from None
-    _ = settings.accounts, settings.database_url, settings.calls_keys
+    _ = settings.accounts, settings.database_url, settings.calls_keys, settings.reasons
     check_public_url(settings.public_url)
     _warn_of_strangers(names)
     return settings

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -70,12 +71,17 @@ async def ask(
             return rows(answer.results)
         case Verdict.REFUSED:
             raise ReadRefusedError(answer.text())
-        case Verdict.UNAVAILABLE if answer.cause not in GENERAL:
+        case Verdict.UNAVAILABLE if answer.cause not in GENERAL or _is_missing(route, answer):
             raise ReadRefusedError(answer.text())
         case Verdict.THROTTLED:
             raise budget.BudgetBusyError("eMAG keeps answering that its request limit is exceeded")
         case _:
             raise await note_outage(channel, route, answer)
+
+
+def _is_missing(route: Route, answer: Answer) -> bool:
+    """Whether the route alone is not there, and nothing is wrong with the address."""
+    return answer.cause is Cause.ROUTE and not route.documented
 
 
 async def _ask_until_answered(
@@ -88,7 +94,9 @@ async def _ask_until_answered(
         reraise=True,
     )
     try:
-        return await attempts(_ask_once, channel, route, body, subject)
+        # Who is not answered keeps its place until it is: nobody else needs to find that out.
+        async with channel.gate:
+            return await attempts(_ask_once, channel, route, body, subject)
     except _UnansweredError as unanswered:
         return unanswered.answer
 
@@ -112,16 +120,14 @@ async def _ask_once(
     channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
 ) -> Answer:
     """One request. Raises _UnansweredError where another may be answered."""
-    async with channel.gate:
-        slot = await reserve_slot(channel, route, LEAD)
-        call = await _enter(channel, route, body, subject, slot)
-        try:
-            answer = await channel.client.exchange(
-                route, body, departing=partial(hold, channel, route, slot)
-            )
-        except (budget.BudgetBusyError, OutageError):
-            await close_unsent(channel.engine, call)
-            raise
+    slot, call = await _enter(channel, route, body, subject)
+    try:
+        answer = await channel.client.exchange(
+            route, body, departing=partial(hold, channel, route, slot)
+        )
+    except (budget.BudgetBusyError, OutageError):
+        await close_unsent(channel.engine, call)
+        raise
     await note_answer(channel, route, call, answer, slot)
     if _worth_repeating(answer) and not slot.probing:
         raise _UnansweredError(answer)
@@ -132,21 +138,53 @@ async def reserve_slot(channel: Channel, route: Route, lead: float) -> budget.Sl
     """The next slot of the request budget, unless it is known that eMAG cannot be asked."""
     if channel.tally.outage:
         raise channel.tally.outage
-    slot = await _reserve(channel, route, channel.timings.budget_wait, lead)
+    with _unless_down(channel):
+        slot = await _reserve(channel, route, channel.timings.budget_wait, lead)
     channel.tally.waited += slot.waited
     return slot
 
 
-async def _reserve(channel: Channel, route: Route, longest: float, lead: float) -> budget.Slot:
-    try:
-        return await budget.reserve(
+async def _enter(
+    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
+) -> tuple[budget.Slot, Call]:
+    """The same for a read, which is entered with its slot."""
+    if channel.tally.outage:
+        raise channel.tally.outage
+    with _unless_down(channel):
+        slot, call = await open_read(
             channel.engine,
             channel.account,
             route,
-            longest=longest,
-            lead=lead,
+            subject,
+            body,
+            life=channel.timings.budget_wait + channel.timings.deadline,
+            sealer=channel.sealer,
+            longest=channel.timings.budget_wait,
+            lead=LEAD,
             probe=channel.timings.probe,
+            background=channel.background,
         )
+    channel.tally.waited += slot.waited
+    return slot, call
+
+
+async def _reserve(channel: Channel, route: Route, longest: float, lead: float) -> budget.Slot:
+    return await budget.reserve(
+        channel.engine,
+        channel.account,
+        route,
+        longest=longest,
+        lead=lead,
+        probe=channel.timings.probe,
+        background=channel.background,
+    )
+
+
+@contextmanager
+def _unless_down(channel: Channel) -> Iterator[None]:
+    """A reservation within the block raises OutageError where eMAG counts as down."""
+    try:
+        yield
     except budget.EmagDownError as down:
         channel.tally.outage = OutageError(Cause(down.cause), str(down))
         raise channel.tally.outage from down
@@ -169,28 +207,14 @@ async def hold(channel: Channel, route: Route, slot: budget.Slot) -> None:
             raise budget.BudgetBusyError("the request could not leave in time: it is sent later")
         if slot.probing:
             return
-        slot = await _reserve(channel, route, left, lead=0.0)
+        with _unless_down(channel):
+            slot = await _reserve(channel, route, left, lead=0.0)
 
 
 def longest_life(channel: Channel, slot: budget.Slot) -> float:
     """Seconds from now until a request that takes this slot, or a later one, is surely dead."""
     wait = max(0.0, slot.at - time.monotonic())
     return wait + channel.timings.budget_wait + channel.timings.surely_dead
-
-
-async def _enter(
-    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject, slot: budget.Slot
-) -> Call:
-    return await open_read(
-        channel.engine,
-        channel.account.name,
-        channel.account.platform,
-        route,
-        subject,
-        body,
-        life=longest_life(channel, slot) - channel.timings.settle,
-        sealer=channel.sealer,
-    )
 
 
 async def note_outage(channel: Channel, route: Route, answer: Answer) -> OutageError:

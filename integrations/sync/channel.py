@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,6 +17,9 @@ from integrations.ledger.sealing import Sealer
 from integrations.ledger.timings import Timings
 from integrations.sync.outage import OutageError
 from integrations.sync.plan_cancellations import Policy
+
+if TYPE_CHECKING:
+    from integrations.sync.receive_returns import ReturnsScan
 
 
 @dataclass
@@ -40,6 +44,8 @@ class Channel:
         gate: lets at most `max_in_flight` requests be under way.
         write_back: whether the ERP's own `emag_*` columns are written.
         check_documents: whether a document is fetched before it is attached.
+        scan: the open returns, read once for both directions; None where only one way is gone.
+        background: whether others' requests come first.
     """
 
     account: Account
@@ -55,4 +61,6 @@ class Channel:
     require_approval: bool = False
     write_back: bool = True
     check_documents: bool = True
+    scan: ReturnsScan | None = None
+    background: bool = False
     tally: Tally = field(default_factory=Tally)

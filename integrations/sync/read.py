@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,10 +16,8 @@ from integrations.ledger.calls import Subject
 from integrations.sync.abreast import abreast
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
+from integrations.sync.listing import PAGE, FilterIgnoredError, Page, pages
 from integrations.sync.work import Batch, Copy, Work, fail
-
-PAGE = 100
-MOST_PAGES = 65_535
 
 # Below this many rows pages can hardly be cheaper than single reads.
 WORTH_PAGING = 8
@@ -48,8 +46,9 @@ async def page_copies(channel: Channel, batch: Batch, works: Sequence[Work]) -> 
         OutageError, BudgetBusyError: nothing can be asked of eMAG now.
     """
     missing = [work for work in works if work.copy is None]
-    if len(missing) >= WORTH_PAGING:
-        with suppress(ReadRefusedError):  # what a page does not give is read singly
+    if missing:
+        # What a page does not give is read singly.
+        with suppress(ReadRefusedError, FilterIgnoredError):
             await _PAGED[batch.kind](channel, missing)
 
 
@@ -72,23 +71,27 @@ def most_singles(channel: Channel, kind: Kind) -> int:
 async def _page_orders(channel: Channel, works: Sequence[Work]) -> None:
     """Take what the pages of open orders hold, if these are fewer than the rows, as far as it pays.
 
-    Orders that are not open are in no page: when page after page holds none of ours, it ends.
+    Orders that are not open are in no page: when page after page holds none of ours, it ends. Nor
+    are most orders open about which something was sent: for these alone no page is read.
     """
+    unsent = [work for work in works if not work.claim.sent]
+    if len(unsent) < WORTH_PAGING:
+        return
     wanted = {work.claim.order_id: work for work in works}
     filters = {"status": OPEN_ORDERS, "type": channel.account.order_type}
     [count, *_] = await ask(channel, ORDER_COUNT, filters, Subject()) or [{}]
-    pages = -(-_number(count.get("noOfItems")) // PAGE)
-    if not 0 < pages < len(works) - 1:
+    full = -(-_number(count.get("noOfItems")) // PAGE)
+    if not 0 < full < len(unsent) - 1:
         return
-    spare = VAIN_PAGES + pages // 10
-    async for began, page in _pages(channel, ORDER_READ, filters):
+    spare = VAIN_PAGES + full // 10
+    async for page in pages(channel, ORDER_READ, filters, key=_order_id):
         before = len(wanted)
-        for raw in page:
+        for raw in page.rows:
             work = wanted.pop(_number(raw.get("id")), None)
             if work is not None:
-                _with_order(channel, work, began, raw)
+                _with_order(channel, work, page.began, raw)
         spare += before - len(wanted) - 1
-        if not wanted or spare < 0:
+        if spare < 0 or not any(work.copy is None and work.open for work in unsent):
             return
 
 
@@ -96,56 +99,53 @@ async def _page_returns(channel: Channel, works: Sequence[Work]) -> None:
     """Take what the listings of open returns hold, while a page saves more than one single read.
 
     A row that is not linked yet needs all open returns of its order: only whole listings serve it.
-    Listings that turn out too long are not tried again in this run.
+    Listings that turn out too long are not tried again in this run. Pages that the way in shares
+    cost nothing, so they are taken as long as copies may age.
     """
-    if channel.tally.too_many_returns:
+    since = time.monotonic()
+    scan = channel.scan
+    shared = scan is not None and scan.began is None
+    if channel.tally.too_many_returns or not (shared or len(works) >= WORTH_PAGING):
         return
     linked = {work.known.emag_id: work for work in works if work.known.emag_id is not None}
     by_order = {work.claim.order_id: work for work in works if work.known.emag_id is None}
     found: dict[int, list[Raw]] = {}
-    oldest, spare = time.monotonic(), VAIN_PAGES
-    left = most_singles(channel, Kind.RMA)
-    async for began, page in _return_pages(channel):
-        for raw in page:
+    spare, left = VAIN_PAGES, most_singles(channel, Kind.RMA)
+    async for page in scan.pages(channel) if scan and shared else _return_pages(channel):
+        for raw in page.rows if page.began >= since else ():
             work = linked.pop(str(raw.get("emag_id")), None)
             if work is not None:
-                _with_returns(channel, work, began, [raw])
+                _with_returns(channel, work, page.began, [raw])
             order_id = _number(raw.get("order_id"))
             if order_id in by_order:
                 found.setdefault(order_id, []).append(raw)
             spare += work is not None or order_id in by_order
         spare, left = spare - 1, left - 1
-        if spare < 0 or left <= 0:
+        if left <= 0 or (spare < 0 and not shared):
             channel.tally.too_many_returns = True
             return
     for order_id, raws in found.items():
-        _with_returns(channel, by_order[order_id], oldest, raws)
+        _with_returns(channel, by_order[order_id], since, raws)
 
 
-async def _return_pages(channel: Channel) -> AsyncIterator[tuple[float, list[Raw]]]:
-    """All open returns of the account by pages, with the instants their reads began."""
+async def _return_pages(channel: Channel) -> AsyncIterator[Page]:
+    """All open returns of the account by pages."""
     for status in OPEN_RETURNS:
         filters = {"request_status": int(status), "type": channel.account.order_type}
-        async for page in _pages(channel, RMA_READ, filters):
+        async for page in pages(channel, RMA_READ, filters, key=_emag_id, fits=_has(status)):
             yield page
 
 
-async def _pages(
-    channel: Channel, route: Route, filters: Mapping[str, Any]
-) -> AsyncIterator[tuple[float, list[Raw]]]:
-    """The pages of a listing with the instants their reads began, up to a short or repeated one."""
-    seen: set[str] = set()
-    for number in range(1, MOST_PAGES + 1):
-        began = time.monotonic()
-        body = {**filters, "currentPage": number, "itemsPerPage": PAGE}
-        page = await ask(channel, route, body, Subject())
-        ids = {str(raw.get("id") or raw.get("emag_id")) for raw in page}
-        if ids <= seen:
-            return
-        yield began, page
-        if len(page) < PAGE:
-            return
-        seen |= ids
+def _has(status: ReturnStatus) -> Callable[[Raw], bool]:
+    return lambda raw: _number(raw.get("request_status")) in (status, -1)
+
+
+def _emag_id(raw: Raw) -> object:
+    return str(raw.get("emag_id"))
+
+
+def _order_id(raw: Raw) -> object:
+    return str(raw.get("id"))
 
 
 async def _read_order(channel: Channel, work: Work) -> None:

@@ -21,6 +21,7 @@ from tests.benchmarks.capturing import cost_of_capture
 from tests.benchmarks.claiming import claiming
 from tests.benchmarks.commands import commands
 from tests.benchmarks.cpu import own_cpu
+from tests.benchmarks.drain import drain
 from tests.benchmarks.figures import Figure, table
 from tests.benchmarks.memory import peak_memory
 from tests.benchmarks.naive import faster_than_naive
@@ -43,6 +44,7 @@ MEASUREMENTS: Mapping[str, Callable[[Place], Sequence[Figure]]] = {
     "commands": commands,
     "recovery": recovery,
     "record": call_record,
+    "drain": drain,
 }
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows import cancellation, invoice, rma
 from flows.outbound import close_report
-from flows.parameters import SyncParameters
+from flows.parameters import Direction, SyncParameters
 from flows.report import Report
 from flows.sync import Story
 from integrations.emag.accounts import Account
@@ -226,9 +226,20 @@ class Shop:
 
     async def run(self, kind: Kind, **changes: Any) -> Report:
         """One run of a kind's way out, with changes to the channel for this run."""
+        return await self._run(kind, Direction.OUT, **changes)
+
+    async def receive(self, kind: Kind, **changes: Any) -> Report:
+        """One run of a kind's way in."""
+        return await self._run(kind, Direction.IN, **changes)
+
+    async def run_both(self, kind: Kind, **changes: Any) -> Report:
+        """One run of a kind both ways."""
+        return await self._run(kind, Direction.BOTH, **changes)
+
+    async def _run(self, kind: Kind, direction: Direction, **changes: Any) -> Report:
         channel = replace(self.channel, tally=Tally(), **changes)
-        report = Report(kind.value, channel.account.name, "out", False, datetime.now(UTC))
-        await STORIES[kind](channel, SyncParameters(), report)
+        report = Report(kind.value, channel.account.name, direction.value, False, datetime.now(UTC))
+        await STORIES[kind](channel, SyncParameters(direction=direction), report)
         close_report(report, channel, 0.0)
         self.reports.append(report)
         return report

@@ -46,7 +46,8 @@ class Life:
 
     `items` are pieces by product. `served` says whether a PDF is at `url`. `held` is whether eMAG
     has had what the row wants since its last change, `carried` whether a run may have looked at
-    it, `wished_before` whether one may have sent something that the row wanted earlier.
+    it, `wished_before` whether one may have sent something that the row wanted earlier. `ever` is
+    what was possible since the beginning: a row that is deleted stays what it was.
     """
 
     kind: Kind
@@ -63,6 +64,7 @@ class Life:
     deleted: bool = False
     linked: int | None = None
     possible: set[str] = field(default_factory=set)
+    ever: set[str] = field(default_factory=set)
     held: bool = False
     carried: bool = False
     wished_before: bool = False
@@ -103,6 +105,7 @@ class Lives:
             for product, pieces in (life.items or {WHOLE: 1}).items():
                 life.asked[product] = max(pieces, life.asked.get(product, 0))
             life.possible |= self.outcomes(life)
+            life.ever |= life.possible
             life.held |= self.holds(life)
 
     def outcomes(self, life: Life) -> set[str]:
@@ -137,22 +140,29 @@ class Lives:
             return life.linked is not None and self._arrived(life, self.rma(life.linked))
         order = self.order(life.order)
         if life.kind is Kind.INVOICE:
-            return any(each["url"] == life.url for each in order["attachments"])
+            return any(
+                each["url"] == life.url or (life.url is None and _holds(each, life.number))
+                for each in order["attachments"]
+            )
         if order["status"] == 0 or (order["status"] == 5 and life.refund == "processing"):
             return True
         return bool(life.items) and all(
-            self.taken(life.order, product) >= pieces for product, pieces in life.items.items()
+            product in self.first[life.order]
+            and (self.taken(life.order, product) >= pieces or not self.left(life.order, product))
+            for product, pieces in life.items.items()
+        )
+
+    def left(self, order_id: int, product: str) -> int:
+        """How many pieces of a product are part of an order."""
+        return sum(
+            int(line["quantity"]) * int(line["status"])
+            for line in self.order(order_id)["products"]
+            if line["product_id"] == product
         )
 
     def taken(self, order_id: int, product: str) -> int:
         """How many pieces of a product an order has lost since it was placed."""
-        lines = self.order(order_id)["products"]
-        left = sum(
-            int(line["quantity"]) * int(line["status"])
-            for line in lines
-            if line["product_id"] == product
-        )
-        return self.first[order_id].get(product, 0) - left
+        return self.first[order_id].get(product, 0) - self.left(order_id, product)
 
     def order(self, order_id: int) -> Raw:
         order = self.market.orders.get(order_id)
@@ -204,7 +214,7 @@ class Lives:
         papers = order["attachments"]
         if any(each["url"] == life.url for each in papers):
             yield "synced"
-        elif any(each["name"].endswith(f" {life.number}") for each in papers):
+        elif any(_holds(each, life.number) for each in papers):
             yield "synced" if life.url is None else "refused"
         elif life.type in ISSUED_INSTEAD and self._issued(life):
             yield "refused"
@@ -273,6 +283,10 @@ class Lives:
             return False
         status, target = rma["request_status"], RETURN_TARGETS[life.status]
         return target is None or status == target or status in BEYOND.get(target, ())
+
+
+def _holds(attachment: Raw, number: str) -> bool:
+    return bool(attachment["name"].endswith(f" {number}"))
 
 
 def reachable(status: int) -> set[int]:

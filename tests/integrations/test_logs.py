@@ -10,6 +10,8 @@ import pytest
 
 from integrations.logs import configure, redact
 
+KEY = "q83vEjRWeJASNFZ4kBI0VniQEjRWeJASNFZ4kBI0Vng="
+
 
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
@@ -29,6 +31,13 @@ def _restore_logging() -> Iterator[None]:
         ("headers {'Authorization': 'Basic c2VsbA=='}", "headers {'Authorization': [redacted]}"),
         ("EMAG_PASSWORD=hunter2 was read", "EMAG_PASSWORD=[redacted] was read"),
         ('{"password": "two words", "n": 1}', '{"password": [redacted], "n": 1}'),
+        ("EMAG_PASSWORD=hun,ter2 was read", "EMAG_PASSWORD=[redacted] was read"),
+        ("password=hunter2, then closed", "password=[redacted], then closed"),
+        ("{password=hunter2, 'n': 1}", "{password=[redacted], 'n': 1}"),
+        ("calls_key=a,b was read", "calls_key=[redacted] was read"),
+        (f"EMAG_CALLS_KEY={KEY},{KEY} was read", "EMAG_CALLS_KEY=[redacted] was read"),
+        (f"EMAG_CALLS_KEY={KEY}, {KEY},", "EMAG_CALLS_KEY=[redacted],"),
+        (f"calls_key='{KEY}, {KEY}', n=1", "calls_key=[redacted], n=1"),
         (
             "cannot reach postgresql://app:p:w@db:5432/erp",
             "cannot reach postgresql://app:[redacted]@db:5432/erp",

@@ -23,7 +23,7 @@ from typing import Self
 from flows import shop
 from flows.cancellation import sync_cancellations
 from flows.invoice import sync_invoices
-from flows.parameters import SyncParameters
+from flows.parameters import Direction, SyncParameters
 from flows.report import Report
 from flows.rma import sync_returns
 from integrations.emag.routes import LIMITS
@@ -91,7 +91,7 @@ def work(errand: Errand) -> None:
 
 
 async def _run(errand: Errand) -> None:
-    await SYNCS[errand.kind](SyncParameters(account=errand.account))
+    await SYNCS[errand.kind](SyncParameters(account=errand.account, direction=Direction.OUT))
 
 
 def _dying(errand: Errand) -> AbstractContextManager[None]:

@@ -249,6 +249,14 @@ def test_retry_after_may_be_a_date() -> None:
 
 
 @pytest.mark.parametrize(
+    ("date", "seconds"), [("Wed, 21 Oct 2015 07:27:30 GMT", 30.0), ("yesterday", 0.0)]
+)
+def test_a_date_to_retry_after_is_measured_from_the_answers_own(date: str, seconds: float) -> None:
+    headers = {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT", "Date": date}
+    assert judge(ORDER_READ, 429, headers, b"").retry_after == seconds
+
+
+@pytest.mark.parametrize(
     ("headers", "exhausted"),
     [
         ({}, None),

@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
-from integrations.emag.routes import CUSTOMER_INVOICE_READ, ORDER_READ, ORDER_SAVE, RMA_READ, Family
+from integrations.emag.routes import (
+    CUSTOMER_INVOICE_READ,
+    LIMITS,
+    ORDER_READ,
+    ORDER_SAVE,
+    RMA_READ,
+    Family,
+    Route,
+)
 from integrations.ledger.budget import (
     HEADROOM,
     BudgetBusyError,
@@ -144,3 +153,104 @@ async def test_a_slot_that_was_missed_is_known_to_be(engine: AsyncEngine) -> Non
     now = time.monotonic()
     assert not await Slot(at=now - 1.0, waited=0.0).reached(tolerance=0.020)
     assert await Slot(at=now - 1.0, waited=0.0).reached(tolerance=60.0)
+
+
+class TestBackground:
+    """Work in the background, whose callers sleep inside `reserve` until it is their turn."""
+
+    async def next_free(self, engine: AsyncEngine) -> float:
+        """Seconds from now to the next free instant."""
+        async with engine.connect() as connection:
+            ahead = await connection.scalar(
+                text(
+                    "SELECT extract(epoch FROM next_free_at - clock_timestamp())::float8"
+                    " FROM app.emag_rate_limits"
+                )
+            )
+        return float(ahead or 0.0)
+
+    async def pretend(self, engine: AsyncEngine, changes: str) -> None:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"UPDATE app.emag_rate_limits SET {changes}"))
+
+    @pytest.mark.parametrize(
+        ("route", "slots"), [(ORDER_READ, 3), (RMA_READ, 1)], ids=["orders", "other"]
+    )
+    async def test_however_many_want_one_hardly_any_is_taken_ahead(
+        self, engine: AsyncEngine, account: Account, route: Route, slots: int
+    ) -> None:
+        gap = HEADROOM / LIMITS[route.bucket]
+        waiting = [
+            asyncio.create_task(reserve(engine, account, route, longest=60.0, background=True))
+            for _ in range(16)
+        ]
+        for _ in range(5):
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=gap)
+            assert await self.next_free(engine) <= (slots + 1) * gap
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def test_alone_it_takes_every_instant(
+        self, engine: AsyncEngine, account: Account
+    ) -> None:
+        slots = await asyncio.gather(
+            *(
+                reserve(engine, account, ORDER_READ, longest=60.0, background=True)
+                for _ in range(20)
+            )
+        )
+        at = sorted(slot.at for slot in slots)
+        assert at[-1] - at[0] == pytest.approx(19 * GAP, abs=2 * GAP)
+
+    async def test_while_others_want_some_it_leaves_every_second_instant(
+        self, engine: AsyncEngine, account: Account
+    ) -> None:
+        at = []
+        for _ in range(6):
+            await reserve(engine, account, ORDER_READ, longest=60.0)
+            slot = await reserve(engine, account, ORDER_READ, longest=60.0, background=True)
+            at.append(slot.at)
+        gaps = [other - one for one, other in pairwise(at)]
+        assert min(gaps) > 1.5 * GAP
+
+    async def test_when_others_have_wanted_none_for_two_seconds_it_takes_all_again(
+        self, engine: AsyncEngine, account: Account
+    ) -> None:
+        await reserve(engine, account, ORDER_READ, longest=60.0)
+        await reserve(engine, account, ORDER_READ, longest=60.0, background=True)
+        await self.pretend(engine, "wanted_at = wanted_at - interval '2 seconds'")
+        first = await reserve(engine, account, ORDER_READ, longest=60.0, background=True)
+        second = await reserve(engine, account, ORDER_READ, longest=60.0, background=True)
+        assert second.at - first.at < 1.5 * GAP
+
+    async def test_its_own_requests_do_not_count_as_wanted_by_others(
+        self, engine: AsyncEngine, account: Account
+    ) -> None:
+        await reserve(engine, account, ORDER_READ, longest=60.0, background=True)
+        async with engine.connect() as connection:
+            wanted = await connection.scalar(text("SELECT wanted_at FROM app.emag_rate_limits"))
+        assert wanted is None
+
+    async def test_others_that_have_taken_much_ahead_do_not_keep_it_out(
+        self, engine: AsyncEngine, account: Account
+    ) -> None:
+        for _ in range(20):
+            await reserve(engine, account, ORDER_READ, longest=60.0)
+        slot = await reserve(engine, account, ORDER_READ, longest=60.0, background=True)
+        assert slot.waited > 10 * GAP
+
+    async def test_it_gives_up_when_there_is_none_in_time(
+        self, engine: AsyncEngine, account: Account
+    ) -> None:
+        await push_back(engine, account, ORDER_READ, pause=30.0, throttled=True)
+        with pytest.raises(BudgetBusyError, match="orders"):
+            await reserve(engine, account, ORDER_READ, longest=0.2, background=True)
+
+    async def test_it_learns_at_once_that_emag_is_down(
+        self, engine: AsyncEngine, account: Account
+    ) -> None:
+        await reserve(engine, account, ORDER_READ, longest=20.0)
+        await mark_down(engine, account, ORDER_READ, "network", "no connection to eMAG", probe=60.0)
+        with pytest.raises(EmagDownError):
+            await reserve(engine, account, ORDER_READ, longest=20.0, background=True)

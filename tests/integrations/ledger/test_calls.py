@@ -94,6 +94,18 @@ async def test_what_a_killed_worker_left_open_is_closed_once_it_is_dead(
     assert (call["verdict"], call["cause"]) == (verdict, "abandoned")
 
 
+async def test_a_late_verdict_replaces_that_nobody_had_brought_one(engine: AsyncEngine) -> None:
+    call = await begin(engine, ORDER_SAVE, CANCELLED, [ORDER])
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE app.emag_api_calls SET dead_at = now()"))
+    await tidy_calls(engine)
+
+    await close_call(engine, call, judge(ORDER_SAVE, 200, {}, b'{"isError": false}'), None)
+
+    closed = await entry(engine)
+    assert (closed["verdict"], closed["cause"], closed["http_status"]) == ("applied", None, 200)
+
+
 @pytest.mark.parametrize("key", [None, Fernet.generate_key()], ids=["redacted", "sealed"])
 async def test_nothing_of_a_customer_can_be_read_in_the_database(
     engine: AsyncEngine, key: bytes | None

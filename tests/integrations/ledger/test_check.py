@@ -303,6 +303,21 @@ async def test_a_role_that_replicates_is_named(database_url: str, engine: AsyncE
         _alter(database_url, f"DROP ROLE {role}")
 
 
+async def test_capture_functions_that_not_everybody_may_execute_are_named(
+    database_url: str, engine: AsyncEngine
+) -> None:
+    _alter(
+        database_url, "REVOKE EXECUTE ON FUNCTION app.emag_capture_return_requests() FROM PUBLIC"
+    )
+    (finding,) = await _wrong(engine)
+    assert finding.name == "capture functions"
+    assert finding.remedy == (
+        "GRANT EXECUTE ON FUNCTION app.emag_capture_return_requests() TO PUBLIC"
+    )
+    _alter(database_url, finding.remedy)
+    assert await _wrong(engine) == []
+
+
 async def test_missing_rights_are_listed_as_grants_that_suffice(migrated_url: str) -> None:
     url = migrated_url
     role = f"runner_{uuid4().hex}"
@@ -310,6 +325,7 @@ async def test_missing_rights_are_listed_as_grants_that_suffice(migrated_url: st
         url,
         f"CREATE ROLE {role} LOGIN",
         "REVOKE ALL ON FUNCTION app.emag_prepare_calls FROM PUBLIC",
+        "REVOKE ALL ON FUNCTION app.emag_drop_calls FROM PUBLIC",
     )
     engine = open_engine(url.replace("//postgres@", f"//{role}@"))
     try:
@@ -320,6 +336,7 @@ async def test_missing_rights_are_listed_as_grants_that_suffice(migrated_url: st
             f"GRANT UPDATE (emag_return_id) ON app.return_requests TO {role}",
             f"GRANT DELETE ON app.emag_changes TO {role}",
             f"GRANT EXECUTE ON FUNCTION app.emag_prepare_calls(integer) TO {role}",
+            f"GRANT EXECUTE ON FUNCTION app.emag_drop_calls(integer) TO {role}",
         ):
             assert grant in rights.remedy
         _alter(url, *rights.remedy.split("; "))

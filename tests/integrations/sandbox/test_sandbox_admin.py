@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from integrations.sandbox.admin import ACTIONS
+from integrations.sandbox.market import Market
 from integrations.sandbox.switches import Switches, as_json, changed
 
 from .conftest import ORDER, Seller
@@ -45,6 +47,23 @@ async def test_others_act_over_http(seller: Seller) -> None:
     assert await admin(seller, "POST", "actions", {"action": "download_documents"}) == []
 
 
+async def test_money_and_the_panel_act_over_http(seller: Seller) -> None:
+    seller.market.add_order(
+        {"id": ORDER, "status": 4, "products": [{"product_id": "1001", "quantity": 2}]}
+    )
+    act = {"action": "panel_stornoes", "order_id": ORDER, "product_id": "1001", "pieces": 1}
+    assert (await admin(seller, "POST", "actions", act))["products"][0]["storno_qty"] == 1
+    act = {"action": "emag_refunds_order", "order_id": ORDER, "amount": 12.5}
+    assert (await admin(seller, "POST", "actions", act))["refunded_amount"] == "12.50"
+
+
+def test_every_action_is_a_documented_route(request: pytest.FixtureRequest) -> None:
+    text = (request.config.rootpath / "docs" / "sandbox.md").read_text()
+    acts = ("customer_", "courier_", "emag_", "panel_", "cod_", "card_", "finalize")
+    assert {name for name in vars(Market) if name.startswith(acts)} == set(ACTIONS)
+    assert [name for name in ACTIONS if f"| `{name}` |" not in text] == []
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -55,6 +74,8 @@ async def test_others_act_over_http(seller: Seller) -> None:
         ("actions", {"action": "explode"}),
         ("actions", {"action": "finalize", "order_id": 99}),
         ("actions", {"action": "finalize", "colour": "red"}),
+        ("actions", {"action": "panel_cancels", "order_id": ORDER}),  # it is new
+        ("actions", {"action": "panel_removes", "order_id": ORDER, "pieces": 1}),
         ("faults", {"kind": "meteor"}),
         ("faults", {"colour": "red"}),
     ],
@@ -83,6 +104,9 @@ async def test_switches_over_http(seller: Seller) -> None:
         {"orders_per_second": 0},
         {"answer_seconds": -1},
         {"limits": "perhaps"},
+        {"page_cap": 0},
+        {"zone": "Europe/Atlantis"},
+        {"ignored_filters": "type"},
     ],
 )
 async def test_switches_that_do_not_exist(seller: Seller, given: dict[str, Any]) -> None:
@@ -94,6 +118,7 @@ async def test_switches_that_do_not_exist(seller: Seller, given: dict[str, Any])
 
 def test_switches_survive_json() -> None:
     odd = Switches(allowed_addresses=frozenset({"192.0.2.1"}), page_shift=True)
+    odd = changed(odd, {"ignored_filters": ["type", "status"], "page_cap": 20, "zone": "UTC"})
     assert changed(Switches(), json.loads(json.dumps(as_json(odd)))) == odd
 
 

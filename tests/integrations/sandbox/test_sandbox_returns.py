@@ -202,9 +202,3 @@ class TestWhatOthersDo:
         assert (first["status"], first["reason_cancellation"]["id"]) == (0, 24)
         assert (second["status"], second["cancellation_request"]) == (2, "2026-03-20 12:00:00")
         assert [effect.by for effect in market.journal.effects] == ["emag", "customer", "customer"]
-
-    async def test_a_customer_pays(self, seller: Seller) -> None:
-        seller.market.add_order({"id": ORDER, "status": 4})
-        seller.market.customer_pays(ORDER)
-        order = await seller.order()
-        assert (order["payment_status"], order["cashed_cod"]) == (1, 1)

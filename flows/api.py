@@ -1,0 +1,114 @@
+"""Serve the HTTP endpoints: to the seller's programs, and to eMAG."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from flows.database import open_database
+from flows.doctor import examine
+from integrations.ledger.web_secret import web_secret
+from integrations.services.books import database_of
+from integrations.settings import ConfigurationError, Settings
+from integrations.web.callbacks import secret_of
+from integrations.web.context import Context
+
+if TYPE_CHECKING:
+    import uvicorn
+
+PORT = 8000
+EVENTS = ("new_order", "order_cancellation", "return_status", "awb_status", "documentation")
+
+
+def require_token(settings: Settings, host: str) -> None:
+    """Raises ConfigurationError where others than this machine could come in without a token."""
+    if settings.api_token is None and not _is_loopback(host):
+        raise ConfigurationError(
+            "EMAG_API_TOKEN", f"is not set, and {host} is open to others", "set it"
+        )
+
+
+@asynccontextmanager
+async def open_context(settings: Settings) -> AsyncIterator[Context]:
+    """What the endpoints work with, for as long as the block runs."""
+    async with open_database(settings) as engine:
+        yield Context(
+            accounts=settings.accounts,
+            database=await database_of(engine),
+            secret=await web_secret(engine),
+            examine=examine,
+            token=settings.api_token.get_secret_value() if settings.api_token else None,
+            public_url=settings.public_url,
+            configuration=told(settings),
+        )
+
+
+def callback_urls(context: Context) -> dict[str, list[str]]:
+    """The addresses to enter in eMAG's panel, by account; none without EMAG_PUBLIC_URL."""
+    if context.public_url is None:
+        return {}
+    base = f"{context.public_url.rstrip('/')}/api/v1/emag/callbacks"
+    return {
+        name: [f"{base}/{secret_of(context, account)}/{event}" for event in EVENTS]
+        for name, account in context.accounts.items()
+    }
+
+
+def make_server(context: Context, host: str, port: int) -> uvicorn.Server:
+    """A server of the endpoints, not started yet."""
+    import uvicorn
+
+    from integrations.web.app import create_app
+
+    config = uvicorn.Config(
+        create_app(context),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=500,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=5,
+    )
+    return uvicorn.Server(config)
+
+
+def told(settings: Settings) -> dict[str, Any]:
+    """The settings as they may be told: of a secret, only whether it is set."""
+    return {
+        "environment": settings.environment,
+        "accounts": {
+            name: {
+                "account_type": account.account_type,
+                "platform": account.platform,
+                "base_url": account.base_url,
+                "currency": account.currency,
+                "credentials": "set",
+            }
+            for name, account in settings.accounts.items()
+        },
+        "rate_limits": {
+            "orders": settings.rate_limit_orders,
+            "offers": settings.rate_limit_offers,
+            "rma": settings.rate_limit_rma,
+            "invoices": settings.rate_limit_invoices,
+        },
+        "quiet_seconds": settings.quiet_seconds,
+        "settle_seconds": settings.settle_seconds,
+        "cancellations_require_approval": settings.cancellations_require_approval,
+        "write_back": settings.write_back,
+        "check_documents": settings.check_documents,
+        "public_url": settings.public_url,
+        "calls_key": "set" if settings.calls_key else "not set",
+        "api_token": "set" if settings.api_token else "not set",
+    }
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,38 @@
+"""`emag-flows api`: the HTTP endpoints until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from flows.cli.console import begin, console
+from integrations.settings import Settings
+
+
+def api(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
+) -> int:
+    """Serve the HTTP endpoints to the seller's programs, and callbacks and documents to eMAG."""
+    from flows.api import require_token
+
+    settings = begin()
+    require_token(settings, host)
+    return asyncio.run(_serve(settings, host, port))
+
+
+async def _serve(settings: Settings, host: str, port: int) -> int:
+    from flows.api import callback_urls, make_server, open_context
+
+    screen = console()
+    async with open_context(settings) as context:
+        server = make_server(context, host, port)
+        screen.print(f"endpoints       http://{host}:{port}/api/v1/emag  (OpenAPI at /docs)")
+        for account, urls in callback_urls(context).items():
+            for url in urls:
+                screen.print(f"callback {account:<7}{url}", soft_wrap=True)
+        screen.print("Ctrl-C ends it.")
+        await server.serve()
+    return 0

@@ -1,0 +1,40 @@
+"""`emag-flows doctor`: first contact with a real shop, step by step, by reading alone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from flows.cli.console import begin, console, print_json, table
+
+WRONG = 1
+UNREACHABLE = 3
+
+
+def doctor(
+    account: Annotated[str, typer.Option(help="One account by name, or all.")] = "all",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> int:
+    """Look at everything that a first run needs, and say for each what to do; writes nothing."""
+    from flows.doctor import examine
+
+    settings = begin()
+    settings.chosen(account)
+    found = asyncio.run(examine(account))
+    if as_json:
+        print_json(found)
+    else:
+        screen = console()
+        for name, findings in found.items():
+            rows = [
+                ("ok" if each.ok else "WRONG", each.name, each.detail, each.remedy)
+                for each in findings
+            ]
+            title = "Database" if name == "database" else f"Account {name}"
+            screen.print(table(title, ["", "what", "found", "what to do"], rows))
+    wrong = {name for name, findings in found.items() if not all(each.ok for each in findings)}
+    if wrong - {"database"}:
+        return UNREACHABLE
+    return WRONG if wrong else 0

@@ -1,0 +1,123 @@
+"""`emag-flows up`: everything on this machine, from nothing, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from flows.cli.console import begin, console
+from integrations.logs import configure
+
+if TYPE_CHECKING:
+    from flows.up import House
+
+# On a terminal the line is counted anew this often, elsewhere printed this often (seconds).
+REFRESH, REPORT = 5.0, 60.0
+
+INTERRUPTED = 130
+
+Port = Annotated[
+    int | None, typer.Option(help="Prefect's port; 4200, or a free one.", min=1, max=65535)
+]
+ApiPort = Annotated[
+    int | None,
+    typer.Option("--api-port", help="The endpoints' port; 8000, or a free one.", min=1, max=65535),
+]
+
+
+def up(port: Port = None, api_port: ApiPort = None) -> int:
+    """Run database, Prefect, worker, endpoints and the resident loops on this machine."""
+    begin()
+    return asyncio.run(_up(console(), port, api_port))
+
+
+async def _up(screen: Console, port: int | None, api_port: int | None) -> int:
+    from flows.up import keep_house
+
+    begun, begun_all = time.monotonic(), asyncio.Event()
+    stopping = _on_signals(begun_all)
+    if os.environ.get("PREFECT_API_URL"):
+        screen.print("PREFECT_API_URL is set: not used, since this brings a Prefect of its own")
+
+    def say(what: str) -> None:
+        screen.print(f"  {what} ({time.monotonic() - begun:.1f} s)", soft_wrap=True)
+
+    every = REFRESH if screen.is_terminal else REPORT
+    try:
+        async with keep_house(say, port, api_port, count_every=every) as house:
+            begun_all.set()
+            screen.print("Ctrl-C ends it; what is under way is finished, and a new start goes on.")
+            await (_live if screen.is_terminal else _lines)(screen, house, stopping)
+            screen.print("ending ...")
+    except asyncio.CancelledError:
+        if not stopping.is_set():
+            raise
+        return INTERRUPTED
+    screen.print("ended: nothing of it is running any more")
+    return 0
+
+
+def _on_signals(begun: asyncio.Event) -> asyncio.Event:
+    """Set at Ctrl-C or SIGTERM; what has not begun yet then is given up."""
+    stopping = asyncio.Event()
+    main = asyncio.current_task()
+    assert main is not None
+
+    def on_signal() -> None:
+        stopping.set()
+        if not begun.is_set():
+            main.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    return stopping
+
+
+async def _live(screen: Console, house: House, stopping: asyncio.Event) -> None:
+    """One line that stays at the bottom of the terminal."""
+    with Live(status_line(house), console=screen, auto_refresh=False, transient=True) as live:
+        configure()  # the log goes above the line from now on
+        while not await _stopped(stopping, 1.0):
+            live.update(Text(status_line(house), overflow="ellipsis", no_wrap=True), refresh=True)
+
+
+async def _lines(screen: Console, house: House, stopping: asyncio.Event) -> None:
+    """A line every minute, the first as soon as everything is there."""
+    while not (house.prefect_url and house.api_url and house.standing):
+        if await _stopped(stopping, 0.5):
+            return
+    screen.print(status_line(house), soft_wrap=True)
+    while not await _stopped(stopping, REPORT):
+        screen.print(status_line(house), soft_wrap=True)
+
+
+async def _stopped(stopping: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def status_line(house: House) -> str:
+    """Addresses, how many rows stand where, the last success, and what does not answer."""
+    where = [
+        f"Prefect {house.prefect_url or 'starting'}",
+        f"endpoints {house.api_url or 'starting'}",
+    ]
+    rows = house.standing
+    if rows is not None:
+        counts = f"{rows.pending} pending, {rows.waiting} waiting, {rows.refused} refused"
+        doubt = f", {rows.in_doubt} in doubt" if rows.in_doubt else ""
+        last = f"{rows.last_success.astimezone():%H:%M:%S}" if rows.last_success else "none today"
+        where += [counts + doubt, f"last success {last}"]
+    return " · ".join([*where, *house.vitals.complaints])

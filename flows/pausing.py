@@ -1,0 +1,94 @@
+"""Whether a run would cancel so many orders that a person is asked first.
+
+Nothing is folded, leased or sent to find that out, so rows may wait for the answer as long as it
+takes: they stay pending.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from flows.parameters import SyncParameters
+from flows.shop import open_channel, open_shop
+from integrations.erp.rows import Kind, withdraws
+from integrations.ledger.amounts import refunds_of
+from integrations.ledger.prospects import prospects
+from integrations.settings import load_settings
+from integrations.sync.channel import Channel
+
+# Counting goes on beyond what needs asking, so that the person knows what the answer is about.
+MOST_COUNTED = 20_000
+
+
+class ApprovalNeededError(Exception):
+    """More cancellations are due than may go without a person's word."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a person is asked.
+
+    Attributes:
+        rows: cancellations that are due.
+        above: how many may go unasked.
+        refunds: what the ERP would refund for them, by currency; an empty one where it names none.
+    """
+
+    rows: int
+    above: int
+    refunds: Mapping[str, Decimal]
+
+    def __str__(self) -> str:
+        money = ", ".join(f"{amount} {currency}" for currency, amount in self.refunds.items())
+        about = f" with refunds of {money}" if money else ""
+        many = "at least " if self.rows >= MOST_COUNTED else ""
+        return (
+            f"{many}{self.rows} cancellations are due{about}, more than"
+            f" EMAG_CANCELLATIONS_PAUSE_ABOVE={self.above} lets go unasked"
+        )
+
+
+async def question_of(parameters: SyncParameters) -> Question | None:
+    """What is to be asked before this run of cancellations; None where it may go ahead.
+
+    Raises:
+        ConfigurationError, DatabaseUnreachableError: there is nothing to work with.
+    """
+    above = load_settings().cancellations_pause_above
+    if not above or parameters.dry_run or not parameters.direction.goes_out:
+        return None
+    rows = 0
+    refunds: dict[str, Decimal] = defaultdict(Decimal)
+    async with open_shop(parameters.account) as shop:
+        for account in shop.accounts:
+            async with open_channel(shop, account, max_in_flight=1) as channel:
+                due = await _due(channel, min(parameters.limit, MOST_COUNTED))
+                rows += len(due)
+                for currency, amount in (await refunds_of(channel.engine, due)).items():
+                    refunds[currency] += amount
+    return Question(rows, above, refunds) if rows > above else None
+
+
+async def most_unasked(channel: Channel, limit: int, above: int) -> int:
+    """How many of an account's cancellations may go unasked now; 0: a person is to be asked."""
+    if not above:
+        return limit
+    due = await _due(channel, MOST_COUNTED)
+    return min(limit, above) if len(due) <= above else 0
+
+
+async def _due(channel: Channel, limit: int) -> list[int]:
+    """Numbers of the ERP's rows for which a run would cancel something."""
+    found = await prospects(
+        channel.engine,
+        channel.schema,
+        channel.accounts,
+        channel.account,
+        Kind.CANCELLATION,
+        limit,
+        require_approval=channel.require_approval,
+    )
+    return [claim.row_id for claim in found.claims if claim.row and not withdraws(claim.row)]

@@ -1,0 +1,308 @@
+"""The resident loop: what the ERP decides is carried as soon as it has rested, with no run between.
+
+Once a second our own table is looked at. What asks for work is done with the stories' own
+functions, one pass at a time for each account and kind, and any number of such loops may run
+beside the scheduled runs: they share the request budget, and an order belongs to one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from flows.database import DatabaseUnreachableError
+from flows.outbound import carry_out, close_report
+from flows.pausing import most_unasked
+from flows.report import Report
+from flows.shop import Shop, open_channel, open_shop
+from integrations.erp.rows import Kind
+from integrations.erp.schema import read_schema
+from integrations.ledger import changes, pulse
+from integrations.ledger.books import State
+from integrations.ledger.claims import BATCH
+from integrations.ledger.database import autocommit
+from integrations.settings import ConfigurationError
+from integrations.sync.channel import Channel, Tally
+from integrations.sync.mirror import NOT_MIRRORED
+from tasks.call import mirror_issued
+from tasks.step import transient
+
+log = logging.getLogger("emag.resident")
+
+LOOK_SECONDS = 1.0
+LONGEST_PAUSE = 30.0
+SCHEMA_SECONDS = 300.0
+
+# What a run left owed without a hint is the scheduled runs' matter: here it is read this seldom.
+HINT_REST = 300.0
+
+# How long what is under way at the end may take to come to its end by itself.
+GRACE = 8.0
+
+IN_FLIGHT = 8
+
+
+@dataclass
+class Trouble:
+    """Something that does not answer: said once when it begins and once when it ends."""
+
+    what: str
+    why: str = ""
+    pause: float = 0.0
+    since: float = 0.0
+
+    def begins(self, why: str, error: BaseException | None = None) -> None:
+        """It has failed, again perhaps: the next attempt comes after twice the pause."""
+        if not self.why:
+            log.warning("%s: %s; trying again by itself", self.what, why, exc_info=error)
+            self.since = time.monotonic()
+        self.why = why
+        self.pause = min(LONGEST_PAUSE, max(1.0, 2 * self.pause))
+
+    def ends(self) -> None:
+        """It works."""
+        if self.why:
+            log.warning("%s works again, after %.0f s", self.what, time.monotonic() - self.since)
+        self.why, self.pause = "", 0.0
+
+
+@dataclass
+class Vitals:
+    """What the loop has done so far and what stands in its way, for whoever shows it."""
+
+    rows: Counter[State] = field(default_factory=Counter)
+    passes: int = 0
+    last_pass: datetime | None = None
+    troubles: dict[str, Trouble] = field(default_factory=dict)
+
+    def trouble(self, name: str, what: str) -> Trouble:
+        """The trouble of this name, which there may be none of at the moment."""
+        return self.troubles.setdefault(name, Trouble(what))
+
+    @property
+    def complaints(self) -> list[str]:
+        """What does not answer now, and why."""
+        return [f"{each.what}: {each.why}" for each in self.troubles.values() if each.why]
+
+
+@dataclass
+class Desk:
+    """One account's place: its kept-open channel, and the passes that are under way there."""
+
+    channel: Channel
+    trouble: Trouble
+    wake: asyncio.Event
+    not_before: dict[str, float] = field(default_factory=dict)
+    busy: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+
+class NotNowError(Exception):
+    """What a pass would do is left alone for a while."""
+
+
+Pass = Callable[[Channel, Report], Awaitable[None]]
+Passes = Mapping[str, Pass]
+
+
+async def reside(
+    vitals: Vitals, account: str = "all", stopping: asyncio.Event | None = None
+) -> None:
+    """Carry what asks for it until `stopping` is set, whatever becomes of eMAG and the database.
+
+    Raises:
+        ConfigurationError: there is nothing to work with.
+    """
+    stopping = stopping or asyncio.Event()
+    trouble = vitals.trouble("database", "the database")
+    while not stopping.is_set():
+        try:
+            async with open_shop(account) as shop, _desks(shop, vitals) as desks:
+                await _attend(shop, desks, vitals, stopping)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            known = transient(error) or isinstance(error, DatabaseUnreachableError)
+            trouble.begins(_in_short(error), None if known else error)
+        await _sleep(stopping, trouble.pause)
+
+
+@asynccontextmanager
+async def _desks(shop: Shop, vitals: Vitals) -> AsyncIterator[Mapping[str, Desk]]:
+    """A desk for each account; passes that are under way at the end get a moment to finish."""
+    wake = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        desks = {
+            account.name: Desk(
+                await stack.enter_async_context(open_channel(shop, account, IN_FLIGHT)),
+                vitals.trouble(account.name, f"eMAG, account {account.name}"),
+                wake,
+            )
+            for account in shop.accounts
+        }
+        try:
+            yield desks
+        finally:
+            await _finish([task for desk in desks.values() for task in desk.busy.values()])
+
+
+async def _finish(passes: list[asyncio.Task[None]]) -> None:
+    if passes:
+        _, late = await asyncio.wait(passes, timeout=GRACE)
+        for each in late:
+            each.cancel()
+        await asyncio.gather(*passes, return_exceptions=True)
+
+
+async def _attend(
+    shop: Shop, desks: Mapping[str, Desk], vitals: Vitals, stopping: asyncio.Event
+) -> None:
+    trouble = vitals.trouble("database", "the database")
+    schema_at = time.monotonic()
+    passes = _passes(shop.settings.cancellations_pause_above)
+    wake = next(iter(desks.values())).wake
+    while not stopping.is_set():
+        wake.clear()
+        rest = await _look(shop, desks, passes, vitals)
+        trouble.ends()
+        if time.monotonic() - schema_at > SCHEMA_SECONDS:
+            schema_at = time.monotonic()
+            await _read_schema(shop, desks)
+        await _sleep(stopping, rest, wake)
+
+
+async def _look(shop: Shop, desks: Mapping[str, Desk], passes: Passes, vitals: Vitals) -> float:
+    """Stamp what is new, fold what has rested, start what is due; seconds until the next look."""
+    await changes.stamp(shop.engine)
+    beat = await pulse.look(shop.engine, shop.accounts, shop.timings, hint_rest=HINT_REST)
+    folded = 0
+    if beat.rest is not None and beat.rest <= 0:
+        folded = await _fold(shop, desks)
+        beat = await pulse.look(shop.engine, shop.accounts, shop.timings, hint_rest=HINT_REST)
+    for name, what in beat.asked:
+        if what in passes:
+            _start(desks[name], what, vitals, passes[what])
+    if beat.rest is None or (beat.rest <= 0 and not folded):  # another run holds what has rested
+        return LOOK_SECONDS
+    return min(LOOK_SECONDS, max(0.0, beat.rest))
+
+
+async def _fold(shop: Shop, desks: Mapping[str, Desk]) -> int:
+    channel = next(iter(desks.values())).channel
+    folded = await changes.fold(
+        channel.engine,
+        channel.schema,
+        channel.accounts,
+        shop.timings,
+        require_approval=channel.require_approval,
+    )
+    return folded.changes
+
+
+def _start(desk: Desk, name: str, vitals: Vitals, carry: Pass) -> None:
+    """Start a pass, unless one of its name is under way or eMAG has failed a moment ago."""
+    if name in desk.busy or time.monotonic() < desk.not_before.get(name, 0.0):
+        return
+    task = asyncio.create_task(_pass(desk, name, carry, vitals))
+    desk.busy[name] = task
+
+    def over(_: asyncio.Task[None]) -> None:
+        del desk.busy[name]
+        desk.wake.set()
+
+    task.add_done_callback(over)
+
+
+async def _pass(desk: Desk, name: str, carry: Pass, vitals: Vitals) -> None:
+    began = time.monotonic()
+    channel = replace(desk.channel, tally=Tally(), scan=None)
+    report = Report("resident", channel.account.name, "both", False, datetime.now(UTC))
+    try:
+        await carry(channel, report)
+    except NotNowError:
+        desk.not_before[name] = time.monotonic() + LONGEST_PAUSE
+        return
+    except Exception as error:
+        # What we did not foresee is told whole, once; the next pass may well succeed.
+        desk.trouble.begins(_in_short(error), None if transient(error) else error)
+    else:
+        _note(desk, close_report(report, channel, began), vitals)
+    desk.not_before[name] = time.monotonic() + desk.trouble.pause
+
+
+def _note(desk: Desk, report: Report, vitals: Vitals) -> None:
+    vitals.passes += 1
+    vitals.rows.update(report.rows)
+    if report.unreachable:
+        desk.trouble.begins(report.unreachable)
+    else:
+        desk.trouble.ends()
+        vitals.last_pass = datetime.now(UTC)
+
+
+def _passes(pause_above: int) -> Passes:
+    """What is done about rows of each kind that are due, and about each thing that eMAG hints at.
+
+    Of cancellations at most `pause_above` go unasked; with more of them due a person is to be
+    asked, which the scheduled run does.
+    """
+
+    async def carry_cancellations(channel: Channel, report: Report) -> None:
+        limit = await most_unasked(channel, BATCH, pause_above)
+        if not limit:
+            raise NotNowError
+        await carry_out(channel, Kind.CANCELLATION, limit, report, waits=False)
+
+    return {
+        Kind.RMA.value: _carry_returns,
+        Kind.CANCELLATION.value: carry_cancellations,
+        Kind.INVOICE.value: _carry_invoices,
+    }
+
+
+async def _carry_returns(channel: Channel, report: Report) -> None:
+    await carry_out(channel, Kind.RMA, BATCH, report, waits=False)
+
+
+async def _carry_invoices(channel: Channel, report: Report) -> None:
+    """First learn what eMAG issued itself: no second fiscal document may appear for an order."""
+    try:
+        await mirror_issued(channel)
+    except NOT_MIRRORED as stopped:
+        report.unreachable = f"the invoices that eMAG issued could not be read: {stopped}"
+    else:
+        await carry_out(channel, Kind.INVOICE, BATCH, report, waits=False)
+
+
+async def _read_schema(shop: Shop, desks: Mapping[str, Desk]) -> None:
+    """The ERP may have got columns since."""
+    async with autocommit(shop.engine) as connection:
+        schema = await read_schema(connection)
+    for desk in desks.values():
+        desk.channel = replace(desk.channel, schema=schema)
+
+
+async def _sleep(
+    stopping: asyncio.Event, seconds: float, wake: asyncio.Event | None = None
+) -> None:
+    """Sleep, or less where one of the events comes."""
+    if stopping.is_set() or seconds <= 0:
+        await asyncio.sleep(0)
+        return
+    waits = [asyncio.ensure_future(event.wait()) for event in (stopping, wake) if event]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()
+
+
+def _in_short(error: Exception) -> str:
+    """The first line, without the statement and its values that SQLAlchemy would add."""
+    lines = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
+    return lines[0]

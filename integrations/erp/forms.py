@@ -1,0 +1,152 @@
+"""What a program may hand in as a row of the ERP's, checked before anything is written.
+
+The fields are the ERP's columns. A form that only changes a row leaves out what stays as it is.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from integrations.erp.load import HIGHEST_ORDER, order_number
+from integrations.erp.write import Value
+
+ReturnStatus = Literal["pending", "approved", "rejected", "processing", "completed", "cancelled"]
+CancellationStatus = ReturnStatus
+RefundStatus = Literal["pending", "processing", "completed", "failed", "partial"]
+InvoiceStatus = Literal["draft", "issued", "sent", "paid", "overdue", "cancelled", "refunded"]
+InvoiceType = Literal["sales_invoice", "credit_note", "proforma_invoice", "corrected_invoice"]
+ReturnReason = Literal[
+    "defective_product",
+    "wrong_item",
+    "damaged_in_transit",
+    "customer_dissatisfaction",
+    "late_delivery",
+    "other",
+]
+CancellationReason = Literal[
+    "customer_request",
+    "payment_failed",
+    "inventory_unavailable",
+    "shipping_delay",
+    "fraud_suspected",
+    "administrative",
+    "other",
+]
+
+
+def _order(value: object) -> object:
+    """An eMAG order as the ERP holds it; raises ValueError for what can be none."""
+    text = str(value).strip()
+    if not order_number(text):
+        raise ValueError(f"must be eMAG's number of an order, 1 to {HIGHEST_ORDER}")
+    return text
+
+
+def _word(value: object) -> object:
+    """An enum's member, or a word in any case, as the word in small letters."""
+    plain = getattr(value, "value", value)
+    return plain.lower() if isinstance(plain, str) else plain
+
+
+Order = Annotated[str, BeforeValidator(_order)]
+Money = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
+Quantity = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=3)]
+Currency = Annotated[str, Field(pattern=r"^[A-Za-z]{3}$")]
+Account = Annotated[str, Field(min_length=1, max_length=10)]
+Name = Annotated[str, Field(max_length=255)]
+Number = Annotated[str, Field(min_length=1, max_length=50)]
+Text = Annotated[str, Field(max_length=10_000)]
+Address = Annotated[str, Field(max_length=1024, pattern=r"^https?://")]
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
+class Form(BaseModel):
+    """What all forms share: unknown fields are refused, objects are read by their attributes."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True, frozen=True)
+
+    def values(self) -> dict[str, Value]:
+        """The columns that were given, without items."""
+        given = self.model_dump(exclude_unset=True, exclude={"items"})
+        return {name: _value(value) for name, value in given.items() if value is not None}
+
+
+class ItemForm(Form):
+    """One product of a return or of a cancellation; without a quantity the whole line is meant."""
+
+    product_id: Annotated[str | int, Field(union_mode="left_to_right")] | None = None
+    sku: Annotated[str, Field(max_length=100)] | None = None
+    product_name: Name | None = None
+    quantity: Quantity | None = None
+    unit_price: Money | None = None
+    total_amount: Money | None = None
+    emag_item_id: Annotated[str, Field(max_length=100)] | None = None
+
+
+class ReturnForm(Form):
+    """A return that the ERP takes back; only the customer opens one at eMAG."""
+
+    emag_order_id: Order
+    return_number: Number | None = None
+    customer_name: Name | None = None
+    customer_email: Name | None = None
+    customer_phone: Annotated[str, Field(max_length=20)] | None = None
+    status: Annotated[ReturnStatus, BeforeValidator(_word)] = "pending"
+    reason: Annotated[ReturnReason, BeforeValidator(_word)] = "other"
+    reason_description: Text | None = None
+    refund_amount: Money | None = None
+    emag_return_id: Annotated[str, Field(pattern=r"^[0-9]{1,10}$")] | None = None
+    account_type: Account | None = None
+    internal_notes: Text | None = None
+    customer_notes: Text | None = None
+    items: list[ItemForm] = Field(default_factory=list, max_length=500)
+
+
+class CancellationForm(Form):
+    """A cancellation of an order, or of the items that are named."""
+
+    emag_order_id: Order
+    cancellation_number: Number | None = None
+    customer_name: Name | None = None
+    customer_email: Name | None = None
+    status: Annotated[CancellationStatus, BeforeValidator(_word)] = "pending"
+    reason: Annotated[CancellationReason, BeforeValidator(_word)] = "other"
+    reason_description: Text | None = None
+    cancellation_fee: Money | None = None
+    refund_amount: Money | None = None
+    currency: Currency | None = None
+    refund_status: Annotated[RefundStatus, BeforeValidator(_word)] = "pending"
+    account_type: Account | None = None
+    internal_notes: Text | None = None
+    items: list[ItemForm] = Field(default_factory=list, max_length=500)
+
+
+class InvoiceForm(Form):
+    """An invoice whose document is attached to its order; `pdf_url` may follow later."""
+
+    emag_order_id: Order
+    invoice_number: Number
+    invoice_type: Annotated[InvoiceType, BeforeValidator(_word)] = "sales_invoice"
+    status: Annotated[InvoiceStatus, BeforeValidator(_word)] = "issued"
+    customer_name: Name | None = None
+    customer_email: Name | None = None
+    company_name: Name | None = None
+    company_tax_id: Annotated[str, Field(max_length=50)] | None = None
+    invoice_date: datetime | date | None = None
+    due_date: datetime | date | None = None
+    subtotal: Money | None = None
+    tax_amount: Money | None = None
+    total_amount: Money | None = None
+    currency: Currency | None = None
+    pdf_url: Address | None = None
+    account_type: Account | None = None
+
+
+def _value(value: Any) -> Value:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, str | int | Decimal | bool | datetime) else str(value)

@@ -1,0 +1,188 @@
+"""Write rows into the ERP's tables in the form that its columns have, whatever types those are.
+
+What an ERP lacks a column for is left out. What it insists on and nobody told gets a neutral value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from integrations.erp.schema import Column, ErpSchema
+
+Value = str | int | Decimal | bool | datetime | None
+
+_LARGEST = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+
+_LENGTH = re.compile(r"character(?: varying)?\((\d+)\)")
+
+# When the ERP's row was changed last.
+TOUCHED = "updated_at"
+
+# What stands in a required column that eMAG has no word for.
+_NEUTRAL = {
+    "boolean": "false",
+    "smallint": "0",
+    "integer": "0",
+    "bigint": "0",
+    "double precision": "0",
+    "real": "0",
+    "numeric": "0",
+    "text": "",
+    "character varying": "",
+    "json": "{}",
+    "jsonb": "{}",
+}
+
+
+class UnfitError(Exception):
+    """The ERP's table has no room for what eMAG says; the text names the column and the remedy."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Values as texts that PostgreSQL casts to the columns' types, and those types by column."""
+
+    values: Mapping[str, str | None]
+    types: Mapping[str, str]
+
+    def assignments(self) -> str:
+        return ", ".join(f"{name} = {self.cast(name)}" for name in self.values)
+
+    def differences(self) -> str:
+        """The condition that row `r` does not hold all of these values."""
+        terms = (f"r.{name} IS DISTINCT FROM {self.cast(name)}" for name in self.values)
+        return " OR ".join(terms) or "false"
+
+    def cast(self, name: str) -> str:
+        return f"CAST(:{name} AS {self.types[name]})"
+
+
+def stored(schema: ErpSchema, table: str, values: Mapping[str, Value]) -> Stored:
+    """The values in the form of the table's columns.
+
+    Raises:
+        UnfitError: an enum lacks a word.
+    """
+    columns = schema.tables.get(table, {})
+    known = {name: columns[name] for name in values if name in columns}
+    return Stored(
+        {name: _text(table, name, column, values[name]) for name, column in known.items()},
+        {name: column.type_name for name, column in known.items()},
+    )
+
+
+def with_required(schema: ErpSchema, table: str, values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values that the table can hold, and neutral ones for columns that an INSERT must name.
+
+    Raises:
+        UnfitError: a column that must be named takes nothing neutral; an enum lacks a word.
+    """
+    held = stored(schema, table, values).values
+    filled: dict[str, Value] = {
+        name: value for name, value in values.items() if held.get(name) is not None
+    }
+    for name, column in schema.tables.get(table, {}).items():
+        if column.required and name not in filled:
+            filled[name] = _neutral(table, name, column)
+    return filled
+
+
+def _neutral(table: str, name: str, column: Column) -> Value:
+    if column.type_name.startswith(("timestamp", "date")):
+        return datetime.now(UTC)
+    value = _NEUTRAL.get(column.type_name.partition("(")[0])
+    if value is None:
+        raise UnfitError(
+            f"app.{table}.{name} ({column.type_name}) must be given and eMAG has nothing for it:"
+            " give the column a default"
+        )
+    return value
+
+
+def _text(table: str, name: str, column: Column, value: Value) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        zoned = "with time zone" in column.type_name
+        moment = value.astimezone(UTC)
+        return str(moment if zoned else moment.replace(tzinfo=None))
+    if column.labels:
+        return _label(table, name, column, str(value))
+    length = _LENGTH.match(column.type_name)
+    plain = str(value).replace("\0", "").encode(errors="replace").decode()
+    if column.type_name in _LARGEST and not _is_whole(plain, _LARGEST[column.type_name]):
+        return None
+    return plain[: int(length[1])] if length else plain
+
+
+def _label(table: str, name: str, column: Column, word: str) -> str:
+    label = column.stored(word)
+    if label is None:
+        raise UnfitError(
+            f"app.{table}.{name} knows no {word!r}: add the label to its type"
+            f" (ALTER TYPE {column.type_name} ADD VALUE ...)"
+        )
+    return label
+
+
+def _is_whole(value: str, end: int) -> bool:
+    digits = value.removeprefix("-")
+    return digits.isascii() and digits.isdecimal() and len(digits) < 20 and int(digits) < end
+
+
+async def insert(
+    connection: AsyncConnection, schema: ErpSchema, table: str, values: Mapping[str, Value]
+) -> int:
+    """Insert a row; its id. Raises UnfitError, or what the database says to it."""
+    row = stored(schema, table, with_required(schema, table, values))
+    columns = ", ".join(row.values)
+    casts = ", ".join(row.cast(name) for name in row.values)
+    query = text(f"INSERT INTO app.{table} ({columns}) VALUES ({casts}) RETURNING id")
+    return int((await connection.execute(query, dict(row.values))).scalar_one())
+
+
+async def update(
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    table: str,
+    row_id: int,
+    values: Mapping[str, Value],
+) -> bool:
+    """Write the values into a row where any differs; whether one did.
+
+    That `updated_at` differs is no reason to write.
+    """
+    row = stored(schema, table, values)
+    telling = stored(schema, table, {n: each for n, each in values.items() if n != TOUCHED})
+    if not telling.values:
+        return False
+    query = text(
+        f"UPDATE app.{table} r SET {row.assignments()}"
+        f" WHERE r.id = :row_id AND ({telling.differences()}) RETURNING r.id"
+    )
+    written = await connection.execute(query, {"row_id": row_id, **row.values})
+    return written.first() is not None
+
+
+async def holds(
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    table: str,
+    row_id: int,
+    values: Mapping[str, Value],
+) -> bool:
+    """Whether the row holds exactly these values now, whatever the ERP's own triggers did.
+
+    When it was changed last is left to them.
+    """
+    row = stored(schema, table, {n: each for n, each in values.items() if n != TOUCHED})
+    query = text(f"SELECT NOT ({row.differences()}) FROM app.{table} r WHERE r.id = :row_id")
+    found = await connection.execute(query, {"row_id": row_id, **row.values})
+    return bool(found.scalar_one_or_none())

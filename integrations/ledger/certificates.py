@@ -1,0 +1,200 @@
+"""Certificates: what a reconciliation compared, and what became of every difference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from integrations.ledger.database import autocommit
+from integrations.ledger.differences import Difference, Sight, Why
+
+# More than anybody reads at once; all are counted.
+MOST_SHOWN = 200
+
+_STORE = text("""
+    INSERT INTO app.emag_certificates (platform, account, since, until, compared, differences,
+           unexplained, document)
+    VALUES (:platform, :account, :since, :until, :compared, :differences, :unexplained,
+            CAST(:document AS jsonb))
+    RETURNING id, made_at
+""")
+
+_NEWEST = text("""
+    SELECT id, made_at, since, until, compared, differences, unexplained, document
+      FROM app.emag_certificates
+     WHERE platform = :platform AND account = :account
+     ORDER BY id DESC LIMIT 1
+""")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Rows by status of some days of a listing: eMAG's and the mirror's."""
+
+    days: int
+    emag: Counter[int]
+    mirror: Counter[int]
+
+
+@dataclass
+class Listed:
+    """Differences, all counted and some kept."""
+
+    rows: int = 0
+    shown: list[Difference] = field(default_factory=list)
+
+    def add(self, difference: Difference) -> None:
+        """Count one more."""
+        self.rows += 1
+        if len(self.shown) < MOST_SHOWN:
+            self.shown.append(difference)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"rows": self.rows, "shown": [_one(each) for each in self.shown]}
+
+
+@dataclass
+class Certificate:
+    """What was compared for an account over local days, both included.
+
+    Attributes:
+        numbers: eMAG's and the mirror's numbers of rows, by listing ("orders of type 3") and the
+            days that were compared together.
+        rows: rows compared with the ERP's, by what they are.
+        days_read: days of which eMAG's rows were read.
+        repaired: what was put right by the normal way, by what was wrong.
+        explained: differences that our books explain.
+        unexplained: differences that nothing explains and that were seen again.
+        unsure: the same, seen only once so far: the next run decides.
+        incomplete: what could not be compared, and why.
+    """
+
+    platform: str
+    account: str
+    since: date
+    until: date
+    numbers: dict[str, dict[str, Numbers]] = field(default_factory=dict)
+    rows: Counter[str] = field(default_factory=Counter)
+    days_read: int = 0
+    repaired: Listed = field(default_factory=Listed)
+    explained: dict[Why, Listed] = field(default_factory=dict)
+    unexplained: Listed = field(default_factory=Listed)
+    unsure: Listed = field(default_factory=Listed)
+    incomplete: list[str] = field(default_factory=list)
+    requests: Mapping[str, int] = field(default_factory=dict)
+    id: int | None = None
+    made_at: datetime | None = None
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything was compared and nothing is unexplained."""
+        return not self.unexplained.rows and not self.incomplete
+
+    @property
+    def cells(self) -> int:
+        """The numbers that stand behind the sums: one for each listing, status and day."""
+        return sum(
+            each.days * len(each.emag.keys() | each.mirror.keys())
+            for parts in self.numbers.values()
+            for each in parts.values()
+        )
+
+    @property
+    def compared(self) -> int:
+        """Everything that was compared: eMAG's numbers with the mirror's, rows with the ERP's."""
+        return self.cells + sum(self.rows.values())
+
+    def sums(self) -> list[dict[str, Any]]:
+        """eMAG's and the mirror's numbers of the whole window, by listing and status."""
+        return [
+            {
+                "listing": name,
+                "status": status,
+                "emag": sum(each.emag[status] for each in parts.values()),
+                "mirror": sum(each.mirror[status] for each in parts.values()),
+            }
+            for name, parts in self.numbers.items()
+            for status in sorted({s for each in parts.values() for s in each.emag | each.mirror})
+        ]
+
+    @property
+    def differences(self) -> int:
+        """Everything that differed, put right or not."""
+        kinds = (self.repaired, self.unexplained, self.unsure, *self.explained.values())
+        return sum(each.rows for each in kinds)
+
+    def enter(self, difference: Difference, sight: Sight) -> None:
+        """Enter a difference that is still there at the end, where it belongs."""
+        if difference.why is not None:
+            self.explained.setdefault(difference.why, Listed()).add(difference)
+        elif sight.believed:
+            self.unexplained.add(difference)
+        else:
+            self.unsure.add(difference)
+
+    def document(self) -> dict[str, Any]:
+        """The certificate as JSON."""
+        return {
+            "certificate": self.id,
+            "made_at": self.made_at.isoformat() if self.made_at else None,
+            "platform": self.platform,
+            "account": self.account,
+            "since": self.since.isoformat(),
+            "until": self.until.isoformat(),
+            "clean": self.clean,
+            "compared": {
+                "all": self.compared,
+                "days": (self.until - self.since).days + 1,
+                "cells": self.cells,
+                "rows": dict(self.rows),
+                "days_read": self.days_read,
+                "numbers": self.sums(),
+            },
+            "differences": self.differences,
+            "repaired": self.repaired.document(),
+            "explained": [
+                {"why": why.value, **listed.document()} for why, listed in self.explained.items()
+            ],
+            "unexplained": self.unexplained.document(),
+            "unsure": self.unsure.document(),
+            "incomplete": self.incomplete,
+            "requests": dict(self.requests),
+        }
+
+
+def _one(difference: Difference) -> dict[str, Any]:
+    shown: dict[str, Any] = {"subject": difference.subject, "difference": difference.text}
+    return {**shown, "detail": difference.detail} if difference.detail else shown
+
+
+async def store(engine: AsyncEngine, certificate: Certificate) -> None:
+    """Write a certificate down; it gets its number and its time."""
+    stored = {
+        "platform": certificate.platform,
+        "account": certificate.account,
+        "since": certificate.since,
+        "until": certificate.until,
+        "compared": certificate.compared,
+        "differences": certificate.differences,
+        "unexplained": certificate.unexplained.rows,
+        "document": orjson.dumps(certificate.document()).decode(),
+    }
+    async with autocommit(engine) as connection:
+        row = (await connection.execute(_STORE, stored)).one()
+    certificate.id, certificate.made_at = row.id, row.made_at
+
+
+async def newest(engine: AsyncEngine, platform: str, account: str) -> dict[str, Any] | None:
+    """The account's last certificate as it was stored; None before the first."""
+    async with autocommit(engine) as connection:
+        found = await connection.execute(_NEWEST, {"platform": platform, "account": account})
+        row = found.mappings().first()
+    return dict(row) if row else None

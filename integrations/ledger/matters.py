@@ -1,0 +1,105 @@
+"""What needs a person beside the ERP's rows: news that could not be stored, and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from integrations.emag.accounts import Account
+from integrations.ledger.deadlines import Connection, fetch
+
+# Parked news is owed to the ERP, so the index over what is owed finds it.
+_PARKED = """
+    SELECT 'return' AS entity, m.platform, m.account, m.emag_id AS subject, m.order_id, m.attempts,
+           m.changed_at AS since, m.problem AS reason
+      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+      JOIN app.emag_returns m ON m.platform = a.platform AND m.account = a.account
+     WHERE m.owed AND m.problem IS NOT NULL
+    UNION ALL
+    SELECT 'order', m.platform, m.account, m.order_id, m.order_id, m.attempts, m.changed_at,
+           m.problem
+      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+      JOIN app.emag_orders m ON m.platform = a.platform AND m.account = a.account
+     WHERE m.owed AND m.problem IS NOT NULL
+"""
+
+_NEWEST = f"SELECT * FROM ({_PARKED}) AS parked ORDER BY since DESC, subject LIMIT %(most)s"
+
+_LONG = f"""
+    SELECT account, count(*) AS news, min(since) AS since FROM ({_PARKED}) AS parked
+     WHERE since < statement_timestamp() - %(longest)s GROUP BY account ORDER BY account
+"""
+
+_DIFFERENCES = """
+    SELECT d.platform, d.account, d.subject, d.difference AS reason, d.times,
+           d.first_seen_at AS since
+      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+      JOIN app.emag_differences d ON d.platform = a.platform AND d.account = a.account
+     WHERE d.explained IS NULL AND d.times >= 2
+     ORDER BY d.first_seen_at DESC, d.subject LIMIT %(most)s
+"""
+
+
+@dataclass(frozen=True)
+class Parked:
+    """News of eMAG's that the ERP could not take: of a return or an order, by eMAG's number."""
+
+    entity: str
+    platform: str
+    account: str
+    subject: int
+    order_id: int | None
+    attempts: int
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What eMAG and the ERP hold differently, as often as it was compared; nobody knows why."""
+
+    platform: str
+    account: str
+    subject: str
+    reason: str
+    times: int
+    since: datetime
+
+
+@dataclass(frozen=True)
+class LongParked:
+    """How much of an account's news has been parked for too long, the oldest since when."""
+
+    account: str
+    news: int
+    since: datetime
+
+
+async def parked_of(connection: Connection, accounts: Sequence[Account], most: int) -> list[Parked]:
+    """News that could not be stored, the newest first."""
+    rows = await fetch(connection, _NEWEST, {**_whose(accounts), "most": most})
+    return [Parked(**row._asdict()) for row in rows]
+
+
+async def long_parked(
+    connection: Connection, accounts: Sequence[Account], longest: timedelta
+) -> list[LongParked]:
+    """Accounts whose news has been parked for longer than this."""
+    rows = await fetch(connection, _LONG, {**_whose(accounts), "longest": longest})
+    return [LongParked(**row._asdict()) for row in rows]
+
+
+async def differences_of(
+    connection: Connection, accounts: Sequence[Account], most: int
+) -> list[Difference]:
+    """Differences that were found at least twice and that nothing explains, the newest first."""
+    rows = await fetch(connection, _DIFFERENCES, {**_whose(accounts), "most": most})
+    return [Difference(**row._asdict()) for row in rows]
+
+
+def _whose(accounts: Sequence[Account]) -> dict[str, object]:
+    return {
+        "platforms": [account.platform for account in accounts],
+        "accounts": [account.name for account in accounts],
+    }

@@ -1,0 +1,286 @@
+"""The mirror of eMAG's orders: what was last seen of each, and what the ERP is still owed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from weakref import WeakKeyDictionary
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from integrations.emag.order_facts import Sight
+from integrations.ledger.database import autocommit, storable
+from integrations.ledger.persist import backoff
+from integrations.ledger.timings import Timings
+
+_RANDOM = random.SystemRandom()
+
+# An older read never overwrites a newer one. An order that is seen first is owed where it tells the
+# ERP anything, a known one where it has changed. An order that goes on although we cancelled it may
+# look as it did before that: what our books say of it tells. What a line had at first stays. What
+# rests because the ERP could not take it is due when it changes. Rows are taken in order, so that
+# two runs never wait for each other.
+_SEE = text("""
+    WITH seen AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS s(
+            order_id bigint, type smallint, status smallint, placed_at timestamptz,
+            modified_at timestamptz, finalized_at timestamptz, wish_at timestamptz,
+            documents integer, lines jsonb, digest text, tells boolean)),
+    revived AS MATERIALIZED (
+        SELECT DISTINCT s.order_id FROM seen s
+          JOIN app.emag_cancellation_integrations i
+            ON i.platform = :platform AND i.emag_order_id = s.order_id AND NOT i.superseded
+         WHERE s.status IN (1, 2, 3, 4) AND i.sync_state = 'synced'
+           AND lower(i.emag_status::text) = 'canceled'),
+    before AS MATERIALIZED (
+        SELECT m.order_id, m.status, m.digest, m.owed, m.wish_at
+          FROM app.emag_orders m JOIN seen s USING (order_id) WHERE m.platform = :platform),
+    stored AS (
+        INSERT INTO app.emag_orders AS m (platform, order_id, account, type, status, placed_at,
+            modified_at, finalized_at, wish_at, documents, lines, digest, read_at, changed_at, owed)
+        SELECT :platform, s.order_id, :account, s.type, s.status, s.placed_at, s.modified_at,
+               s.finalized_at, s.wish_at, s.documents, s.lines, s.digest, :read_at,
+               clock_timestamp(), s.tells OR s.order_id IN (SELECT order_id FROM revived)
+          FROM seen s ORDER BY s.order_id
+        ON CONFLICT (platform, order_id) DO UPDATE SET
+            account = excluded.account, type = excluded.type, status = excluded.status,
+            placed_at = coalesce(excluded.placed_at, m.placed_at),
+            modified_at = excluded.modified_at, finalized_at = excluded.finalized_at,
+            wish_at = excluded.wish_at, documents = excluded.documents,
+            lines = CASE WHEN m.digest = excluded.digest THEN m.lines
+                         ELSE excluded.lines || m.lines END,
+            digest = excluded.digest, read_at = excluded.read_at,
+            changed_at = CASE WHEN m.digest = excluded.digest THEN m.changed_at
+                              ELSE excluded.changed_at END,
+            owed = m.owed OR m.digest <> excluded.digest
+                   OR m.order_id IN (SELECT order_id FROM revived),
+            problem = CASE WHEN m.digest = excluded.digest THEN m.problem END,
+            attempts = CASE WHEN m.digest = excluded.digest THEN m.attempts ELSE 0 END,
+            next_at = CASE WHEN m.digest = excluded.digest THEN m.next_at
+                           ELSE clock_timestamp() END
+         WHERE m.read_at <= excluded.read_at
+        RETURNING m.order_id, m.digest, m.lines, m.attempts,
+                  m.owed AND m.next_at <= clock_timestamp() AS due)
+    SELECT n.order_id, n.lines, n.attempts, n.due, b.digest IS DISTINCT FROM n.digest AS changed,
+           b.order_id IS NULL OR b.owed OR b.wish_at IS NULL AS wish_is_new,
+           b.status AS status_before
+      FROM stored n LEFT JOIN before b USING (order_id)
+     WHERE n.due OR b.digest IS DISTINCT FROM n.digest
+""")
+
+_PATIENCE = text("SELECT set_config('lock_timeout', '20s', true)")
+_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('emag orders in ' || :platform, 0))")
+
+# Of one process only one waits for its turn, so that waiting takes no more than one connection.
+_TURNS: WeakKeyDictionary[AsyncEngine, asyncio.Lock] = WeakKeyDictionary()
+
+_STILL = text("""
+    SELECT order_id FROM app.emag_orders
+     WHERE platform = :platform AND order_id = ANY(CAST(:ids AS bigint[]))
+       AND read_at = :read_at AND owed
+""")
+
+# Goods that are back, or were when the ERP was to be told of it.
+_COMING = text("""
+    SELECT DISTINCT order_id FROM app.emag_returns
+     WHERE platform = :platform AND order_id = ANY(CAST(:ids AS bigint[]))
+       AND (status = 6 OR owed AND status = 7)
+""")
+
+_SETTLE = text("""
+    UPDATE app.emag_orders m SET owed = s.owed, problem = s.problem,
+           attempts = CASE WHEN s.problem IS NULL THEN 0 ELSE m.attempts + 1 END,
+           next_at = clock_timestamp() + make_interval(secs => s.delay)
+      FROM (SELECT order_id, owed, problem, delay
+              FROM jsonb_to_recordset(CAST(:settled AS jsonb)) AS s(
+                   order_id bigint, owed boolean, problem text, delay float8)
+             ORDER BY order_id) s
+     WHERE m.platform = :platform AND m.order_id = s.order_id AND m.read_at = :read_at
+""")
+
+_OWE = text("""
+    UPDATE app.emag_orders SET owed = true, next_at = clock_timestamp()
+     WHERE platform = :platform AND order_id = ANY(CAST(:ids AS bigint[]))
+    RETURNING order_id
+""")
+
+# An invoice that the ERP has issued after its order was paid: nothing changes at eMAG any more.
+_OWE_INVOICED = text("""
+    UPDATE app.emag_orders m SET owed = true, next_at = clock_timestamp()
+      FROM app.emag_invoice_integrations i
+     WHERE m.platform = :platform AND m.account = :account AND NOT m.owed
+       AND i.platform = :platform AND i.emag_order_id = m.order_id AND NOT i.superseded
+       AND i.queued_at >= CAST(:since AS timestamptz) AND m.read_at < i.queued_at
+    RETURNING m.order_id
+""")
+
+_DUE = text("""
+    SELECT order_id, type FROM app.emag_orders
+     WHERE platform = :platform AND account = :account AND owed
+       AND next_at <= clock_timestamp() AND read_at < :since
+     ORDER BY next_at, order_id LIMIT :most
+""")
+
+_REST = text("""
+    UPDATE app.emag_orders SET problem = :problem, attempts = attempts + 1,
+           next_at = clock_timestamp()
+                     + make_interval(secs => least(:most, :first * power(2, least(attempts, 20))))
+     WHERE platform = :platform AND order_id = :order_id AND owed
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A mirrored order that is new or changed, or that the ERP is owed.
+
+    Attributes:
+        due: it is to be brought in now.
+        lines: the pieces that each line had at first, by line id.
+        wish_is_new: the ERP may not have been told of a customer's wish in it yet.
+        status_before: its status when it was read before; None for a new one.
+        attempts: how often the ERP could not take it.
+    """
+
+    order_id: int
+    changed: bool
+    due: bool
+    lines: Mapping[str, int]
+    wish_is_new: bool
+    status_before: int | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one: owed no more, or owed and looked at again after `delay` seconds."""
+
+    order_id: int
+    owed: bool
+    problem: str | None = None
+    delay: float = 0.0
+
+
+async def see_orders(
+    engine: AsyncEngine, platform: str, account: str, read_at: datetime, sights: Sequence[Sight]
+) -> dict[int, Seen]:
+    """Store a page in one statement; what is new, changed or due of it, by number."""
+    if not sights:
+        return {}
+    rows = orjson.dumps([asdict(sight) for sight in sights]).decode()
+    async with autocommit(engine) as connection:
+        stored = await connection.execute(
+            _SEE, {"platform": platform, "account": account, "read_at": read_at, "rows": rows}
+        )
+        return {
+            row.order_id: Seen(
+                order_id=row.order_id,
+                changed=row.changed,
+                due=row.due,
+                lines=row.lines,
+                wish_is_new=row.wish_is_new,
+                status_before=row.status_before,
+                attempts=row.attempts,
+            )
+            for row in stored
+        }
+
+
+@asynccontextmanager
+async def turn(engine: AsyncEngine, platform: str) -> AsyncIterator[bool]:
+    """One at a time brings a platform's orders in: two would both find that the ERP has no row.
+
+    False where another does not come to an end.
+    """
+    async with _TURNS.setdefault(engine, asyncio.Lock()), engine.connect() as connection:
+        try:
+            await connection.execute(_PATIENCE)
+            await connection.execute(_TURN, {"platform": platform})
+        except DBAPIError as error:
+            if error.connection_invalidated or getattr(error.orig, "sqlstate", None) != "55P03":
+                raise
+            yield False
+        else:
+            yield True
+
+
+async def still_owed(
+    engine: AsyncEngine, platform: str, read_at: datetime, ids: Collection[int]
+) -> set[int]:
+    """Which of these the ERP is still owed as that read showed them; nobody has read later."""
+    wanted = {"platform": platform, "read_at": read_at, "ids": sorted(ids)}
+    async with autocommit(engine) as connection:
+        return {row.order_id for row in await connection.execute(_STILL, wanted)}
+
+
+async def orders_with_coming_returns(
+    engine: AsyncEngine, platform: str, ids: Collection[int]
+) -> set[int]:
+    """Orders with a return whose goods are back, and which the ERP does not show as through yet."""
+    wanted = {"platform": platform, "ids": sorted(ids)}
+    async with autocommit(engine) as connection:
+        return {row.order_id for row in await connection.execute(_COMING, wanted)}
+
+
+async def settle_orders(
+    engine: AsyncEngine, platform: str, read_at: datetime, settled: Sequence[Settled]
+) -> None:
+    """Note what became of orders, unless they were read again meanwhile."""
+    if not settled:
+        return
+    rows = [
+        asdict(each) | {"problem": None if each.problem is None else storable(each.problem)}
+        for each in settled
+    ]
+    noted = {"platform": platform, "read_at": read_at, "settled": orjson.dumps(rows).decode()}
+    async with autocommit(engine) as connection:
+        await connection.execute(_SETTLE, noted)
+
+
+async def owe(engine: AsyncEngine, platform: str, ids: Collection[int]) -> int:
+    """Have these orders read again by the next run; how many of them are mirrored."""
+    async with autocommit(engine) as connection:
+        owed = await connection.execute(_OWE, {"platform": platform, "ids": sorted(ids)})
+        return len(owed.all())
+
+
+async def owe_invoiced(engine: AsyncEngine, platform: str, account: str, since: datetime) -> int:
+    """Owe orders that got an invoice since then and have not been read after that; how many."""
+    invoiced = {"platform": platform, "account": account, "since": since}
+    async with autocommit(engine) as connection:
+        return len((await connection.execute(_OWE_INVOICED, invoiced)).all())
+
+
+async def owed_due(
+    engine: AsyncEngine, platform: str, account: str, since: datetime, most: int
+) -> list[tuple[int, int]]:
+    """Number and type of what is owed and due and has not been read since then, oldest first."""
+    due = {"platform": platform, "account": account, "since": since, "most": most}
+    async with autocommit(engine) as connection:
+        return [(row.order_id, row.type) for row in await connection.execute(_DUE, due)]
+
+
+async def rest_order(
+    engine: AsyncEngine, platform: str, order_id: int, problem: str, timings: Timings
+) -> None:
+    """Note why an order could not be read; it is read again after a growing pause."""
+    rested = {
+        "platform": platform,
+        "order_id": order_id,
+        "problem": storable(problem),
+        "first": timings.backoff_first,
+        "most": timings.backoff_most,
+    }
+    async with autocommit(engine) as connection:
+        await connection.execute(_REST, rested)
+
+
+def pause_after(attempts: int, timings: Timings) -> float:
+    """Seconds until what the ERP could not take is tried again."""
+    return backoff(attempts, timings, _RANDOM.random())

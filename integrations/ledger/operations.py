@@ -1,0 +1,297 @@
+"""Our own operations: what a program asks for becomes an ERP row, in one transaction.
+
+From there it goes the way of every change of the ERP's. An idempotency key is stored with the row:
+the same request again finds what the first one made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from integrations.erp import write
+from integrations.erp.load import load_rows
+from integrations.erp.rows import Kind
+from integrations.erp.schema import ErpSchema
+from integrations.erp.tables import ERP_TABLES
+from integrations.erp.write import UnfitError, Value
+from integrations.ledger.books import BOOKS
+from integrations.ledger.database import autocommit
+
+LOOK_AGAIN = 0.2
+
+# How a row stands before a run has folded it, and one that no sync is asked for.
+QUEUED = "pending"
+IDLE = "idle"
+
+SETTLED = frozenset({"synced", "refused", "withdrawn", IDLE})
+
+_REMEMBER = text("""
+    INSERT INTO app.emag_idempotency_keys (key, fingerprint, kind, row_id)
+    VALUES (:key, :fingerprint, :kind, :row_id)
+""")
+
+_REMEMBERED = text("""
+    SELECT fingerprint, kind, row_id FROM app.emag_idempotency_keys WHERE key = :key
+""")
+
+# The second of two requests with one key waits here until the first has committed.
+_TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+
+_LOCK = "SELECT id FROM app.{table} WHERE id = :row_id FOR UPDATE"
+
+_STANDING = """
+    SELECT b.{erp_id} AS row_id, b.id, b.{emag_id} AS emag_id, b.emag_status, b.emag_order_id,
+           b.account_type, b.sync_state, b.waiting_for, b.error_message, b.sync_attempts,
+           b.last_synced_at, b.next_attempt_at,
+           EXISTS (SELECT FROM app.emag_changes c
+                    WHERE c.kind = :kind AND c.row_id = :row_id) AS changed
+      FROM app.{table} e
+      LEFT JOIN {books} b ON b.{erp_id} = e.id AND NOT b.superseded
+     WHERE e.id = :row_id
+"""
+
+_BY_EMAG_ID = """
+    SELECT {erp_id} AS row_id FROM {books}
+     WHERE {emag_id} = :emag_id AND NOT superseded
+       AND (CAST(:account AS text) IS NULL OR lower(account_type) = lower(:account))
+     ORDER BY id DESC LIMIT 1
+"""
+
+
+class OperationError(Exception):
+    """What was asked for can't be done; the text says why and what to do."""
+
+
+class UnknownRowError(OperationError):
+    """There is no such row in the ERP."""
+
+
+class KeyReusedError(OperationError):
+    """The idempotency key belongs to another request."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an ERP row stands with eMAG: its integration row in words, free of customers' data.
+
+    `state` is `pending` too while the row's change has not been looked at, and `idle` for a row
+    that no sync is asked for, such as a draft.
+    """
+
+    kind: Kind
+    row_id: int
+    state: str
+    waiting_for: str | None = None
+    reason: str | None = None
+    emag_id: str | None = None
+    emag_status: str | None = None
+    order_id: int | None = None
+    account: str | None = None
+    attempts: int = 0
+    last_synced_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self.state in SETTLED
+
+
+async def create_row(
+    engine: AsyncEngine,
+    schema: ErpSchema,
+    kind: Kind,
+    values: Mapping[str, Value],
+    items: Sequence[Mapping[str, Value]] = (),
+    key: str | None = None,
+) -> int:
+    """Insert an ERP row with its items; its id. With a key that is known, the id of the first.
+
+    Raises:
+        KeyReusedError: the key was used for something else.
+        OperationError: the ERP's database refuses the row.
+    """
+    fingerprint = _fingerprint(kind, "create", values, items)
+    return await _once(
+        engine, kind, key, fingerprint, lambda c: _insert(c, schema, kind, values, items)
+    )
+
+
+async def change_row(
+    engine: AsyncEngine,
+    schema: ErpSchema,
+    kind: Kind,
+    row_id: int,
+    values: Mapping[str, Value],
+    key: str | None = None,
+) -> int:
+    """Write these values into an ERP row; its id.
+
+    Raises:
+        UnknownRowError, KeyReusedError, OperationError: as the names say.
+    """
+    fingerprint = _fingerprint(kind, f"change {row_id}", values, ())
+    return await _once(
+        engine, kind, key, fingerprint, lambda c: _change(c, schema, kind, row_id, values)
+    )
+
+
+async def standing(engine: AsyncEngine, kind: Kind, row_id: int) -> Standing:
+    """Where a row stands now. Raises UnknownRowError."""
+    books = BOOKS[kind]
+    query = _STANDING.format(
+        table=ERP_TABLES[kind].name, books=books.name, erp_id=books.erp_id, emag_id=books.emag_id
+    )
+    async with autocommit(engine) as connection:
+        found = await connection.execute(text(query), {"kind": kind.value, "row_id": row_id})
+        row = found.first()
+    if row is None:
+        raise UnknownRowError(f"the ERP has no row {row_id} in app.{ERP_TABLES[kind].name}")
+    state = QUEUED if row.changed else (row.sync_state or IDLE)
+    return Standing(
+        kind=kind,
+        row_id=row_id,
+        state=state,
+        waiting_for=None if row.changed else row.waiting_for,
+        reason=None if row.changed else row.error_message,
+        emag_id=row.emag_id or None,
+        emag_status=row.emag_status and str(row.emag_status).lower(),
+        order_id=row.emag_order_id,
+        account=row.account_type,
+        attempts=row.sync_attempts or 0,
+        last_synced_at=row.last_synced_at and row.last_synced_at.replace(tzinfo=UTC),
+        next_attempt_at=row.next_attempt_at,
+    )
+
+
+async def wait_until_settled(
+    engine: AsyncEngine, kind: Kind, row_id: int, seconds: float
+) -> Standing:
+    """Where the row stands once nothing more happens by itself, or after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        now = await standing(engine, kind, row_id)
+        left = deadline - time.monotonic()
+        if now.settled or left <= 0:
+            return now
+        await asyncio.sleep(min(LOOK_AGAIN, left))
+
+
+async def row_of(
+    engine: AsyncEngine, kind: Kind, emag_id: str, account: str | None = None
+) -> int | None:
+    """The ERP row that belongs to an id of eMAG's, None where there is none."""
+    books = BOOKS[kind]
+    query = _BY_EMAG_ID.format(books=books.name, erp_id=books.erp_id, emag_id=books.emag_id)
+    async with autocommit(engine) as connection:
+        found = await connection.execute(text(query), {"emag_id": emag_id, "account": account})
+        row = found.first()
+    return row.row_id if row else None
+
+
+async def require_row(engine: AsyncEngine, schema: ErpSchema, kind: Kind, row_id: int) -> None:
+    """Raises UnknownRowError where the ERP has no such row, committed."""
+    async with autocommit(engine) as connection:
+        if row_id not in await load_rows(connection, schema, kind, [row_id]):
+            raise UnknownRowError(
+                f"the ERP has no row {row_id} in app.{ERP_TABLES[kind].name}: commit it first"
+            )
+
+
+async def _once(
+    engine: AsyncEngine, kind: Kind, key: str | None, fingerprint: str, work: Any
+) -> int:
+    """Do the work in one transaction, unless its key says that it was done."""
+    try:
+        async with engine.begin() as connection:
+            if key is None:
+                return int(await work(connection))
+            await connection.execute(_TAKE_TURN, {"key": key})
+            known = (await connection.execute(_REMEMBERED, {"key": key})).first()
+            if known is not None:
+                return _same(known, kind, fingerprint)
+            row_id = int(await work(connection))
+            await connection.execute(
+                _REMEMBER,
+                {"key": key, "fingerprint": fingerprint, "kind": kind.value, "row_id": row_id},
+            )
+            return row_id
+    except UnfitError as unfit:
+        raise OperationError(str(unfit)) from unfit
+    except DBAPIError as error:
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None:
+            raise
+        raise OperationError(_why(kind, error)) from error
+
+
+def _same(known: Any, kind: Kind, fingerprint: str) -> int:
+    if known.fingerprint != fingerprint or known.kind != kind.value:
+        raise KeyReusedError(
+            "this Idempotency-Key came with another request before: use a new one for each"
+        )
+    return int(known.row_id)
+
+
+async def _insert(
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    kind: Kind,
+    values: Mapping[str, Value],
+    items: Sequence[Mapping[str, Value]],
+) -> int:
+    table = ERP_TABLES[kind]
+    now = datetime.now(UTC)
+    stamps = {"created_at": now, "updated_at": now}
+    row_id = await write.insert(connection, schema, table.name, {**stamps, **values})
+    if table.items and table.parent:
+        for item in items:
+            line = {**stamps, **item, table.parent: row_id}
+            await write.insert(connection, schema, table.items, line)
+    return row_id
+
+
+async def _change(
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    kind: Kind,
+    row_id: int,
+    values: Mapping[str, Value],
+) -> int:
+    table = ERP_TABLES[kind].name
+    locked = await connection.execute(text(_LOCK.format(table=table)), {"row_id": row_id})
+    if locked.first() is None:
+        raise UnknownRowError(f"the ERP has no row {row_id} in app.{table}")
+    await write.update(connection, schema, table, row_id, values)
+    return row_id
+
+
+def _fingerprint(
+    kind: Kind, what: str, values: Mapping[str, Value], items: Sequence[Mapping[str, Value]]
+) -> str:
+    document = [kind.value, what, dict(values), [dict(item) for item in items]]
+    options = orjson.OPT_SORT_KEYS
+    return sha256(orjson.dumps(document, default=str, option=options)).hexdigest()
+
+
+def _why(kind: Kind, error: DBAPIError) -> str:
+    """What the ERP's database said, without the values that it was given."""
+    diagnostic = getattr(error.orig, "diag", None)
+    where = getattr(diagnostic, "constraint_name", None) or getattr(diagnostic, "column_name", None)
+    table = f"app.{ERP_TABLES[kind].name}"
+    if getattr(error.orig, "sqlstate", None) == "23505":
+        return f"{table} holds a row with this number already ({where}): use another number"
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    return (
+        f"the ERP's database refused the row in {table} ({sqlstate}{f', {where}' if where else ''})"
+    )

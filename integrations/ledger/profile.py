@@ -1,0 +1,48 @@
+"""What first contact with a real shop showed where eMAG's behaviour is uncertain."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from integrations.ledger.cursors import move_cursor, read_cursor
+
+RESOURCE = "profile"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How eMAG answers this account; None where nothing could be told.
+
+    Attributes:
+        top_level_filters: whether filters at the top level of a read are honoured.
+        page_cap: the rows that a page holds at most.
+        counts_returns: whether `rma/count` exists.
+        own_orders, fbe_orders: orders of type 3 and 2 that the login sees.
+        currency: the currency that orders carry.
+        minutes_ahead: how far eMAG's newest time is ahead of the platform's zone.
+    """
+
+    top_level_filters: bool | None = None
+    page_cap: int | None = None
+    counts_returns: bool | None = None
+    own_orders: int | None = None
+    fbe_orders: int | None = None
+    currency: str | None = None
+    minutes_ahead: int | None = None
+
+
+async def read_profile(engine: AsyncEngine, account: str) -> Profile:
+    """The account's profile; an empty one before first contact."""
+    cursor = await read_cursor(engine, account, RESOURCE)
+    detail: dict[str, Any] = dict(cursor.detail or {}) if cursor else {}
+    known = {field.name for field in fields(Profile)}
+    return Profile(**{name: value for name, value in detail.items() if name in known})
+
+
+async def write_profile(engine: AsyncEngine, account: str, profile: Profile) -> None:
+    """Keep what first contact showed."""
+    await move_cursor(engine, account, RESOURCE, datetime.now(UTC), asdict(profile))

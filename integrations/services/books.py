@@ -1,0 +1,54 @@
+"""The seller's database as services reach it: one pool per event loop and address."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from integrations.erp.schema import ErpSchema, read_schema
+from integrations.ledger.database import autocommit, open_engine
+from integrations.settings import ConfigurationError, load_settings
+
+
+@dataclass(frozen=True)
+class Database:
+    """The seller's database and what its tables look like."""
+
+    engine: AsyncEngine
+    schema: ErpSchema
+
+
+_OPENED: MutableMapping[asyncio.AbstractEventLoop, dict[str, Database]] = WeakKeyDictionary()
+
+
+async def database() -> Database:
+    """The database of DATABASE_URL, opened once per event loop.
+
+    Raises:
+        ConfigurationError: DATABASE_URL is not set.
+    """
+    url = load_settings().database_url
+    if url is None:
+        raise ConfigurationError(
+            "DATABASE_URL", "is not set", "services need the ERP's own database: set it"
+        )
+    opened = _OPENED.setdefault(asyncio.get_running_loop(), {})
+    if url not in opened:
+        opened[url] = await database_of(open_engine(url))
+    return opened[url]
+
+
+async def database_of(engine: AsyncEngine) -> Database:
+    """The database behind an engine that the caller owns."""
+    async with autocommit(engine) as connection:
+        return Database(engine, await read_schema(connection))
+
+
+async def close_all() -> None:
+    """Close what this event loop has opened."""
+    for each in _OPENED.pop(asyncio.get_running_loop(), {}).values():
+        await each.engine.dispose()

@@ -1,0 +1,144 @@
+"""What the three services have in common: a row is handed in, taken on, and its standing told."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from integrations.erp.forms import Form, ItemForm
+from integrations.erp.rows import Kind
+from integrations.erp.write import Value
+from integrations.ledger.operations import (
+    IDLE,
+    OperationError,
+    Standing,
+    change_row,
+    create_row,
+    require_row,
+    standing,
+    wait_until_settled,
+)
+from integrations.ledger.replay import Reference, replay
+from integrations.services.books import Database, database
+from integrations.services.results import Result, failed, result_of
+
+Runner = Callable[[Kind], Awaitable[object]]
+F = TypeVar("F", bound=Form)
+
+
+class MalformedError(OperationError):
+    """What was handed in can't be read; the text names the field and the remedy."""
+
+
+class Service:
+    """One kind of row.
+
+    Args:
+        account_type: the account of rows that name none; the ERP's default if left out.
+        database: where the ERP's rows are; DATABASE_URL's if left out.
+        wait: seconds to wait for an outcome before answering.
+        runner: carries the kind's pending rows at once; none by default, then a sync does it.
+    """
+
+    kind: Kind
+    form: type[Form]
+
+    def __init__(
+        self,
+        account_type: str | None = None,
+        *,
+        database: Database | None = None,
+        wait: float = 0.0,
+        runner: Runner | None = None,
+    ) -> None:
+        self._account_type = account_type
+        self._database = database
+        self._wait = wait
+        self._runner = runner
+
+    async def take_on(
+        self, row: object, *, key: str | None = None, wait: float | None = None
+    ) -> Standing:
+        """Queue a row: an id, or an object with one, as the ERP holds it; else it is inserted.
+
+        Raises:
+            OperationError: nothing was written; the text says why.
+        """
+        books = await self.books()
+        return await self._carried(books, await self._row_id(books, row, key), wait)
+
+    async def change(
+        self,
+        row_id: int,
+        values: Mapping[str, Value],
+        *,
+        key: str | None = None,
+        wait: float | None = None,
+    ) -> Standing:
+        """Write these columns into a row of the ERP's and queue it. Raises OperationError."""
+        books = await self.books()
+        await change_row(books.engine, books.schema, self.kind, row_id, values, key)
+        return await self._carried(books, row_id, wait)
+
+    async def look(self, row_id: int) -> Standing:
+        """Where a row stands; nothing is written. Raises UnknownRowError."""
+        return await standing((await self.books()).engine, self.kind, row_id)
+
+    async def told(self, answer: Awaitable[Standing]) -> Result:
+        """The guide's answer, whatever comes of it."""
+        try:
+            return result_of(await answer)
+        except OperationError as error:
+            return failed(self.kind, str(error))
+
+    async def books(self) -> Database:
+        """The database that this service works with."""
+        if self._database is None:
+            self._database = await database()
+        return self._database
+
+    async def _carried(self, books: Database, row_id: int, wait: float | None) -> Standing:
+        if self._runner is not None:
+            await self._runner(self.kind)
+        seconds = self._wait if wait is None else wait
+        return await wait_until_settled(books.engine, self.kind, row_id, seconds)
+
+    async def _row_id(self, books: Database, row: object, key: str | None) -> int:
+        known = row_id_of(row)
+        if known is None:
+            values, items = self._read(row)
+            return await create_row(books.engine, books.schema, self.kind, values, items, key)
+        await require_row(books.engine, books.schema, self.kind, known)
+        if (await standing(books.engine, self.kind, known)).state == IDLE:
+            await replay(books.engine, [Reference(self.kind, known)])
+        return known
+
+    def _read(self, row: object) -> tuple[dict[str, Value], list[dict[str, Value]]]:
+        form = read_form(self.form, row)
+        values = form.values()
+        if self._account_type is not None:
+            values.setdefault("account_type", self._account_type)
+        items: list[ItemForm] = getattr(form, "items", [])
+        return values, [item.values() for item in items]
+
+
+def read_form(form: type[F], row: object) -> F:
+    """What was handed in, as a form. Raises MalformedError, naming the first wrong field."""
+    try:
+        return form.model_validate(row)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "row"
+        raise MalformedError(f"{where}: {first['msg']}") from None
+
+
+def row_id_of(row: object) -> int | None:
+    """The id by which the ERP holds a row, None for one that it does not hold yet."""
+    if isinstance(row, bool):
+        return None
+    if isinstance(row, int):
+        return row
+    found: Any = row.get("id") if isinstance(row, Mapping) else getattr(row, "id", None)
+    return found if isinstance(found, int) and not isinstance(found, bool) else None

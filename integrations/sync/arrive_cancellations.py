@@ -1,0 +1,416 @@
+"""What an order's news means for the ERP's cancellations. Nothing here reads or writes anything."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from integrations.emag.cancellation_reasons import describe_reason, erp_word
+from integrations.emag.matrices import OrderStatus
+from integrations.emag.order_facts import CLOSED, WISHED_IN, ZERO, LineFacts, OrderFacts
+from integrations.erp.order_rows import CancellationOfOrder, DeletedCancellation, ReturnOfOrder
+from integrations.erp.rows import Item, Kind
+from integrations.erp.write import Value
+from integrations.ledger.arrivals import ORIGIN, Arrival
+from integrations.ledger.reopened import REOPENED
+from integrations.sync.pieces import (
+    PART,
+    REFUSED,
+    SYNCED,
+    TAKEN_BACK,
+    Known,
+    Pieces,
+    at_first,
+    given_back,
+    gone,
+    is_settled,
+    is_taken_back,
+    is_whole,
+    rest,
+    taken_by,
+)
+from integrations.sync.plan import Reduction, Reductions
+from integrations.sync.plan_cancellations import CANCEL, FULFILLED_BY_EMAG, STORNO, Way
+from integrations.sync.reductions import fingerprint
+from integrations.sync.refunds import shared_out
+from integrations.sync.wishes import REFUND_ASKED
+
+_S = OrderStatus
+
+UNDECIDED = frozenset({"pending", "approved", "processing"})
+IN_FLIGHT = frozenset({"pending", "in_doubt"})
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Where and how an order was read: what every arrival about it carries."""
+
+    platform: str
+    account: str
+    read_at: datetime
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the ERP and our books hold about an order.
+
+    Attributes:
+        deleted: what eMAG's news had brought before the ERP deleted it.
+        wish_is_new: the ERP may not have been told of a customer's wish yet.
+        was_cancelled: eMAG was seen to hold the order as cancelled when it was read before.
+        settle: seconds for which eMAG may still show what was before a write of ours.
+        return_is_coming: a return of the order that is through at eMAG is not in the ERP yet.
+    """
+
+    cancellations: Sequence[CancellationOfOrder] = ()
+    deleted: Sequence[DeletedCancellation] = ()
+    returns: Sequence[ReturnOfOrder] = ()
+    wish_is_new: bool = True
+    was_cancelled: bool = False
+    settle: float = 0.0
+    return_is_coming: bool = False
+
+
+@dataclass(slots=True)
+class Brings:
+    """A row to create or change; `targets` are the pieces that a new one stands for."""
+
+    arrival: Arrival
+    targets: Reductions | None = None
+
+
+@dataclass(slots=True)
+class Meant:
+    """What follows from an order's news.
+
+    Attributes:
+        rows: rows to create or change.
+        reopened: synced cancellations whose order goes on, with the sentence that says so.
+        agreed: such ones whose order is cancelled at eMAG again, and how.
+        undecided: it can't be told yet; the order is to be looked at again.
+    """
+
+    rows: list[Brings] = field(default_factory=list)
+    reopened: list[tuple[CancellationOfOrder, str]] = field(default_factory=list)
+    agreed: list[tuple[CancellationOfOrder, str]] = field(default_factory=list)
+    undecided: bool = False
+
+
+def is_of_news(row: CancellationOfOrder, platform: str) -> bool:
+    """Whether eMAG's news made the row: our books say so, or the number that such rows get."""
+    return row.origin == ORIGIN or _suffix(row, platform) is not None
+
+
+def meant_for_cancellations(facts: OrderFacts, held: Held, about: About) -> Meant:
+    """The cancellations that the ERP should hold, as far as they are not there."""
+    meant = Meant()
+    if facts.status in CLOSED:
+        _close(facts, held, about, meant)
+    else:
+        _reopen(facts, held, about, meant)
+        _reduce(facts, held, about, meant)
+        _wish(facts, held, about, meant)
+    _pay_back(facts, held, about, meant)
+    return meant
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Pieces of an order that are gone in some way; `whole` is all that was left of it."""
+
+    way: Way
+    pieces: Pieces
+    whole: bool
+
+    @property
+    def word(self) -> str:
+        return self.way.whole if self.whole else self.way.part
+
+
+def _close(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
+    """An order that is cancelled or returned as a whole: what no row accounts for gets one."""
+    way = CANCEL if facts.status == _S.CANCELED else STORNO
+    if way is CANCEL:
+        _agree(held, meant)
+        _complete_wish(facts, held, about, meant)
+    counted = [row for row in held.cancellations if not is_taken_back(row)]
+    deleted = [each for each in held.deleted if each.known_status != REOPENED]
+    rows: list[Known] = [*counted, *deleted]
+    accounted = [taken_by(each, facts) for each in rows]
+    returned = given_back(held.returns, facts) if way is STORNO else Counter[int]()
+    left = rest(gone(facts), [*accounted, returned])
+    if left or not (rows or returned):
+        _record(facts, held, about, meant, _Part(way, left, whole=True))
+
+
+def _agree(held: Held, meant: Meant) -> None:
+    for row in held.cancellations:
+        if row.known_status == REOPENED and row.state == REFUSED and not is_taken_back(row):
+            meant.agreed.append((row, CANCEL.whole))
+
+
+def _complete_wish(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
+    """The row that a customer's wish made is completed, if the ERP did not turn it down."""
+    for row in held.cancellations:
+        if is_of_news(row, about.platform) and row.status in UNDECIDED:
+            values = {**_why(facts, about), **_DONE, "emag_cancellation_id": str(facts.id)}
+            meant.rows.append(Brings(_arrival(facts, about, values, CANCEL.whole, row.id)))
+            return
+
+
+def _reopen(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
+    """An order that goes on: what says that it is cancelled is no longer true."""
+    for row in held.cancellations:
+        if row.known_status != CANCEL.whole or is_taken_back(row):
+            continue
+        if is_of_news(row, about.platform) and row.status == "completed":
+            note = f"eMAG: order {facts.id} is {_status(facts)} again"
+            values = {"status": "cancelled", "internal_notes": _noted(row.notes, note)}
+            meant.rows.append(Brings(_arrival(facts, about, values, REOPENED, row.id)))
+        elif row.state == SYNCED and _is_certain(row, held, about):
+            meant.reopened.append((row, _both_sides(facts)))
+        else:
+            meant.undecided |= row.state == SYNCED
+
+
+def _is_certain(row: CancellationOfOrder, held: Held, about: About) -> bool:
+    """Whether the order goes on, and is not merely shown as it was before we cancelled it."""
+    if held.was_cancelled or row.synced_at is None:
+        return True
+    return about.read_at > row.synced_at + timedelta(seconds=held.settle)
+
+
+def _both_sides(facts: OrderFacts) -> str:
+    return (
+        f"order {facts.id} is {_status(facts)} at eMAG again, the ERP holds it as cancelled: replay"
+        " the cancellation to cancel the order once more, or set it to cancelled"
+    )
+
+
+def _reduce(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
+    """Pieces that an order has lost: those that no settled row accounts for get one."""
+    pieces = gone(facts)
+    if not pieces:
+        return
+    if any(row.sent and row.state in IN_FLIGHT for row in held.cancellations):
+        meant.undecided = True
+        return
+    way = STORNO if facts.status == _S.FINALIZED else CANCEL
+    parts = [row for row in _settled(held) if not is_whole(row, facts)]
+    deleted = [each for each in held.deleted if each.known_status in PART]
+    rows: list[Known] = [*parts, *deleted]
+    accounted = [taken_by(each, facts) for each in rows]
+    if way is STORNO:
+        accounted.append(given_back(held.returns, facts))
+    left = rest(pieces, accounted)
+    if left:
+        _record(facts, held, about, meant, _Part(way, left, whole=False))
+
+
+def _record(facts: OrderFacts, held: Held, about: About, meant: Meant, part: _Part) -> None:
+    """A completed cancellation of these pieces, unless a return may account for them."""
+    if part.way is STORNO and held.return_is_coming:
+        meant.undecided = True
+        return
+    why = _why(facts, about) if part.whole and part.way is CANCEL else _LESS
+    values = {
+        **_head(facts, held, about),
+        **why,
+        **_DONE,
+        "reason_description": _description(facts, part),
+        "refund_status": "pending",
+        "refund_processed": False,
+        "emag_cancellation_id": str(facts.id),
+    }
+    items = [_item(line, part) for line in facts.lines if part.pieces[line.id]]
+    arrival = replace(_arrival(facts, about, values, part.word), items=items)
+    meant.rows.append(Brings(arrival, _targets(facts, part, items)))
+
+
+def _wish(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
+    """A customer's wish to cancel becomes a row for the ERP to decide, once per order."""
+    if facts.wish_at is None or facts.status not in WISHED_IN or not held.wish_is_new:
+        return
+    if facts.type == FULFILLED_BY_EMAG or any(
+        _answers(row, facts, about) for row in held.cancellations
+    ):
+        return
+    values = {
+        **_head(facts, held, about),
+        "status": "pending",
+        "reason": "customer_request",
+        "reason_description": "eMAG: the customer asked to cancel the order",
+        "refund_status": "pending",
+        "refund_processed": False,
+    }
+    meant.rows.append(Brings(replace(_arrival(facts, about, values), is_wish=True)))
+
+
+def _answers(row: CancellationOfOrder, facts: OrderFacts, about: About) -> bool:
+    """Whether the row is what an earlier sight of the wish made, or cancels the order anyhow."""
+    if is_of_news(row, about.platform) and row.origin != ORIGIN:
+        return True
+    return row.status not in TAKEN_BACK and is_whole(row, facts)
+
+
+def _pay_back(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
+    """What eMAG has paid back goes to the cancellations of the order, oldest first."""
+    changed = {each.arrival.row_id for each in meant.rows} | {row.id for row, _ in meant.reopened}
+    settled = [row for row in _settled(held) if row.id not in changed and _takes_refunds(row)]
+    new = [each for each in meant.rows if each.arrival.values.get("status") == "completed"]
+    taken = [taken_by(row, facts) for row in settled]
+    taken += [
+        Counter({line.line_id: line.first - line.to for line in each.targets.lines})
+        if each.targets
+        else at_first(facts)
+        for each in new
+    ]
+    shares = shared_out(facts, taken, goes_on=bool(held.returns) or facts.status not in CLOSED)
+    for row, refund in zip(settled, shares, strict=False):
+        if refund is not None and not refund.is_held_by(row):
+            meant.rows.append(Brings(_arrival(facts, about, refund.values(), row_id=row.id)))
+    for each, refund in zip(new, shares[len(settled) :], strict=True):
+        if refund is not None:
+            values = {**each.arrival.values, **refund.values()}
+            each.arrival = replace(each.arrival, values=values)
+
+
+def _takes_refunds(row: CancellationOfOrder) -> bool:
+    """A refund that the ERP asks for in a row that we never carried is its own."""
+    if row.status in TAKEN_BACK:
+        return False
+    return row.state is not None or row.refund_status != REFUND_ASKED
+
+
+def _settled(held: Held) -> list[CancellationOfOrder]:
+    return [row for row in held.cancellations if is_settled(row) and not is_taken_back(row)]
+
+
+def _head(facts: OrderFacts, held: Held, about: About) -> dict[str, Value]:
+    now = datetime.now(UTC)
+    return {
+        "cancellation_number": _next_number(facts, held, about),
+        "emag_order_id": str(facts.id),
+        "customer_name": facts.customer_name,
+        "customer_email": facts.customer_email,
+        "cancellation_fee": ZERO,
+        "refund_amount": ZERO,
+        "currency": facts.currency,
+        "stock_restored": False,
+        "account_type": about.account,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+_DONE: Mapping[str, Value] = {"status": "completed"}
+_LESS: Mapping[str, Value] = {"reason": "other"}
+
+
+def _why(facts: OrderFacts, about: About) -> dict[str, Value]:
+    return {
+        "reason": erp_word(facts.reason, about.reasons),
+        "reason_description": describe_reason(facts.reason),
+    }
+
+
+def _description(facts: OrderFacts, part: _Part) -> str:
+    if part.way is STORNO:
+        return "eMAG: storno of the whole order" if part.whole else "eMAG: storno of a part"
+    return describe_reason(facts.reason) if part.whole else "eMAG: partial cancellation"
+
+
+def _arrival(
+    facts: OrderFacts,
+    about: About,
+    values: Mapping[str, Value],
+    emag_status: str | None = None,
+    row_id: int | None = None,
+) -> Arrival:
+    return Arrival(
+        kind=Kind.CANCELLATION,
+        platform=about.platform,
+        account=about.account,
+        order_id=facts.id,
+        read_at=about.read_at,
+        row_id=row_id,
+        values=values,
+        emag_id=str(facts.id),
+        emag_status=emag_status,
+    )
+
+
+def _item(line: LineFacts, part: _Part) -> dict[str, Value]:
+    """An item of a line; its price is what the customer gets back for a piece, VAT included.
+
+    What was never sent is to be put back into stock; what a customer had may be broken.
+    """
+    now = datetime.now(UTC)
+    pieces = part.pieces[line.id]
+    return {
+        "product_id": line.product_id,
+        "sku": line.sku or line.ext_sku,
+        "product_name": line.name,
+        "quantity": pieces,
+        "unit_price": line.worth(1),
+        "total_amount": line.worth(pieces),
+        "stock_to_restore": 0 if part.way is STORNO else pieces,
+        "emag_item_id": str(line.id),
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _targets(facts: OrderFacts, part: _Part, items: Sequence[Mapping[str, Value]]) -> Reductions:
+    """What the row has taken off the order's lines, as a cancellation that was sent says it."""
+    mark = fingerprint(
+        [
+            Item(
+                product_id=_text(item["product_id"]),
+                sku=_text(item["sku"]),
+                quantity=Decimal(str(item["quantity"])),
+                emag_item_id=_text(item["emag_item_id"]),
+            )
+            for item in items
+        ]
+    )
+    lines = tuple(
+        Reduction(line.id, line.now + pieces, line.now + pieces, line.now)
+        for line in facts.lines
+        if (pieces := part.pieces[line.id]) or line.now
+    )
+    return Reductions(part.whole, mark, lines, storno=part.way is STORNO)
+
+
+def _text(value: Value) -> str | None:
+    return None if value is None else str(value)
+
+
+def _next_number(facts: OrderFacts, held: Held, about: About) -> str:
+    """The number of a further row about the order: its own, then with -2, -3, ... behind it."""
+    used = [_suffix(row, about.platform) or 0 for row in held.cancellations]
+    plain = f"{about.platform}-{facts.id}"
+    last = max(used, default=0)
+    return f"{plain}-{last + 1}" if last else plain
+
+
+def _suffix(row: CancellationOfOrder, platform: str) -> int | None:
+    """Which of our rows about its order one is by its number, from 1; None if it isn't ours."""
+    found = re.fullmatch(rf"{re.escape(platform)}-{row.order_id}(?:-(\d{{1,6}}))?", row.number)
+    return None if found is None else int(found[1] or 1)
+
+
+def _noted(notes: str | None, note: str) -> str:
+    return f"{notes.rstrip()}\n{note}" if notes and notes.strip() else note
+
+
+def _status(facts: OrderFacts) -> str:
+    try:
+        return OrderStatus(facts.status).name.lower().replace("_", " ")
+    except ValueError:
+        return f"at status {facts.status}"

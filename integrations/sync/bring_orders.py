@@ -1,0 +1,192 @@
+"""Bring orders' news into the ERP: look up what it holds, then write row by row what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from integrations.emag.order_facts import OrderFacts
+from integrations.erp.order_rows import (
+    CancellationOfOrder,
+    DeletedCancellation,
+    InvoiceOfOrder,
+    ReturnOfOrder,
+    cancellations_of,
+    deleted_cancellations,
+    invoices_of,
+    returns_of,
+    spelt_otherwise,
+)
+from integrations.erp.rows import Kind
+from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
+from integrations.ledger.changes import own_account
+from integrations.ledger.database import autocommit
+from integrations.ledger.mirror_orders import Seen, orders_with_coming_returns
+from integrations.ledger.reopened import close_again, keep_targets, reopen
+from integrations.sync.arrive_cancellations import (
+    About,
+    Brings,
+    Held,
+    Meant,
+    meant_for_cancellations,
+)
+from integrations.sync.arrive_money import OtherCurrencyError, meant_for_invoices
+from integrations.sync.channel import Channel
+from integrations.sync.pieces import gone
+
+AGAIN: Final = frozenset({Brought.UNSENT, Brought.OVERTAKEN, Brought.LOCKED, Brought.PARKED})
+"""Where the ERP is still owed what eMAG has."""
+
+_CANCELED: Final = 0
+
+
+@dataclass
+class Became:
+    """What became of an order's news.
+
+    Attributes:
+        arrived: each piece of it, by kind of ERP row.
+        undecided: it can't be told yet what it means; seconds until it may be.
+        notes: what a person should know although nothing is owed.
+    """
+
+    arrived: list[tuple[Kind, Arrived]] = field(default_factory=list)
+    undecided: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the ERP does not show all of it yet."""
+        return self.undecided is not None or any(each.brought in AGAIN for _, each in self.arrived)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the ERP's database refused a part of it."""
+        problems = (each.problem for _, each in self.arrived if each.brought is Brought.PARKED)
+        return next(problems, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Holds:
+    """What the ERP and our books hold about the orders of a page."""
+
+    cancellations: Mapping[int, Sequence[CancellationOfOrder]]
+    deleted: Mapping[int, Sequence[DeletedCancellation]]
+    invoices: Mapping[int, Sequence[InvoiceOfOrder]]
+    returns: Mapping[int, Sequence[ReturnOfOrder]]
+    coming: Collection[int]
+
+
+async def bring_orders(
+    channel: Channel, read_at: datetime, orders: Sequence[tuple[OrderFacts, Seen]]
+) -> dict[int, Became]:
+    """Bring these orders' news in; what became of it, by order."""
+    if not orders:
+        return {}
+    account = channel.account
+    about = About(account.platform, account.name, read_at, channel.policy.reasons)
+    holds = await _look_up(channel, [facts for facts, _ in orders])
+    meant = {facts.id: _meant(channel, facts, seen, holds, about) for facts, seen in orders}
+    await _drop_known_otherwise(channel, meant)
+    became: dict[int, Became] = {}
+    for facts, _ in orders:
+        became[facts.id] = await _bring(channel, facts, meant[facts.id], holds, about)
+    return became
+
+
+async def _look_up(channel: Channel, orders: Sequence[OrderFacts]) -> _Holds:
+    platform, schema = channel.account.platform, channel.schema
+    ids = {facts.id for facts in orders}
+    lessened = {facts.id for facts in orders if facts.status in (4, 5) and gone(facts)}
+    async with autocommit(channel.engine) as connection:
+        cancellations = await cancellations_of(connection, schema, platform, ids)
+        deleted = await deleted_cancellations(connection, platform, ids)
+        invoices = await invoices_of(connection, schema, platform, ids)
+        returns = await returns_of(connection, schema, platform, lessened) if lessened else {}
+    coming: Collection[int] = ()
+    if lessened:
+        coming = await orders_with_coming_returns(channel.engine, platform, lessened)
+    return _Holds(cancellations, deleted, invoices, returns, coming)
+
+
+def _meant(channel: Channel, facts: OrderFacts, seen: Seen, holds: _Holds, about: About) -> Meant:
+    held = Held(
+        cancellations=[
+            row for row in holds.cancellations.get(facts.id, ()) if _is_ours(channel, row.account)
+        ],
+        deleted=holds.deleted.get(facts.id, ()),
+        returns=[row for row in holds.returns.get(facts.id, ()) if _is_ours(channel, row.account)],
+        wish_is_new=seen.wish_is_new,
+        was_cancelled=seen.status_before == _CANCELED,
+        settle=channel.timings.settle,
+        return_is_coming=facts.id in holds.coming,
+    )
+    return meant_for_cancellations(facts, held, about)
+
+
+def _is_ours(channel: Channel, account: str) -> bool:
+    """Whether a row of this account may be about this platform's order of the same number."""
+    named = channel.accounts.get(own_account(account, channel.accounts))
+    return named is None or named.platform == channel.account.platform
+
+
+async def _drop_known_otherwise(channel: Channel, meant: Mapping[int, Meant]) -> None:
+    """No row is made for an order that the ERP names in another spelling of its number."""
+    new = {
+        order_id
+        for order_id, each in meant.items()
+        if any(row.arrival.row_id is None for row in each.rows)
+    }
+    if not new:
+        return
+    async with autocommit(channel.engine) as connection:
+        known = await spelt_otherwise(connection, channel.schema, new)
+    for order_id in new & known:
+        rows = meant[order_id].rows
+        meant[order_id].rows = [row for row in rows if row.arrival.row_id is not None]
+
+
+async def _bring(
+    channel: Channel, facts: OrderFacts, meant: Meant, holds: _Holds, about: About
+) -> Became:
+    became = Became()
+    for each in meant.rows:
+        await _bring_row(channel, each, became)
+    for row, reason in meant.reopened:
+        done = await reopen(channel.engine, channel.schema, row.id, facts.id, about.read_at, reason)
+        became.arrived.append((Kind.CANCELLATION, _noted(row, done=done)))
+    for row, status in meant.agreed:
+        done = await close_again(
+            channel.engine, channel.schema, row.id, facts.id, about.read_at, status
+        )
+        became.arrived.append((Kind.CANCELLATION, _noted(row, done=done)))
+    if meant.undecided:
+        became.undecided = channel.timings.settle
+    if facts.id in holds.coming and meant.undecided:
+        became.undecided = channel.timings.look_again
+    invoices = [row for row in holds.invoices.get(facts.id, ()) if _is_ours(channel, row.account)]
+    try:
+        arrivals = meant_for_invoices(facts, invoices, about)
+    except OtherCurrencyError as error:
+        became.notes.append(str(error))
+        arrivals = []
+    for arrival in arrivals:
+        became.arrived.append((Kind.INVOICE, await _arrive(channel, arrival)))
+    return became
+
+
+async def _bring_row(channel: Channel, row: Brings, became: Became) -> None:
+    arrived = await _arrive(channel, row.arrival)
+    became.arrived.append((Kind.CANCELLATION, arrived))
+    if arrived.brought is Brought.CREATED and row.targets and arrived.row_id is not None:
+        await keep_targets(channel.engine, arrived.row_id, row.targets.to_json())
+
+
+async def _arrive(channel: Channel, arrival: Arrival) -> Arrived:
+    return await bring_in(channel.engine, channel.schema, arrival)
+
+
+def _noted(row: CancellationOfOrder, *, done: bool) -> Arrived:
+    return Arrived(Brought.UPDATED if done else Brought.OVERTAKEN, row.id)

@@ -1,0 +1,225 @@
+"""The way in of orders: what was modified lately, and what the ERP is still owed.
+
+A cursor per type tells from when on to ask. Whether an order has changed is seen by what it holds:
+eMAG's `modified` can stand still or go back (API facts: Quirks).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from integrations.emag.accounts import order_types
+from integrations.emag.order_facts import OrderFacts, read_facts, sight_of
+from integrations.emag.routes import ORDER_COUNT, ORDER_READ
+from integrations.emag.wire import Raw, WireError, to_local, whole_number
+from integrations.erp.load import HIGHEST_ORDER
+from integrations.erp.rows import Kind
+from integrations.ledger.arrivals import Arrived, Brought
+from integrations.ledger.calls import Subject
+from integrations.ledger.clock import Clock, read_clock
+from integrations.ledger.cursors import move_cursor, read_cursor
+from integrations.ledger.mirror_orders import (
+    Seen,
+    Settled,
+    owe_invoiced,
+    owed_due,
+    pause_after,
+    rest_order,
+    see_orders,
+    settle_orders,
+    still_owed,
+    turn,
+)
+from integrations.sync.abreast import abreast
+from integrations.sync.ask import ReadRefusedError, ask
+from integrations.sync.bring_orders import Became, bring_orders
+from integrations.sync.channel import Channel
+from integrations.sync.drift import note_changed_type, note_unknown_fields
+from integrations.sync.listing import FilterIgnoredError, Page
+from integrations.sync.receipt import Parked, Receipt
+from integrations.sync.windows import IncompleteWindowError, read_window
+
+FIRST_LOOK: Final = timedelta(hours=24)
+OVERLAP: Final = timedelta(hours=3)
+MARGIN: Final = timedelta(seconds=0.5)
+
+# By how much an order may lie before the window: its time carries no zone.
+TOLERANCE: Final = timedelta(hours=2)
+
+# How long ago an invoice may have been queued for its order to be looked at again.
+INVOICED: Final = timedelta(days=1)
+
+MOST_SINGLY = 200
+TOGETHER = 20
+
+
+async def receive_orders(channel: Channel) -> Receipt:
+    """Bring into the ERP what happened to orders at eMAG since the last run.
+
+    Raises:
+        OutageError, BudgetBusyError: eMAG could not be asked.
+    """
+    receipt = Receipt()
+    clock = await read_clock(channel.engine)
+    began = clock.now()
+    for kind in order_types(channel.account, channel.accounts):
+        await _receive_modified(channel, kind, clock, receipt)
+    account = channel.account
+    await owe_invoiced(channel.engine, account.platform, account.name, began - INVOICED)
+    await _receive_owed(channel, clock, began - MARGIN, receipt)
+    return receipt
+
+
+async def take_orders(channel: Channel, page: Page, clock: Clock, receipt: Receipt) -> None:
+    """Mirror the orders of a page and bring those into the ERP that it is owed."""
+    account = channel.account
+    read_at = clock.at(page.began) - MARGIN
+    receipt.read += len(page.rows)
+    await note_unknown_fields(channel, ORDER_READ, page.rows)
+    raws = _by_number(page.rows, receipt)
+    sights = [
+        sight_of(order_id, raw, account.zone, read_at, account.order_type)
+        for order_id, raw in raws.items()
+    ]
+    seen = await see_orders(channel.engine, account.platform, account.name, read_at, sights)
+    receipt.changed += sum(each.changed for each in seen.values())
+    due = {order_id: each for order_id, each in seen.items() if each.due}
+    if due:
+        await _take_due(channel, read_at, raws, due, receipt)
+
+
+async def _take_due(
+    channel: Channel,
+    read_at: datetime,
+    raws: Mapping[int, Raw],
+    due: Mapping[int, Seen],
+    receipt: Receipt,
+) -> None:
+    """Bring orders in while nobody else does, as far as nobody has read them later."""
+    engine, platform = channel.engine, channel.account.platform
+    async with turn(engine, platform) as is_ours:
+        if not is_ours:
+            return
+        owed = await still_owed(engine, platform, read_at, due.keys())
+        news, settled = [], []
+        for order_id in sorted(owed):
+            try:
+                facts = _facts(channel, raws[order_id], due[order_id], read_at)
+            except WireError as error:
+                await note_changed_type(channel, ORDER_READ, error)
+                became = Became([(Kind.CANCELLATION, Arrived(Brought.PARKED, None, str(error)))])
+                settled.append(_settled(channel, due[order_id], became, receipt))
+            else:
+                news.append((facts, due[order_id]))
+        brought = await bring_orders(channel, read_at, news)
+        for order_id, became in brought.items():
+            settled.append(_settled(channel, due[order_id], became, receipt))
+        await settle_orders(engine, platform, read_at, settled)
+
+
+def _facts(channel: Channel, raw: Raw, seen: Seen, read_at: datetime) -> OrderFacts:
+    return read_facts(raw, seen.lines, channel.account.zone, channel.account.currency, read_at)
+
+
+def _settled(channel: Channel, seen: Seen, became: Became, receipt: Receipt) -> Settled:
+    """Tell the receipt what became of an order's news, and the mirror whether it is owed still."""
+    for kind, arrived in became.arrived:
+        receipt.count(kind, arrived.brought)
+        if arrived.brought is Brought.PARKED:
+            receipt.parked.append(Parked(kind, seen.order_id, arrived.problem or ""))
+    for note in became.notes:
+        receipt.parked.append(Parked(Kind.INVOICE, seen.order_id, note))
+    delay = became.undecided or 0.0
+    if became.problem:
+        delay = pause_after(seen.attempts, channel.timings)
+    return Settled(seen.order_id, became.is_owed, became.problem, delay)
+
+
+def _by_number(rows: Iterable[Raw], receipt: Receipt) -> dict[int, Raw]:
+    """The orders that have a number; of the others the receipt tells."""
+    raws: dict[int, Raw] = {}
+    for raw in rows:
+        order_id = whole_number(raw.get("id"))
+        if order_id is not None and 0 < order_id <= HIGHEST_ORDER:
+            raws[order_id] = raw
+        else:
+            reason = "eMAG shows an order without a usable id"
+            receipt.parked.append(Parked(Kind.CANCELLATION, None, reason))
+    return raws
+
+
+async def _receive_modified(channel: Channel, kind: int, clock: Clock, receipt: Receipt) -> None:
+    """Read what was modified since the cursor and move it, once all of that is mirrored."""
+    account, resource = channel.account, f"orders:{kind}"
+    cursor = await read_cursor(channel.engine, account.name, resource)
+    now = clock.now()
+    after = cursor.position - OVERLAP if cursor else now - FIRST_LOOK
+    try:
+        async for page in read_window(
+            channel,
+            ORDER_READ,
+            ORDER_COUNT,
+            {"type": kind},
+            after,
+            None,
+            ("modifiedAfter", "modifiedBefore"),
+            _key,
+            _fits(kind, to_local(after - TOLERANCE, account.zone)),
+        ):
+            await take_orders(channel, page, clock, receipt)
+    except (FilterIgnoredError, IncompleteWindowError, ReadRefusedError) as problem:
+        receipt.parked.append(Parked(Kind.CANCELLATION, None, str(problem)))
+    else:
+        await move_cursor(channel.engine, account.name, resource, now)
+
+
+def _fits(kind: int, earliest: str) -> Callable[[Raw], bool]:
+    """Whether an order has this type and was modified lately; what can't be read may be so."""
+
+    def fits(raw: Raw) -> bool:
+        modified = raw.get("modified")
+        if isinstance(modified, str) and len(modified) == len(earliest) and modified < earliest:
+            return False
+        return whole_number(raw.get("type")) in (kind, None)
+
+    return fits
+
+
+def _key(raw: Raw) -> object:
+    return str(raw.get("id"))
+
+
+async def _receive_owed(channel: Channel, clock: Clock, since: datetime, receipt: Receipt) -> None:
+    """Read by their numbers what the ERP is owed and no page has shown since then."""
+    account = channel.account
+    owed = await owed_due(channel.engine, account.platform, account.name, since, MOST_SINGLY)
+    for first in range(0, len(owed), TOGETHER):
+        page = Page(time.monotonic(), [])
+
+        async def read(channel: Channel, order: tuple[int, int], page: Page = page) -> None:
+            await _read_again(channel, *order, page, receipt)
+
+        await abreast(channel, owed[first : first + TOGETHER], read)
+        await take_orders(channel, page, clock, receipt)
+
+
+async def _read_again(
+    channel: Channel, order_id: int, kind: int, page: Page, receipt: Receipt
+) -> None:
+    body = {"id": order_id, "type": kind}
+    try:
+        rows = await ask(channel, ORDER_READ, body, Subject(orders=[order_id]))
+        problem = f"eMAG shows no order {order_id} any more: look for it there"
+    except ReadRefusedError as refused:
+        rows, problem = [], str(refused)
+    found = [raw for raw in rows if whole_number(raw.get("id")) == order_id]
+    if found:
+        page.rows.append(found[0])
+        return
+    receipt.count(Kind.CANCELLATION, Brought.PARKED)
+    receipt.parked.append(Parked(Kind.CANCELLATION, order_id, problem))
+    platform, timings = channel.account.platform, channel.timings
+    await rest_order(channel.engine, platform, order_id, problem, timings)

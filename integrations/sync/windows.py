@@ -1,0 +1,121 @@
+"""Read all of a listing that lies in a window of time, and know that nothing of it is missing.
+
+eMAG takes a month at most in one question, has no totals in its pages and moves rows between them
+(API facts: Filters of order/read; Quirks). So a long window is read in slices, and where a slice
+fills more than one page, the rows are counted afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from integrations.emag.routes import Route
+from integrations.emag.wire import Raw, to_local, whole_number
+from integrations.ledger.calls import Subject
+from integrations.ledger.database import database_time
+from integrations.sync.ask import ReadRefusedError, ask
+from integrations.sync.channel import Channel
+from integrations.sync.listing import Page, pages
+
+SLICE = timedelta(days=27)
+
+# A slice's end is asked for this much later: of an hour that comes twice, both are meant.
+CLOCK_CHANGE = timedelta(hours=1)
+
+PASSES = 3
+
+
+class IncompleteWindowError(Exception):
+    """eMAG counts more rows than its pages showed, however often they were read."""
+
+
+async def read_window(
+    channel: Channel,
+    route: Route,
+    count_route: Route | None,
+    filters: Mapping[str, Any],
+    after: datetime,
+    before: datetime | None,
+    names: tuple[str, str],
+    key: Callable[[Raw], object],
+    fits: Callable[[Raw], bool] = lambda _: True,
+) -> AsyncIterator[Page]:
+    """All rows from `after` to `before` (None: to now) by pages; the same row can come again.
+
+    Args:
+        count_route: the count of the listing; without one, pages are read until none shows more.
+        filters: what is asked for besides the window.
+        names: the filters for the window's beginning and end.
+        key: what tells one row from another.
+        fits: whether a row is one that was asked for.
+
+    Raises:
+        IncompleteWindowError: rows are missing after three passes over the pages.
+        FilterIgnoredError: as `pages`.
+        OutageError, BudgetBusyError, ReadRefusedError: as `ask`.
+    """
+    now = await database_time(channel.engine)
+    zone = channel.account.zone
+    for start, end in slices(after, before, now):
+        asked = {**filters, names[0]: to_local(start, zone)}
+        if end is not None:
+            asked[names[1]] = to_local(end + CLOCK_CHANGE, zone)
+        # Rows that come in while one reads would never let a count fit.
+        counted = {names[1]: to_local(now, zone), **asked}
+        async for page in _read_slice(channel, route, count_route, asked, counted, key, fits):
+            yield page
+        now = await database_time(channel.engine)
+
+
+def slices(
+    after: datetime, before: datetime | None, now: datetime
+) -> Iterator[tuple[datetime, datetime | None]]:
+    """The window in parts that eMAG takes; an end is None where it lies not in the past."""
+    last = min(before or now, now)
+    start = after
+    while last - start > SLICE:
+        yield start, start + SLICE
+        start += SLICE
+    yield start, before if before is not None and before <= now else None
+
+
+async def _read_slice(
+    channel: Channel,
+    route: Route,
+    count_route: Route | None,
+    asked: Mapping[str, Any],
+    counted: Mapping[str, Any],
+    key: Callable[[Raw], object],
+    fits: Callable[[Raw], bool],
+) -> AsyncIterator[Page]:
+    seen: set[object] = set()
+    expected: int | None = None
+    for _ in range(PASSES):
+        known, filled = len(seen), 0
+        async for page in pages(channel, route, asked, key=key, fits=fits):
+            filled += bool(page.rows)
+            fresh = [raw for raw in page.rows if key(raw) not in seen]
+            seen.update(map(key, fresh))
+            if fresh or not known:
+                yield Page(page.began, fresh)
+        if filled <= 1 and not known:
+            return
+        expected = await _count(channel, count_route, counted) if count_route else None
+        if len(seen) >= expected if expected is not None else known == len(seen):
+            return
+    if expected is not None:
+        raise IncompleteWindowError(
+            f"{route.path} showed {len(seen)} rows where eMAG counts {expected}, {PASSES} times"
+        )
+    raise IncompleteWindowError(f"{route.path} showed other rows each of {PASSES} times")
+
+
+async def _count(channel: Channel, route: Route, filters: Mapping[str, Any]) -> int | None:
+    """How many rows eMAG counts; None where it gives no number."""
+    try:
+        [answer, *_] = await ask(channel, route, filters, Subject()) or [{}]
+    except ReadRefusedError:
+        return None
+    return whole_number(answer.get("noOfItems"))

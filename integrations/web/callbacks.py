@@ -1,0 +1,72 @@
+"""eMAG's callbacks: unsigned, so they are a hint that something is to be read, and nothing more.
+
+Each account has an address of its own, which holds a secret (API facts: Callbacks).
+"""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import sha256
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from integrations.emag.accounts import Account
+from integrations.erp.load import HIGHEST_ORDER, order_number
+from integrations.web.context import Context, Given
+from integrations.web.hints import hint_about_order, hint_about_return
+from integrations.web.problems import documented
+
+LENGTH = 40
+LONGEST = 40
+
+Number = Annotated[str | None, Query(max_length=LONGEST)]
+
+router = APIRouter(
+    prefix="/callbacks", tags=["callbacks"], responses=documented(404, 422, 429, 503)
+)
+
+
+class Heard(BaseModel):
+    """The answer to a callback, whatever it was about."""
+
+    status: str = "ok"
+
+
+@router.get("/{secret}/{event}", summary="A hint of eMAG's")
+async def callback(
+    given: Given,
+    secret: Annotated[str, Path(max_length=100)],
+    event: Annotated[str, Path(pattern=r"^[a-z_-]{1,40}$")],
+    order_id: Number = None,
+    emag_id: Number = None,
+    rma_id: Number = None,
+) -> Heard:
+    """Queue a read of what the callback names; what names nothing readable is passed over."""
+    account = account_of(given, secret)
+    order = order_number(order_id)
+    if order:
+        await hint_about_order(given, account, order)
+    number = order_number(rma_id) or order_number(emag_id)
+    if 0 < number <= HIGHEST_ORDER:
+        await hint_about_return(given, account, number)
+    return Heard()
+
+
+def secret_of(context: Context, account: Account) -> str:
+    """The secret in the account's callback addresses."""
+    named = f"callback:{account.platform}:{account.name}".encode()
+    return hmac.new(context.secret, named, sha256).hexdigest()[:LENGTH]
+
+
+def account_of(context: Context, secret: str) -> Account:
+    """The account whose address this is. Raises 404 for a secret of nobody's."""
+    found = None
+    for account in context.accounts.values():
+        if hmac.compare_digest(secret_of(context, account).encode(), secret.encode()):
+            found = account
+    if found is None:
+        raise HTTPException(404, "no such address")
+    return found

@@ -1,0 +1,174 @@
+"""The guide's operations on returns, orders and invoices: they write the ERP's rows alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from integrations.erp.forms import (
+    CancellationForm,
+    Id,
+    InvoiceForm,
+    Money,
+    ReturnForm,
+    ReturnStatus,
+    Text,
+)
+from integrations.erp.load import HIGHEST_ORDER
+from integrations.erp.rows import Kind
+from integrations.erp.write import Value
+from integrations.ledger.operations import UnknownRowError, row_of
+from integrations.services import (
+    EmagCancellationIntegration,
+    EmagInvoiceIntegration,
+    EmagRMAIntegration,
+)
+from integrations.web.answers import Answer, Key, Wait, answer
+from integrations.web.context import Context, Given
+from integrations.web.hints import hint_order_of
+from integrations.web.problems import documented
+
+router = APIRouter(
+    responses={
+        202: {"model": Answer, "description": "Taken on; something more happens by itself"},
+        **documented(400, 401, 404, 409, 413, 422, 429, 503),
+    }
+)
+
+EmagReturn = Annotated[int, Field(ge=1, le=HIGHEST_ORDER)]
+
+
+class _Change(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StatusChange(_Change):
+    """A decision about a return: named by the ERP's id, or by eMAG's."""
+
+    return_id: Id | None = Field(default=None, description="The id in return_requests.")
+    rma_id: EmagReturn | None = Field(default=None, description="eMAG's number of the return.")
+    status: ReturnStatus
+    internal_notes: Text | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> StatusChange:
+        if (self.return_id is None) == (self.rma_id is None):
+            raise ValueError("give either return_id or rma_id")
+        return self
+
+
+class Refund(_Change):
+    """A refund of a cancellation that the ERP holds."""
+
+    cancellation_id: Id
+    refund_amount: Money | None = None
+
+
+class Payment(_Change):
+    """An invoice whose payment is to be asked for."""
+
+    invoice_id: Id
+
+
+@router.post("/rma/create", tags=["returns"], summary="Take on a return")
+async def create_return(
+    given: Given,
+    form: Annotated[ReturnForm, Body()],
+    response: Response,
+    key: Key = None,
+    wait: Wait = 0,
+) -> Answer:
+    """Insert the ERP's row; the open return of its order at eMAG is found and linked."""
+    service = EmagRMAIntegration(database=given.database, runner=given.runner)
+    return answer(await service.take_on(form, key=key, wait=wait), response)
+
+
+@router.post("/rma/update_status", tags=["returns"], summary="Decide about a return")
+async def update_return_status(
+    given: Given,
+    change: Annotated[StatusChange, Body()],
+    response: Response,
+    key: Key = None,
+    wait: Wait = 0,
+) -> Answer:
+    """Write the status into the ERP's row; eMAG is led there along its legal way."""
+    row_id = change.return_id or await _row_of_return(given, change.rma_id or 0)
+    values = change.model_dump(include={"status", "internal_notes"}, exclude_none=True)
+    service = EmagRMAIntegration(database=given.database, runner=given.runner)
+    return answer(await service.change(row_id, values, key=key, wait=wait), response)
+
+
+@router.get("/rma/{rma_id}", tags=["returns"], summary="Where a return stands", status_code=200)
+async def get_return(given: Given, rma_id: Annotated[int, Path(ge=1, le=HIGHEST_ORDER)]) -> Answer:
+    """The integration row of eMAG's return."""
+    return answer(await EmagRMAIntegration(database=given.database).find(rma_id))
+
+
+@router.post("/order/cancel", tags=["orders"], summary="Cancel an order, or lines of it")
+async def cancel_order(
+    given: Given,
+    form: Annotated[CancellationForm, Body()],
+    response: Response,
+    key: Key = None,
+    wait: Wait = 0,
+) -> Answer:
+    """Insert the ERP's row; without items the whole order is meant."""
+    service = EmagCancellationIntegration(database=given.database, runner=given.runner)
+    return answer(await service.take_on(form, key=key, wait=wait), response)
+
+
+@router.post("/order/process_refund", tags=["orders"], summary="Refund a cancelled order")
+async def process_refund(
+    given: Given,
+    refund: Annotated[Refund, Body()],
+    response: Response,
+    key: Key = None,
+    wait: Wait = 0,
+) -> Answer:
+    """Ask for the refund: storno of a finalized order; before that the cancellation is it."""
+    values: dict[str, Value] = {"refund_status": "processing"}
+    if refund.refund_amount is not None:
+        values["refund_amount"] = refund.refund_amount
+    service = EmagCancellationIntegration(database=given.database, runner=given.runner)
+    standing = await service.change(refund.cancellation_id, values, key=key, wait=wait)
+    return answer(standing, response)
+
+
+@router.post("/invoice/create", tags=["invoices"], summary="Attach an invoice to its order")
+async def create_invoice(
+    given: Given,
+    form: Annotated[InvoiceForm, Body()],
+    response: Response,
+    key: Key = None,
+    wait: Wait = 0,
+) -> Answer:
+    """Insert the ERP's row; its document is attached once there is one."""
+    service = EmagInvoiceIntegration(database=given.database, runner=given.runner)
+    return answer(await service.take_on(form, key=key, wait=wait), response)
+
+
+@router.post("/invoice/update_payment", tags=["invoices"], summary="Ask whether it was paid")
+async def update_payment(
+    given: Given, payment: Annotated[Payment, Body()], response: Response
+) -> Answer:
+    """Queue a read of the order: payment is learnt from eMAG, never told to it."""
+    standing = await EmagInvoiceIntegration(database=given.database).look(payment.invoice_id)
+    await hint_order_of(given, standing)
+    told = answer(standing)
+    response.status_code = 202
+    return told
+
+
+@router.get("/invoice/{invoice_id}", tags=["invoices"], summary="Where an invoice stands")
+async def get_invoice(given: Given, invoice_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Answer:
+    """The integration row of the ERP's invoice."""
+    return answer(await EmagInvoiceIntegration(database=given.database).look(invoice_id))
+
+
+async def _row_of_return(given: Context, rma_id: int) -> int:
+    row_id = await row_of(given.database.engine, Kind.RMA, str(rma_id))
+    if row_id is None:
+        raise UnknownRowError(f"rma_id: no return of the ERP's belongs to eMAG's return {rma_id}")
+    return row_id

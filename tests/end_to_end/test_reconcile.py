@@ -1,0 +1,494 @@
+"""Reconciling: what agrees, what is put right, what is explained, and what nothing explains."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from flows.parameters import ReconcileParameters
+from flows.reconciliation import reconcile_channel
+from integrations.emag.accounts import Account
+from integrations.erp.rows import Kind
+from integrations.ledger.certificates import Certificate, newest
+from integrations.ledger.differences import Why
+from integrations.sandbox.market import Market
+from integrations.sync.channel import Tally
+from integrations.sync.outage import OutageError
+from integrations.sync.receive_orders import receive_orders
+from integrations.sync.receive_returns import receive_returns
+from tests.end_to_end.conftest import Shop
+from tests.end_to_end.pace import open_unpaced_shop
+
+ORDER = 480000101
+
+# So many orders in a week that counting them takes fewer requests than reading them.
+MANY = 701
+
+
+@pytest.fixture
+async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
+    """A shop whose requests wait for no limit."""
+    async with open_unpaced_shop(database_url, market, account) as shop:
+        yield shop
+    assert market.journal.violations() == []
+
+
+def ago(**span: float) -> datetime:
+    return datetime.now(UTC) - timedelta(**span)
+
+
+async def reconcile(shop: Shop, **parameters: Any) -> Certificate:
+    """A certificate of the usual days; a second look counts at once."""
+    channel = replace(shop.channel, tally=Tally(), background=True)
+    chosen = ReconcileParameters(**{"recount_minutes": 0, **parameters})
+    return await reconcile_channel(channel, chosen, lambda _: None)
+
+
+async def receive(shop: Shop) -> None:
+    """What the syncs bring in by themselves."""
+    channel = replace(shop.channel, tally=Tally())
+    await receive_orders(channel)
+    await receive_returns(channel)
+
+
+async def cancellations(shop: Shop, order_id: int) -> list[dict[str, Any]]:
+    return await shop.sql(
+        "SELECT * FROM app.cancellation_requests WHERE emag_order_id = :id ORDER BY id",
+        id=str(order_id),
+    )
+
+
+async def mirrored(shop: Shop, order_id: int) -> list[int]:
+    rows = await shop.sql("SELECT status FROM app.emag_orders WHERE order_id = :id", id=order_id)
+    return [row["status"] for row in rows]
+
+
+async def return_row(shop: Shop, emag_id: int) -> dict[str, Any]:
+    [row] = await shop.sql(
+        "SELECT * FROM app.return_requests WHERE emag_return_id = :id", id=str(emag_id)
+    )
+    return row
+
+
+async def uncaptured(shop: Shop, statement: str, **values: object) -> None:
+    """Change the database as something does whose changes no trigger sees."""
+    async with shop.channel.engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text(statement), values)
+
+
+def asked(certificate: Certificate) -> int:
+    return sum(certificate.requests.values())
+
+
+def explanations(certificate: Certificate) -> Mapping[Why, int]:
+    return {why: listed.rows for why, listed in certificate.explained.items()}
+
+
+def a_day(shop: Shop) -> None:
+    """A shop's day: an order in each status, and a return in most."""
+    for place, status in enumerate((0, 1, 2, 3, 4, 5)):
+        shop.market.add_order({"id": ORDER + place, "status": status, "date": ago(hours=9)})
+    for place, status in enumerate((2, 3, 4, 5, 6, 7)):
+        order = {"id": ORDER + 100 + place, "status": 4, "date": ago(hours=20)}
+        shop.market.add_order(order)
+        rma = {"order_id": order["id"], "request_status": status, "date": ago(hours=8)}
+        shop.market.add_return(rma)
+
+
+def many_orders(shop: Shop) -> list[int]:
+    """A week of many orders in progress."""
+    numbers = list(range(ORDER, ORDER + MANY))
+    shop.market.add_orders(
+        {"id": each, "status": 2, "date": ago(minutes=10 * (each - ORDER))} for each in numbers
+    )
+    return numbers
+
+
+# Agreeing
+
+
+async def test_a_shop_that_agrees_is_certified_with_few_requests(shop: Shop) -> None:
+    a_day(shop)
+    await receive(shop)
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert certificate.differences == 0
+    assert certificate.rows == {"orders": 12, "returns": 6}
+    assert asked(certificate) <= 8
+    stored = await newest(shop.channel.engine, certificate.platform, "main")
+    assert stored is not None
+    assert (stored["differences"], stored["unexplained"]) == (0, 0)
+    assert stored["compared"] == certificate.compared
+    assert stored["document"]["clean"]
+
+
+async def test_an_empty_shop_takes_a_count_for_each_listing(shop: Shop) -> None:
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert certificate.requests == {"order/count": 2, "rma/count": 2}
+
+
+async def test_many_orders_are_counted_not_read(shop: Shop) -> None:
+    many_orders(shop)
+    await reconcile(shop)
+
+    certificate = await reconcile(shop)
+
+    assert certificate.differences == 0
+    assert certificate.requests.get("order/read", 0) <= 4  # the weeks with few orders
+    assert certificate.requests["order/count"] <= 20
+    in_progress = [each for each in certificate.sums() if each["status"] == 2]
+    assert in_progress[0] == {
+        "listing": "orders of type 3",
+        "status": 2,
+        "emag": MANY,
+        "mirror": MANY,
+    }
+
+
+async def test_a_reconciliation_moves_no_cursor_and_sends_nothing(shop: Shop) -> None:
+    a_day(shop)
+
+    await reconcile(shop)
+
+    assert await shop.sql("SELECT 1 FROM app.emag_cursors WHERE resource LIKE 'orders%'") == []
+    assert shop.market.journal.effects == []
+
+
+# Put right
+
+
+async def test_an_order_cancelled_behind_our_back_is_found_and_brought_in(shop: Shop) -> None:
+    placed = ago(days=9)
+    shop.market.add_order({"id": ORDER, "status": 2, "date": placed, "modified": placed})
+    shop.switch(modified_stands_still=True)
+    await reconcile(shop)
+    shop.market.panel_cancels(ORDER)
+    await receive(shop)
+    assert await mirrored(shop, ORDER) == [2]
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert certificate.repaired.rows == 1
+    [row] = await cancellations(shop, ORDER)
+    assert row["status"] == "completed"
+    assert (await reconcile(shop)).differences == 0
+
+
+async def test_one_order_among_many_is_found_by_halving(shop: Shop) -> None:
+    numbers = many_orders(shop)
+    await reconcile(shop)
+    shop.market.panel_cancels(numbers[300])
+    before = await reconcile(shop)
+    shop.market.panel_cancels(numbers[500])
+
+    after = await reconcile(shop)
+
+    assert before.repaired.rows == after.repaired.rows == 1
+    assert after.clean
+    assert len(await cancellations(shop, numbers[500])) == 1
+    assert after.requests["order/read"] <= 10  # of eight pages in all, and the weeks with few
+
+
+async def test_what_the_mirror_lost_is_mirrored_again(shop: Shop) -> None:
+    a_day(shop)
+    await receive(shop)
+    rows = await cancellations(shop, ORDER)
+    await shop.sql("DELETE FROM app.emag_orders WHERE order_id = :id", id=ORDER)
+    await shop.sql("DELETE FROM app.emag_returns WHERE status = 6")
+    await shop.sql("UPDATE app.emag_orders SET status = 4 WHERE order_id = :id", id=ORDER + 1)
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert certificate.repaired.rows == 3
+    assert await mirrored(shop, ORDER) == [0]
+    assert await mirrored(shop, ORDER + 1) == [1]
+    assert await cancellations(shop, ORDER) == rows
+
+
+async def test_a_row_that_the_erp_lost_without_a_trace_is_brought_in_anew(shop: Shop) -> None:
+    a_day(shop)
+    await receive(shop)
+    [before] = await cancellations(shop, ORDER)
+    await uncaptured(shop, "DELETE FROM app.cancellation_items")
+    await uncaptured(shop, "DELETE FROM app.cancellation_requests WHERE id = :id", id=before["id"])
+    await uncaptured(
+        shop,
+        "DELETE FROM app.emag_cancellation_integrations WHERE cancellation_request_id = :id",
+        id=before["id"],
+    )
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert certificate.repaired.rows == 1
+    [again] = await cancellations(shop, ORDER)
+    assert again["id"] != before["id"]
+
+
+async def test_a_status_that_nobody_saw_change_is_put_right(shop: Shop) -> None:
+    a_day(shop)
+    await receive(shop)
+    [received] = await shop.sql("SELECT emag_id FROM app.emag_returns WHERE status = 6")
+    row = await return_row(shop, received["emag_id"])
+    await uncaptured(
+        shop, "UPDATE app.return_requests SET status = 'completed' WHERE id = :id", id=row["id"]
+    )
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert certificate.repaired.rows == 1
+    assert "'completed'" in certificate.repaired.shown[0].text
+    assert (await return_row(shop, received["emag_id"]))["status"] == "processing"
+
+
+# Explained
+
+
+async def test_what_the_erp_decided_and_emag_does_not_know_explains_a_difference(
+    shop: Shop,
+) -> None:
+    a_day(shop)
+    await receive(shop)
+    [new] = await shop.sql("SELECT emag_id FROM app.emag_returns WHERE status = 2")
+    row = await return_row(shop, new["emag_id"])
+    await shop.erp.update(Kind.RMA, row["id"], status="approved")
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert explanations(certificate) == {Why.UNSENT: 1}
+    assert (await return_row(shop, new["emag_id"]))["status"] == "approved"
+    await shop.run(Kind.RMA)
+    await receive(shop)
+    assert (await reconcile(shop)).differences == 0
+
+
+async def test_what_emag_refused_explains_a_difference(shop: Shop) -> None:
+    a_day(shop)
+    await receive(shop)
+    [closed] = await shop.sql("SELECT emag_id FROM app.emag_returns WHERE status = 5")
+    row = await return_row(shop, closed["emag_id"])
+    await shop.erp.update(Kind.RMA, row["id"], status="completed")
+    await shop.run(Kind.RMA)
+    assert await shop.state(Kind.RMA, row["id"]) == "refused"
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert explanations(certificate) == {Why.REFUSED: 1}
+    [example] = certificate.explained[Why.REFUSED].shown
+    assert example.detail == await shop.reason(Kind.RMA, row["id"])
+
+
+async def test_a_row_that_the_erp_deleted_explains_a_difference(shop: Shop) -> None:
+    a_day(shop)
+    await receive(shop)
+    [row] = await cancellations(shop, ORDER)
+    await shop.erp.delete(Kind.CANCELLATION, row["id"])
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert explanations(certificate) == {Why.DELETED: 1}
+    assert await cancellations(shop, ORDER) == []
+
+
+async def test_news_that_could_not_be_stored_explains_a_difference(shop: Shop) -> None:
+    shop.market.add_order({"id": ORDER, "status": 4, "date": ago(hours=9)})
+    rma = shop.market.add_return({"order_id": ORDER, "request_status": 2, "date": ago(hours=8)})
+    await shop.sql("ALTER TABLE app.return_requests ADD CONSTRAINT no CHECK (status <> 'pending')")
+    await receive(shop)
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert explanations(certificate) == {Why.PARKED: 1}
+    [example] = certificate.explained[Why.PARKED].shown
+    assert example.number == rma["emag_id"]
+    assert "23514" in example.detail
+
+
+async def test_a_row_from_before_the_installation_explains_a_difference(shop: Shop) -> None:
+    shop.market.add_order({"id": ORDER, "status": 4, "date": ago(hours=9)})
+    rma = shop.market.add_return({"order_id": ORDER, "request_status": 2, "date": ago(hours=8)})
+    row_id = await shop.erp.add(
+        Kind.RMA, ORDER, status="completed", emag_return_id=str(rma["emag_id"])
+    )
+    await shop.sql("DELETE FROM app.emag_changes")
+    shop.market.courier_delivers_return(rma["emag_id"])
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert explanations(certificate) == {Why.BEFORE: 1}, certificate
+    assert (await shop.erp.row(Kind.RMA, row_id))["status"] == "completed"
+
+
+# Believed only when seen again
+
+
+async def lose_at_emag(shop: Shop) -> None:
+    """The mirror knows an order that eMAG doesn't."""
+    await shop.sql(
+        "INSERT INTO app.emag_orders (platform, order_id, account, type, status, placed_at,"
+        " digest, read_at, changed_at, owed) VALUES (:platform, :id, 'main', 3, 2, :placed, '',"
+        " now(), now(), false)",
+        platform=shop.channel.account.platform,
+        id=ORDER,
+        placed=ago(days=3),
+    )
+
+
+async def test_a_difference_is_not_believed_at_first_sight(shop: Shop) -> None:
+    await lose_at_emag(shop)
+
+    once = await reconcile(shop, wait=False)
+    twice = await reconcile(shop, wait=False)
+
+    assert (once.unsure.rows, once.unexplained.rows, once.clean) == (1, 0, True)
+    assert (twice.unsure.rows, twice.unexplained.rows, twice.clean) == (0, 1, False)
+    assert "eMAG shows it no longer" in twice.unexplained.shown[0].text
+
+
+async def test_a_second_look_within_the_run_settles_it(shop: Shop) -> None:
+    await lose_at_emag(shop)
+
+    certificate = await reconcile(shop)
+
+    assert (certificate.unsure.rows, certificate.unexplained.rows) == (0, 1)
+
+
+async def test_a_second_look_too_soon_proves_nothing(shop: Shop) -> None:
+    await lose_at_emag(shop)
+
+    await reconcile(shop, wait=False, recount_minutes=5)
+    certificate = await reconcile(shop, wait=False, recount_minutes=5)
+
+    assert (certificate.unsure.rows, certificate.unexplained.rows) == (1, 0)
+
+
+async def test_what_has_moved_into_place_meanwhile_is_forgotten(shop: Shop) -> None:
+    await lose_at_emag(shop)
+    await reconcile(shop, wait=False)
+    shop.market.add_order({"id": ORDER, "status": 2, "date": ago(days=3)})
+
+    certificate = await reconcile(shop, wait=False)
+
+    assert certificate.clean, certificate.incomplete
+    assert certificate.unsure.rows == 0
+    assert await shop.sql("SELECT 1 FROM app.emag_differences") == []
+
+
+# Faults
+
+
+@pytest.mark.parametrize("route", ["order/count", "order/read", "rma/count", "rma/read"])
+async def test_no_certificate_without_answers(shop: Shop, route: str) -> None:
+    a_day(shop)
+    shop.market.faults.add(route, kind="http_500_html", times=None)
+
+    with pytest.raises(OutageError):
+        await reconcile(shop)
+
+    assert await shop.sql("SELECT 1 FROM app.emag_certificates") == []
+
+
+async def test_what_was_read_before_a_stop_is_not_read_again(shop: Shop) -> None:
+    a_day(shop)
+    shop.market.faults.add("rma/count", kind="http_500_html", times=None)
+    with pytest.raises(OutageError):
+        await reconcile(shop)
+    shop.market.faults.clear()
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert certificate.repaired.rows == 6  # the returns; the orders were there already
+
+
+async def test_filters_that_are_ignored_leave_no_clean_certificate(shop: Shop) -> None:
+    shop.market.add_orders(
+        {"id": ORDER + place, "status": 2, "date": ago(days=60)} for place in range(40)
+    )
+    await receive(shop)
+    shop.switch(ignored_filters=frozenset({"createdAfter", "createdBefore"}))
+
+    certificate = await reconcile(shop)
+
+    assert not certificate.clean
+    assert "ignored its filter" in certificate.incomplete[0]
+
+
+async def test_a_status_filter_that_is_ignored_does_not_matter(shop: Shop) -> None:
+    numbers = many_orders(shop)
+    await reconcile(shop)
+    shop.market.panel_cancels(numbers[300])
+    shop.switch(ignored_filters=frozenset({"status"}))
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert certificate.repaired.rows == 1
+    assert len(await cancellations(shop, numbers[300])) == 1
+
+
+async def test_rows_that_move_between_pages_are_all_compared(shop: Shop) -> None:
+    shop.market.add_orders(
+        {"id": ORDER + place, "status": 2, "date": ago(hours=place)} for place in range(250)
+    )
+    shop.switch(page_shift=True)
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert len(await shop.sql("SELECT 1 FROM app.emag_orders")) == 250
+
+
+async def test_returns_are_read_where_they_cannot_be_counted(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from integrations.sandbox import routes
+
+    a_day(shop)
+    monkeypatch.delitem(routes.ROUTES, "rma/count")
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert certificate.rows["returns"] == 6
+
+
+async def test_an_erp_that_was_there_first_is_compared_too(erp_first: Shop) -> None:
+    a_day(erp_first)
+    await receive(erp_first)
+
+    certificate = await reconcile(erp_first)
+
+    assert certificate.clean, certificate.incomplete
+    assert certificate.differences == 0
+
+
+async def test_no_customer_is_named_in_what_is_kept(shop: Shop) -> None:
+    a_day(shop)
+    await reconcile(shop)
+
+    names = {order["customer"]["name"] for order in map(shop.market.orders.get, shop.market.orders)}
+    kept = await shop.sql(
+        "SELECT document::text AS text FROM app.emag_certificates"
+        " UNION ALL SELECT concat(subject, difference, explained) FROM app.emag_differences"
+    )
+    assert kept
+    assert not any(name in row["text"] for name in names for row in kept)

@@ -1,0 +1,234 @@
+"""`emag-flows deploy` on a real Prefect server: everything is there, and what people set stays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from flows.deploy import minutes_later, read_automations, read_deployments
+from flows.prefect_server import prefect_server, settings_for
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.xdist_group("deploy")
+
+ENTRY = {"username": "seller@example.com", "password": "secret"}
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        return {each["name"]: each["outcome"] for each in json.loads(self.out)}
+
+    @property
+    def details(self) -> dict[str, str]:
+        return {each["name"]: each["detail"] for each in json.loads(self.out)}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Prefect server, and `emag-flows deploy` to it."""
+
+    home: Path
+    url: str
+
+    async def deploy(self, *arguments: str, **variables: str) -> Said:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "flows.cli.main", "deploy", *arguments),
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                **settings_for(self.home, self.url),
+                **variables,
+            },
+            cwd=self.home,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        return Said(process.returncode or 0, out.decode(), err.decode())
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+            answer = await client.request(method, f"{self.url}{path}", json=body)
+            answer.raise_for_status()
+            return answer.json() if answer.content else None
+
+    async def deployments(self) -> dict[str, Any]:
+        found = await self.ask("POST", "/deployments/filter", {})
+        flows = {each["id"]: each["name"] for each in await self.ask("POST", "/flows/filter", {})}
+        return {f"{flows[each['flow_id']]}/{each['name']}": each for each in found}
+
+    async def automations(self) -> dict[str, Any]:
+        return {each["name"]: each for each in await self.ask("POST", "/automations/filter", {})}
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    home = tmp_path / "prefect"
+    async with prefect_server(home) as url:
+        yield Server(home, url)
+
+
+async def test_a_server_gets_everything_once_and_keeps_what_people_set(server: Server) -> None:
+    """One test, because a server's first start takes ten seconds."""
+    first = await server.deploy("--json")
+    again = await server.deploy("--json")
+    assert (first.code, again.code) == (0, 0), first.err + again.err
+    assert set(first.outcomes.values()) == {"created"}
+    assert set(again.outcomes.values()) == {"unchanged"}
+
+    deployments = await server.deployments()
+    assert deployments.keys() == {each.full_name for each in read_deployments([])}
+    rma = deployments["rma-sync/scheduled"]
+    assert rma["work_pool_name"] == "emag"
+    assert [(each["slug"], each["active"]) for each in rma["schedules"]] == [
+        ("every-quarter-hour", True)
+    ]
+    assert rma["global_concurrency_limit"]["limit"] == 1
+    assert (await server.automations()).keys() == {each["name"] for each in read_automations()}
+
+    await forbid_bad_values(server, rma["id"])
+
+    # What a person does in the UI: switches a schedule off, adds one, silences an automation.
+    schedule = rma["schedules"][0]["id"]
+    await server.ask("PATCH", f"/deployments/{rma['id']}/schedules/{schedule}", {"active": False})
+    by_hand = {"schedule": {"cron": "7 7 * * *", "timezone": "UTC"}, "active": True}
+    await server.ask("POST", f"/deployments/{rma['id']}/schedules", [by_hand])
+    late = (await server.automations())["emag-late-runs"]
+    await server.ask("PATCH", f"/automations/{late['id']}", {"enabled": False})
+    # What has come to differ from the files.
+    await server.ask("PATCH", f"/deployments/{rma['id']}", {"description": "another"})
+
+    after = await server.deploy("--json")
+
+    assert after.outcomes["rma-sync/scheduled"] == "changed"
+    assert "description" in after.details["rma-sync/scheduled"]
+    assert "every-quarter-hour switched off by hand: left so" in after.details["rma-sync/scheduled"]
+    assert "not in prefect.yaml: left there" in after.details["rma-sync/scheduled"]
+    assert after.outcomes["emag-late-runs"] == "unchanged"
+    assert "switched off by hand" in after.details["emag-late-runs"]
+    rma = (await server.deployments())["rma-sync/scheduled"]
+    assert {(each["slug"], each["active"]) for each in rma["schedules"]} == {
+        ("every-quarter-hour", False),
+        (None, True),
+    }
+    assert not (await server.automations())["emag-late-runs"]["enabled"]
+
+    await notify_by_block(server)
+    await schedule_accounts_apart(server)
+
+
+async def forbid_bad_values(server: Server, deployment: str) -> None:
+    """A value outside its bounds is refused before any process starts."""
+    for wrong in ({"limit": 0}, {"direction": "sideways"}, {"max_in_flight": 17}, {"acount": "x"}):
+        with pytest.raises(httpx.HTTPStatusError) as refused:
+            await server.ask(
+                "POST",
+                f"/deployments/{deployment}/create_flow_run",
+                {"parameters": {"parameters": wrong}},
+            )
+        assert refused.value.response.status_code in (409, 422)
+    assert (
+        await server.ask("POST", "/flow_runs/filter", {"flow_runs": {"tags": {"all_": ["x"]}}})
+        == []
+    )
+
+
+async def notify_by_block(server: Server) -> None:
+    """A block that is not there is said; one that is sends every notification."""
+    missing = await server.deploy("--json", EMAG_NOTIFY_BLOCK="slack-webhook/ops")
+    assert (missing.code, missing.err.count("\n")) == (3, 1)
+    assert "slack-webhook/ops" in missing.err
+
+    await server.ask("POST", "/block_types/install_system_block_types", {})
+    kind = await server.ask("GET", "/block_types/slug/slack-webhook")
+    schemas = await server.ask(
+        "POST",
+        "/block_schemas/filter",
+        {"block_schemas": {"block_type_id": {"any_": [kind["id"]]}}},
+    )
+    block = {
+        "name": "ops",
+        "data": {"url": "https://hooks.example.com/x"},
+        "block_schema_id": schemas[0]["id"],
+        "block_type_id": kind["id"],
+    }
+    made = await server.ask("POST", "/block_documents/", block)
+
+    told = await server.deploy("--json", EMAG_NOTIFY_BLOCK="slack-webhook/ops")
+    again = await server.deploy("--json", EMAG_NOTIFY_BLOCK="slack-webhook/ops")
+    without = await server.deploy("--json")
+
+    names = [each["name"] for each in read_automations()]
+    assert {told.outcomes[name] for name in names} == {"changed"}, told.err
+    assert {again.outcomes[name] for name in names} == {"unchanged"}
+    assert {without.outcomes[name] for name in names} == {"unchanged"}
+    for automation in (await server.automations()).values():
+        [action] = [each for each in automation["actions"] if each["type"] == "send-notification"]
+        assert action["block_document_id"] == made["id"]
+
+
+async def schedule_accounts_apart(server: Server) -> None:
+    """Several accounts have schedules of their own; back to one, they are gone again."""
+    accounts = json.dumps([{"name": "main", **ENTRY}, {"name": "fbe", **ENTRY}])
+    several = await server.deploy("--json", EMAG_ACCOUNTS=accounts)
+
+    assert several.outcomes["rma-sync/scheduled"] == "removed"
+    assert several.outcomes["rma-sync/scheduled-fbe"] == "created"
+    deployments = await server.deployments()
+    assert {name for name in deployments if name.startswith("rma-sync")} == {
+        "rma-sync/scheduled-main",
+        "rma-sync/scheduled-fbe",
+    }
+    assert "health-check/scheduled" in deployments
+    fbe = deployments["rma-sync/scheduled-fbe"]
+    assert fbe["parameters"]["parameters"]["account"] == "fbe"
+    assert fbe["schedules"][0]["schedule"]["cron"] == "5-50/15 * * * *"
+
+    one = await server.deploy("--json")
+
+    assert one.outcomes["rma-sync/scheduled-fbe"] == "removed"
+    assert one.outcomes["rma-sync/scheduled"] == "created"
+
+
+async def test_a_server_that_does_not_answer_is_said_in_one_line(tmp_path: Path) -> None:
+    said = await Server(tmp_path, "http://127.0.0.1:9/api").deploy()
+
+    assert (said.code, said.err.count("\n")) == (3, 1)
+    assert "PREFECT_API_URL" in said.err
+
+
+@pytest.mark.parametrize(
+    ("cron", "minutes", "later"),
+    [
+        ("2-57/5 * * * *", 1, "3-58/5 * * * *"),
+        ("2-57/5 * * * *", 3, "0-55/5 * * * *"),
+        ("11-56/15 * * * *", 4, "0-45/15 * * * *"),
+    ],
+)
+def test_an_account_runs_some_minutes_after_the_one_before(
+    cron: str, minutes: int, later: str
+) -> None:
+    assert minutes_later(cron, minutes) == later
+
+
+def test_every_scheduled_deployment_fits_its_flow() -> None:
+    for each in read_deployments(["main", "fbe", "bg"]):
+        parameters: Mapping[str, Any] = each.fields["parameters"]
+        if each.schedules:
+            each.flow.validate_parameters({**parameters})

@@ -1,0 +1,73 @@
+"""What automations may wait for: an event for each alarm, and for each row that needs a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from flows import events
+from flows.events import Event, deadline_events, row_events
+from flows.report import Problem, Report
+from integrations.erp.rows import Kind
+from integrations.ledger.books import State
+from integrations.ledger.deadlines import About, Deadline
+
+DUE = datetime(2026, 11, 28, 0, 0, tzinfo=timezone(timedelta(hours=2)))
+
+
+def report(*problems: Problem) -> Report:
+    made = Report("rma-sync", "main", "both", False, datetime(2026, 11, 27, tzinfo=UTC))
+    made.problems.extend(problems)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("about", "subject", "resource"),
+    [
+        (About.RETURN, "52000077", "emag.return.52000077"),
+        (About.DOCUMENT, "480000101", "emag.order.480000101"),
+        (About.WISH, "480000101", "emag.order.480000101"),
+    ],
+)
+def test_a_deadline_names_the_return_or_order(about: About, subject: str, resource: str) -> None:
+    alarm = Deadline("emag-ro", "main", about, subject, 480000101, DUE)
+
+    assert deadline_events([alarm]) == [
+        Event(
+            "emag.deadline",
+            resource,
+            {
+                "platform": "emag-ro",
+                "account": "main",
+                "about": about.value,
+                "subject": subject,
+                "due_at": "2026-11-27T22:00:00+00:00",
+            },
+        )
+    ]
+
+
+def test_rows_that_were_refused_or_are_in_doubt_are_told_once_a_run() -> None:
+    refused = Problem(Kind.RMA, 12, State.REFUSED, "Order 5 is not known at eMAG.")
+    doubtful = Problem(Kind.RMA, 13, State.IN_DOUBT, "The answer was lost.")
+    waiting = Problem(Kind.RMA, 14, State.WAITING, "for a person")
+
+    found = row_events([report(refused, doubtful, refused, waiting)])
+
+    assert [(each.name, each.resource) for each in found] == [
+        ("emag.row.refused", "emag.rma.12"),
+        ("emag.row.in_doubt", "emag.rma.13"),
+    ]
+    assert found[0].payload == {
+        "account": "main",
+        "kind": "rma",
+        "row_id": 12,
+        "reason": "Order 5 is not known at eMAG.",
+    }
+
+
+def test_a_flood_of_rows_does_not_flood_prefect() -> None:
+    many = [Problem(Kind.RMA, number, State.REFUSED, "no") for number in range(events.MOST + 1)]
+
+    assert len(row_events([report(*many)])) == events.MOST

@@ -1,0 +1,155 @@
+"""What the health check says of deadlines, parked news, cursors and new fields."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from flows.health import check_health
+from flows.parameters import HealthParameters
+from flows.tidings import gather_tidings, tidings_table
+from integrations.emag.accounts import Account
+from integrations.ledger.check import Finding
+from integrations.ledger.drift import What, note_drift
+from integrations.ledger.status import read_status
+from tests.integrations.ledger.mirrored import (
+    ORDER,
+    execute,
+    hours_ago,
+    insert,
+    mirror_order,
+    mirror_return,
+)
+
+pytestmark = pytest.mark.usefixtures("configured")
+
+WAY_IN = ("deadlines at eMAG", "no news of eMAG's", "eMAG's news", "fields of eMAG's", "the way in")
+
+
+async def findings() -> dict[str, Finding]:
+    """What the check says of the way in, by name."""
+    found = await check_health(HealthParameters())
+    return {each.name: each for each in found if each.name.startswith(WAY_IN)}
+
+
+async def wrong() -> list[str]:
+    return [f"{each.name}: {each.detail}" for each in (await findings()).values() if not each.ok]
+
+
+async def test_a_shop_without_news_has_nothing_wrong() -> None:
+    found = await findings()
+
+    assert {name: each.detail for name, each in found.items()} == {
+        "deadlines at eMAG": "none within 72 h",
+        "no news of eMAG's is parked for longer than 24 h": "none",
+        "eMAG's news is brought in": "no cursor stands still",
+        "fields of eMAG's that are new": "none",
+    }
+    assert all(each.ok for each in found.values())
+
+
+async def test_what_is_due_is_counted_and_named_and_no_fault_before_it_is_late(
+    engine: AsyncEngine, account: Account
+) -> None:
+    await mirror_order(engine, platform=account.platform, finalized_at=hours_ago(40))
+
+    finding = (await findings())["deadlines at eMAG, account main: orders without an invoice"]
+
+    assert finding.ok
+    assert "0 late, 1 due within 24 h, 1 within 72 h" in finding.detail
+    assert f"invoice of order {ORDER} due " in finding.detail
+
+
+async def test_a_deadline_that_has_passed_is_a_fault(engine: AsyncEngine, account: Account) -> None:
+    await mirror_return(
+        engine, platform=account.platform, order_id=ORDER, finalize_by=date(2026, 1, 1)
+    )
+
+    [fault] = await wrong()
+
+    assert fault.startswith("deadlines at eMAG, account main: returns to finalize: 1 late")
+    assert f"return 52000077 of order {ORDER} due 2026-01-0" in fault
+
+
+async def test_news_that_is_parked_for_longer_than_a_day_is_a_fault(
+    engine: AsyncEngine, account: Account
+) -> None:
+    parked = {"platform": account.platform, "owed": True, "problem": "no room", "documents": 1}
+    await mirror_order(engine, 1, **parked, changed_at=hours_ago(20))
+    before = await wrong()
+    await mirror_order(engine, 2, **parked, changed_at=hours_ago(30))
+
+    [fault] = await wrong()
+
+    assert before == []
+    assert fault.startswith("no news of eMAG's is parked for longer than 24 h: account main: 1,")
+
+
+async def test_a_cursor_that_stands_still_while_emag_is_read_is_a_fault(
+    engine: AsyncEngine,
+) -> None:
+    await insert(engine, "emag_cursors", account="main", resource="orders:3", position=hours_ago(2))
+    before = await wrong()
+    await execute(
+        engine,
+        "INSERT INTO app.emag_api_calls (id, sent_at, account, route, verdict)"
+        " VALUES (gen_random_uuid(), now() - interval '16 min', 'main', 'order/read', 'applied')",
+    )
+
+    [fault] = await wrong()
+
+    assert before == []
+    assert "account main, orders:3: nothing since" in fault
+
+
+async def test_new_fields_are_a_note_and_no_fault(engine: AsyncEngine, account: Account) -> None:
+    await note_drift(engine, account.platform, "order/read", What.UNKNOWN, {"promise": 3})
+
+    note = (await findings())["fields of eMAG's that are new"]
+
+    assert note.ok
+    assert note.detail == "order/read sends a field that is not known here: promise (3 times)"
+
+
+async def test_a_database_without_the_tables_is_a_finding_with_a_remedy(
+    engine: AsyncEngine,
+) -> None:
+    await execute(engine, "DROP TABLE app.emag_drift")
+
+    finding = (await findings())["the way in"]
+
+    assert not finding.ok
+    assert finding.remedy == "run `emag-flows db upgrade`"
+    assert (await read_status(engine)).counts == []
+
+
+async def test_tidings_are_logged_and_told_once(
+    engine: AsyncEngine, account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    await mirror_return(engine, platform=account.platform, finalize_by=date(2026, 1, 1))
+    await note_drift(engine, account.platform, "order/read", What.UNKNOWN, {"promise": 3})
+
+    with caplog.at_level(logging.WARNING, "emag"):
+        first, second = await gather_tidings("all"), await gather_tidings("main")
+
+    assert len(caplog.messages) == 1
+    assert "return 52000077 due 2026-01-0" in caplog.messages[0]
+    assert [(line["row"], line["state"]) for line in tidings_table(first)] == [
+        ("return 52000077", "due"),
+        ("order/read", "new at eMAG"),
+    ]
+    assert tidings_table(second) == []
+
+
+async def test_what_keeps_alarms_from_being_raised_stops_no_run(
+    engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    await execute(engine, "DROP TABLE app.emag_alarms")
+
+    tidings = await gather_tidings("all")
+
+    assert tidings_table(tidings) == []
+    assert "no alarm could be raised" in caplog.text

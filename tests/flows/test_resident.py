@@ -1,0 +1,276 @@
+"""The resident loop: what rests is carried at once, whatever stops answering in between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from flows import resident
+from flows.resident import Vitals, reside
+from integrations.embedded import postmaster
+from integrations.ledger.books import State
+from integrations.sandbox.market import Market
+from integrations.sandbox.server import serving
+from tests.kills.server import serving_postgres
+
+pytestmark = pytest.mark.usefixtures("configured")
+
+# Long beyond anything that has to be waited for: what takes this long has failed.
+PATIENCE = 60.0
+
+STATES = """
+    SELECT cancellation_request_id AS id, sync_state AS state
+      FROM app.emag_cancellation_integrations ORDER BY 1
+"""
+
+
+@dataclass
+class Loop:
+    """A resident loop under way."""
+
+    vitals: Vitals = field(default_factory=Vitals)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@asynccontextmanager
+async def residing() -> AsyncIterator[Loop]:
+    """A loop that is told to stop at the end, and does."""
+    loop = Loop()
+    task = asyncio.create_task(reside(loop.vitals, stopping=loop.stopping))
+    try:
+        yield loop
+    finally:
+        loop.stopping.set()
+        await task
+
+
+async def until(database_url: str, statement: str, wanted: Callable[[list[Any]], bool]) -> None:
+    """Wait until the rows of a statement are as wanted."""
+    deadline = time.monotonic() + PATIENCE
+    rows: list[Any] = []
+    while time.monotonic() < deadline:
+        with suppress(psycopg.OperationalError):
+            async with await psycopg.AsyncConnection.connect(
+                database_url, row_factory=dict_row
+            ) as connection:
+                rows = await (await connection.execute(statement.encode())).fetchall()
+            if wanted(rows):
+                return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"still {rows}")
+
+
+async def come(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    for _ in range(int(PATIENCE / 0.05)):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not come")
+
+
+def all_synced(count: int) -> Callable[[list[Any]], bool]:
+    return lambda rows: [row["state"] for row in rows] == ["synced"] * count
+
+
+async def cancel(database_url: str, order_id: int, account: str = "main") -> None:
+    """The ERP cancels an order."""
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute(
+            "INSERT INTO app.cancellation_requests (emag_order_id, account_type, refund_amount,"
+            " currency) VALUES (%s, %s, 100.50, 'RON')",
+            [str(order_id), account],
+        )
+
+
+def put_orders(market: Market, count: int) -> list[int]:
+    orders = range(480000101, 480000101 + count)
+    market.add_orders([{"id": order_id, "status": 2} for order_id in orders])
+    return list(orders)
+
+
+async def test_what_the_erp_commits_is_carried_with_no_run(
+    database_url: str, market: Market
+) -> None:
+    [order_id] = put_orders(market, 1)
+
+    async with residing() as loop:
+        await cancel(database_url, order_id)
+        await until(database_url, STATES, all_synced(1))
+
+    assert market.orders.get(order_id)["status"] == 0  # type: ignore[index]
+    assert loop.vitals.rows[State.SYNCED] == 1
+
+
+async def test_a_change_is_seen_at_once_and_rests_for_its_quiet_time(
+    database_url: str, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMAG_QUIET_SECONDS", "60")
+    [order_id] = put_orders(market, 1)
+    changes = "SELECT seen_at FROM app.emag_changes"
+
+    async with residing():
+        await cancel(database_url, order_id)
+        await until(database_url, changes, lambda rows: all(row["seen_at"] for row in rows))
+
+    assert market.journal.effects == []
+
+
+async def test_returns_and_invoices_are_carried_too(database_url: str, market: Market) -> None:
+    market.add_order({"id": 480000101, "status": 4})
+    market.add_return({"emag_id": 52000077, "order_id": 480000101, "request_status": 2})
+    url = market.add_document("factura")
+
+    async with residing():
+        with psycopg.connect(database_url) as connection:
+            connection.execute(
+                "INSERT INTO app.return_requests (emag_order_id, status, account_type)"
+                " VALUES ('480000101', 'approved', 'main')"
+            )
+            connection.execute(
+                "INSERT INTO app.invoices (invoice_number, emag_order_id, status, invoice_type,"
+                " account_type, pdf_url) VALUES ('F-1', '480000101', 'issued', 'sales_invoice',"
+                " 'main', %s)",
+                [url],
+            )
+        for table in ("return", "invoice"):
+            await until(
+                database_url,
+                f"SELECT sync_state AS state FROM app.emag_{table}_integrations",
+                lambda rows: bool(rows) and rows[0]["state"] in ("synced", "refused"),
+            )
+
+    assert market.returns.get(52000077)["request_status"] == 3  # type: ignore[index]
+
+
+async def test_every_account_is_served(
+    database_url: str, market: Market, emag_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = (
+        '{{"name": "{}", "username": "seller@example.com", "password": "secret", "base_url": "{}"}}'
+    )
+    accounts = f"[{entry.format('main', emag_url)}, {entry.format('other', emag_url)}]"
+    monkeypatch.setenv("EMAG_ACCOUNTS", accounts)
+    monkeypatch.delenv("EMAG_USERNAME")
+    orders = put_orders(market, 2)
+
+    async with residing():
+        for order_id, account in zip(orders, ("main", "other"), strict=True):
+            await cancel(database_url, order_id, account)
+        await until(database_url, STATES, all_synced(2))
+
+
+async def test_an_outage_of_emag_is_survived_and_said_once(
+    database_url: str,
+    market: Market,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    orders = put_orders(market, 2)
+    caplog.set_level(logging.INFO, "emag.resident")
+    async with serving(market) as url:
+        port = urlsplit(url).port
+    monkeypatch.setenv("EMAG_BASE_URL", url)
+
+    async with residing() as loop:
+        await cancel(database_url, orders[0])
+        await until(database_url, STATES, lambda rows: bool(rows))
+        await come(lambda: bool(loop.vitals.complaints))
+        await cancel(database_url, orders[1])
+        await asyncio.sleep(3)
+        assert all("main" in complaint for complaint in loop.vitals.complaints)
+        async with serving(market, port or 0):
+            await hurry(database_url)
+            await until(database_url, STATES, all_synced(2))
+            await come(lambda: not loop.vitals.complaints)
+
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert "works again" in said[1]
+
+
+async def hurry(database_url: str) -> None:
+    """Time passes for what rests because eMAG was away."""
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute(
+            "UPDATE app.emag_cancellation_integrations SET next_attempt_at = clock_timestamp()"
+        )
+        await connection.execute("UPDATE app.emag_rate_limits SET probe_at = clock_timestamp()")
+
+
+async def test_an_outage_of_the_database_is_survived_and_said_once(
+    market: Market,
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from migrations.run import upgrade
+
+    [order_id] = put_orders(market, 1)
+    caplog.set_level(logging.INFO, "emag.resident")
+    with serving_postgres(tmp_path / "pg") as server:
+        upgrade(server.url)
+        monkeypatch.setenv("DATABASE_URL", server.url)
+        async with residing() as loop:
+            await come(lambda: "database" in loop.vitals.troubles)
+            running = postmaster.running(server.home)
+            assert running is not None
+            postmaster.stop(server.home, running)
+            await come(lambda: bool(loop.vitals.complaints))
+            await asyncio.sleep(2)
+            server._start()
+            await cancel(server.url, order_id)
+            await until(server.url, STATES, all_synced(1))
+
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.partition(":")[0].partition(",")[0] for line in said] == [
+        "the database",
+        "the database works again",
+    ]
+
+
+async def test_what_is_under_way_at_the_end_is_finished(database_url: str, market: Market) -> None:
+    market.switches = replace(market.switches, answer_seconds=0.5)
+    [order_id] = put_orders(market, 1)
+
+    async with residing():
+        await cancel(database_url, order_id)
+        await until(database_url, "SELECT 1 FROM app.emag_order_leases", lambda rows: bool(rows))
+
+    await until(database_url, STATES, all_synced(1))
+    await until(database_url, "SELECT 1 FROM app.emag_order_leases", lambda rows: not rows)
+
+
+async def test_more_cancellations_than_may_go_unasked_are_left_alone(
+    database_url: str, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMAG_CANCELLATIONS_PAUSE_ABOVE", "2")
+    monkeypatch.setattr(resident, "LONGEST_PAUSE", 0.5)
+    orders = put_orders(market, 3)
+    for order_id in orders:
+        await cancel(database_url, order_id)
+
+    async with residing():
+        await until(database_url, STATES, lambda rows: len(rows) == 3)
+        await asyncio.sleep(2)
+        assert market.journal.effects == []
+        with psycopg.connect(database_url) as connection:
+            connection.execute(
+                "UPDATE app.cancellation_requests SET status = 'rejected'"
+                " WHERE id = (SELECT min(id) FROM app.cancellation_requests)"
+            )
+        await until(
+            database_url,
+            STATES,
+            lambda rows: [row["state"] for row in rows] == ["withdrawn", "synced", "synced"],
+        )
