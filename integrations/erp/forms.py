@@ -70,9 +70,9 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="forbid", from_attributes=True, frozen=True)
 
     def values(self) -> dict[str, Value]:
-        """The columns that were given, without items."""
-        given = self.model_dump(exclude_unset=True, exclude={"items"})
-        return {name: _value(value) for name, value in given.items() if value is not None}
+        """The columns and what they are to hold, without items."""
+        given = self.model_dump(exclude_none=True, exclude={"items"})
+        return {name: _value(value) for name, value in given.items()}
 
 
 class ItemForm(Form):

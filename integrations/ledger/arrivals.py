@@ -210,7 +210,10 @@ async def _update(
     as_written &= _rest(table.columns, arrival.values, before) == _rest(
         table.columns, arrival.values, after
     )
-    await _note(connection, schema, arrival, row_id, as_written)
+    if arrival.beside and state is None:  # it was never queued, and may be adopted yet
+        await _forget(connection, arrival, row_id, as_written)
+    else:
+        await _note(connection, schema, arrival, row_id, as_written)
     return Arrived(Brought.UPDATED if written else Brought.SAME, row_id)
 
 
@@ -272,6 +275,14 @@ async def _note_status(
     await connection.execute(text(query), {"row_id": row_id, "emag_status": word})
 
 
+async def _forget(
+    connection: AsyncConnection, arrival: Arrival, row_id: int, as_written: bool
+) -> None:
+    """Remove what capture noted of our own writing, if the row ended exactly as written."""
+    if as_written:
+        await connection.execute(_FORGET_OWN, {"kind": arrival.kind.value, "row_id": row_id})
+
+
 async def _note(
     connection: AsyncConnection,
     schema: ErpSchema,
@@ -280,8 +291,7 @@ async def _note(
     as_written: bool,
 ) -> None:
     """Enter the row as synced and forget that it changed; left alone if it ended otherwise."""
-    if as_written:
-        await connection.execute(_FORGET_OWN, {"kind": arrival.kind.value, "row_id": row_id})
+    await _forget(connection, arrival, row_id, as_written)
     books = BOOKS[arrival.kind]
     status = schema.column(books.table, "emag_status")
     row = await _row(connection, schema, arrival.kind, row_id)

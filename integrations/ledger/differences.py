@@ -7,7 +7,7 @@ nothing. A difference is believed when a later look finds the very same one agai
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -46,11 +46,6 @@ _FORGET = text("""
        AND (last_seen_at < CAST(:began AS timestamptz)
             AND left(subject, 10) BETWEEN :since AND :until
             OR last_seen_at < clock_timestamp() - make_interval(days => :stale))
-""")
-
-_FORGET_THESE = text("""
-    DELETE FROM app.emag_differences
-     WHERE platform = :platform AND account = :account AND subject = ANY(:subjects)
 """)
 
 
@@ -168,10 +163,3 @@ async def forget_unseen(
     }
     async with autocommit(engine) as connection:
         await connection.execute(_FORGET, window)
-
-
-async def forget(engine: AsyncEngine, platform: str, account: str, subjects: Sequence[str]) -> None:
-    """Forget differences that another look did not find."""
-    these = {"platform": platform, "account": account, "subjects": list(subjects)}
-    async with autocommit(engine) as connection:
-        await connection.execute(_FORGET_THESE, these)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit
@@ -56,9 +56,36 @@ async def hint_return(
     await _hint(engine, _HINT_RETURN, platform, account, order_type, emag_id)
 
 
+_FORGET_ORDER = text("""
+    DELETE FROM app.emag_orders
+     WHERE platform = :platform AND order_id = :number AND read_at = '-infinity' RETURNING order_id
+""")
+
+_FORGET_RETURN = text("""
+    DELETE FROM app.emag_returns
+     WHERE platform = :platform AND emag_id = :number AND read_at = '-infinity' RETURNING emag_id
+""")
+
+
+async def forget_order(engine: AsyncEngine, platform: str, order_id: int) -> bool:
+    """Drop a hint about an order unknown at eMAG; False where there was more than a hint."""
+    return await _forget(engine, _FORGET_ORDER, platform, order_id)
+
+
+async def forget_return(engine: AsyncEngine, platform: str, emag_id: int) -> bool:
+    """Drop a hint about a return unknown at eMAG; False where there was more than a hint."""
+    return await _forget(engine, _FORGET_RETURN, platform, emag_id)
+
+
+async def _forget(engine: AsyncEngine, statement: TextClause, platform: str, number: int) -> bool:
+    async with autocommit(engine) as connection:
+        gone = await connection.execute(statement, {"platform": platform, "number": number})
+        return gone.first() is not None
+
+
 async def _hint(
     engine: AsyncEngine,
-    statement: object,
+    statement: TextClause,
     platform: str,
     account: str,
     order_type: int,
@@ -72,4 +99,4 @@ async def _hint(
         "most": MOST_UNSEEN,
     }
     async with autocommit(engine) as connection:
-        await connection.execute(statement, hinted)  # type: ignore[call-overload]
+        await connection.execute(statement, hinted)

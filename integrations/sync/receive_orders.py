@@ -21,6 +21,7 @@ from integrations.ledger.arrivals import Arrived, Brought
 from integrations.ledger.calls import Subject
 from integrations.ledger.clock import Clock, read_clock
 from integrations.ledger.cursors import move_cursor, read_cursor
+from integrations.ledger.hints import forget_order
 from integrations.ledger.mirror_orders import (
     Seen,
     Settled,
@@ -209,15 +210,19 @@ async def _receive_owed(channel: Channel, clock: Clock, since: datetime, receipt
 async def _read_again(
     channel: Channel, order_id: int, kind: int, page: Page, receipt: Receipt
 ) -> None:
-    body = {"id": order_id, "type": kind}
-    try:
-        rows = await ask(channel, ORDER_READ, body, Subject(orders=[order_id]))
-        problem = f"eMAG shows no order {order_id} any more: look for it there"
-    except ReadRefusedError as refused:
-        rows, problem = [], str(refused)
-    found = [raw for raw in rows if whole_number(raw.get("id")) == order_id]
-    if found:
-        page.rows.append(found[0])
+    account = channel.account
+    problem = f"eMAG shows no order {order_id} any more: look for it there"
+    for each in dict.fromkeys((kind, *order_types(account, channel.accounts))):
+        try:
+            body = {"id": order_id, "type": each}
+            rows = await ask(channel, ORDER_READ, body, Subject(orders=[order_id]))
+        except ReadRefusedError as refused:
+            rows, problem = [], str(refused)
+        found = [raw for raw in rows if whole_number(raw.get("id")) == order_id]
+        if found:
+            page.rows.append(found[0])
+            return
+    if await forget_order(channel.engine, account.platform, order_id):
         return
     receipt.count(Kind.CANCELLATION, Brought.PARKED)
     receipt.parked.append(Parked(Kind.CANCELLATION, order_id, problem))

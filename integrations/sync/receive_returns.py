@@ -34,6 +34,7 @@ from integrations.ledger.arrivals import Arrived, Brought
 from integrations.ledger.calls import Subject
 from integrations.ledger.clock import Clock, read_clock
 from integrations.ledger.cursors import move_cursor, read_cursor
+from integrations.ledger.hints import forget_return
 from integrations.ledger.mirror_returns import (
     UNREADABLE,
     Owed,
@@ -316,16 +317,19 @@ async def _receive_owed(
 
 
 async def _read_again(channel: Channel, owed: Owed, clock: Clock, receipt: Receipt) -> None:
-    body = {"emag_id": owed.emag_id, "type": owed.type}
-    began = time.monotonic()
-    try:
-        rows = await ask(channel, RMA_READ, body, Subject(returns=[owed.emag_id]))
-        problem = f"eMAG shows no return {owed.emag_id} any more: look for it there"
-    except ReadRefusedError as refused:
-        rows, problem = [], str(refused)
-    found = [raw for raw in rows if emag_id_of(raw) == owed.emag_id]
-    if found:
-        await take_returns(channel, Page(began, found[:1]), clock, receipt)
+    problem = f"eMAG shows no return {owed.emag_id} any more: look for it there"
+    for kind in dict.fromkeys((owed.type, *order_types(channel.account, channel.accounts))):
+        began = time.monotonic()
+        try:
+            body = {"emag_id": owed.emag_id, "type": kind}
+            rows = await ask(channel, RMA_READ, body, Subject(returns=[owed.emag_id]))
+        except ReadRefusedError as refused:
+            rows, problem = [], str(refused)
+        found = [raw for raw in rows if emag_id_of(raw) == owed.emag_id]
+        if found:
+            await take_returns(channel, Page(began, found[:1]), clock, receipt)
+            return
+    if await forget_return(channel.engine, channel.account.platform, owed.emag_id):
         return
     receipt.count(Kind.RMA, Brought.PARKED)
     receipt.parked.append(Parked(Kind.RMA, owed.emag_id, problem))

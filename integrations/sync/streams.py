@@ -32,7 +32,10 @@ from integrations.sync.receive_orders import take_orders
 from integrations.sync.receive_returns import take_returns
 
 # A listing that still misses rows after so many readings is not complete.
-READINGS = 3
+READINGS = 4
+
+# So many rows fewer are asked for in each page of another reading.
+LESS_A_READING = 11
 
 # So often a request waits for the budget anew: work in the background is never in a hurry.
 PATIENCE = 30
@@ -144,7 +147,7 @@ async def _read_listing(listing: _Listing, reading: Reading) -> None:
     filters = {"type": listing.kind, **window(reading.part, listing.names, zone, now)}
     seen: set[str] = set()
     expected = 0
-    for _ in range(READINGS):
+    for reading_number in range(READINGS):
         counted = await _count(channel, listing, filters, reading.part, now)
         if counted is None:
             await _read_uncounted(listing, reading, filters)
@@ -153,7 +156,9 @@ async def _read_listing(listing: _Listing, reading: Reading) -> None:
             reading.expect(counted)
         expected = counted
         if len(seen) < expected:
-            await _read_pages(listing, reading, filters, expected, seen)
+            # What moved from one page to another meanwhile is found where pages end elsewhere.
+            page = PAGE - LESS_A_READING * reading_number
+            await _read_pages(listing, reading, {**filters, "itemsPerPage": page}, expected, seen)
         if len(seen) >= expected:
             return
     raise IncompleteListingError(
@@ -167,7 +172,7 @@ async def _read_pages(
     """All pages of a listing of so many rows; what was `seen` is not given away again."""
 
     async def read(_: Channel, number: int) -> int:
-        body = {**filters, "currentPage": number, "itemsPerPage": PAGE}
+        body = {**filters, "currentPage": number}
         began = time.monotonic()
         found = await _ask(reading.channel, listing.route, body)
         fitting = [raw for raw in found if _fits(listing, reading, raw)]

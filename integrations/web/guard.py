@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
+from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -101,7 +102,7 @@ class Guard:
         return problem(413, f"the body holds more than {self._limit(scope)} bytes")
 
     async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, as long as its body stays small enough."""
+        """Pass the request on; a body that proves too large is answered by us, not by the app."""
         limit, got, begun = self._limit(scope), 0, False
 
         async def counted() -> Message:
@@ -114,14 +115,13 @@ class Guard:
 
         async def noted(message: Message) -> None:
             nonlocal begun
-            begun = True
-            await send(message)
+            if got <= limit:
+                begun = True
+                await send(message)
 
-        try:
+        with suppress(TooLargeError):
             await self._app(scope, counted, noted)
-        except TooLargeError:
-            if begun:
-                raise
+        if got > limit and not begun:
             await self._too_large(scope)(scope, receive, send)
 
 

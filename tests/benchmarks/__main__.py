@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
+from tests.benchmarks.backfill import backfilling
 from tests.benchmarks.call_record import call_record
 from tests.benchmarks.capturing import cost_of_capture
 from tests.benchmarks.claiming import claiming
@@ -28,6 +29,7 @@ from tests.benchmarks.naive import faster_than_naive
 from tests.benchmarks.place import Place, open_place
 from tests.benchmarks.recovery import recovery
 from tests.benchmarks.requests import requests_of_one, requests_per_row
+from tests.benchmarks.resident import resident
 from tests.benchmarks.share import share_of_limit
 
 WIDTH_OF_A_FILE = 120
@@ -45,6 +47,8 @@ MEASUREMENTS: Mapping[str, Callable[[Place], Sequence[Figure]]] = {
     "recovery": recovery,
     "record": call_record,
     "drain": drain,
+    "resident": resident,
+    "backfill": backfilling,
 }
 
 

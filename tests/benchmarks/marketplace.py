@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import sys
+from datetime import timedelta
 
 from integrations.sandbox.market import Market
 from integrations.sandbox.server import run_server
@@ -20,14 +21,18 @@ from tests.benchmarks.scene import FIRST_ORDER, FIRST_RETURN, LINES, Scene
 
 ANSWER_SECONDS = 0.2
 
-IN_PROGRESS, FINALIZED, RECEIVED = 2, 4, 6
+IN_PROGRESS, FINALIZED, RECEIVED, CLOSED = 2, 4, 6, 7
+
+PAST_ORDER, PAST_RETURN = 300_000_000, 40_000_000
 
 
 def main() -> None:
     """Lay the scene out and serve it."""
     scene, limits = sys.argv[1:]
     market = Market(Switches(answer_seconds=ANSWER_SECONDS, limits=json.loads(limits)))
-    lay_out(market, Scene.from_json(scene))
+    told = Scene.from_json(scene)
+    lay_out(market, told)
+    lay_out_past(market, *told.past)
     _be_punctual()
     run_server(market=market, ready=lambda base_url: print(base_url, flush=True))  # noqa: T201
 
@@ -53,6 +58,21 @@ def lay_out(market: Market, scene: Scene) -> None:
             emag_id = FIRST_RETURN + order_id - FIRST_ORDER
             rma = {"emag_id": emag_id, "order_id": order_id, "request_status": status}
             market.add_returns([{**rma, "products": lines}])
+
+
+def lay_out_past(market: Market, returns: int, orders: int) -> None:
+    """Put finalized orders of the last 100 days on the market, and closed returns of some."""
+    now = market.now()
+    lines = [{"product_id": product_id, "quantity": quantity} for product_id, _, quantity in LINES]
+    for place in range(orders):
+        placed = now - timedelta(days=3 + 90 * place / orders)
+        market.add_orders(
+            [{"id": PAST_ORDER + place, "status": FINALIZED, "date": placed, "products": lines}]
+        )
+    for place in range(returns):
+        placed = now - timedelta(days=3 + 90 * place / returns)
+        rma = {"emag_id": PAST_RETURN + place, "order_id": PAST_ORDER + place, "date": placed}
+        market.add_returns([{**rma, "request_status": CLOSED, "products": lines}])
 
 
 if __name__ == "__main__":

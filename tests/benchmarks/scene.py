@@ -25,6 +25,7 @@ class Scene:
         status: at eMAG, of the orders that cancellations are about or of the returns.
         others: orders in progress, or returns received, that no row is about.
         known: eMAG holds only what this many first rows are about; None: all of it.
+        past: how many returns and orders eMAG holds from the last 100 days besides.
     """
 
     kind: Literal["cancellation", "rma"]
@@ -33,11 +34,12 @@ class Scene:
     status: int
     others: int = 0
     known: int | None = None
+    past: tuple[int, int] = (0, 0)
 
     @property
     def orders(self) -> Iterator[int]:
         """The order of each row."""
-        stride = (self.rows + self.others) // self.rows
+        stride = (self.rows + self.others) // max(1, self.rows)
         return (FIRST_ORDER + place * stride for place in range(self.rows))
 
     @property
@@ -53,4 +55,5 @@ class Scene:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The scene that another process was told."""
-        return cls(**json.loads(text))
+        told = json.loads(text)
+        return cls(**{**told, "past": tuple(told["past"])})

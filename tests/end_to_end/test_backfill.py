@@ -126,7 +126,8 @@ class TestReading:
     ) -> None:
         expected = orders(shop, through(SINCE, UNTIL, 330))
         shop.switch(**switches)
-        await fill(shop, "orders:3")
+        courses = await fill(shop, "orders:3")
+        assert courses["orders:3"].problem is None
         assert await mirrored(shop) == expected
 
     async def test_a_listing_that_ignores_the_days_is_given_up_with_the_reason(

@@ -1,4 +1,4 @@
-"""Money that eMAG collects and pays back, and what the ERP's invoices and cancellations say of it."""
+"""Money that eMAG has and pays back, and what the ERP's invoices and cancellations say of it."""
 
 from __future__ import annotations
 

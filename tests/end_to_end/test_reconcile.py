@@ -16,6 +16,7 @@ from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.certificates import Certificate, newest
 from integrations.ledger.differences import Why
+from integrations.sandbox import routes
 from integrations.sandbox.market import Market
 from integrations.sync.channel import Tally
 from integrations.sync.outage import OutageError
@@ -254,6 +255,21 @@ async def test_a_status_that_nobody_saw_change_is_put_right(shop: Shop) -> None:
     assert (await return_row(shop, received["emag_id"]))["status"] == "processing"
 
 
+async def test_money_that_an_invoice_does_not_show_is_written_to_it(shop: Shop) -> None:
+    shop.market.add_order({"id": ORDER, "status": 4, "date": ago(hours=9)})
+    invoice = await shop.erp.add(Kind.INVOICE, ORDER, status="issued")
+    shop.market.cod_is_cashed(ORDER)
+    await receive(shop)
+    assert (await shop.erp.row(Kind.INVOICE, invoice))["status"] == "paid"
+    await uncaptured(shop, "UPDATE app.invoices SET status = 'issued' WHERE id = :id", id=invoice)
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
+    assert "(invoice)" in certificate.repaired.shown[0].text
+    assert (await shop.erp.row(Kind.INVOICE, invoice))["status"] == "paid"
+
+
 # Explained
 
 
@@ -322,19 +338,15 @@ async def test_news_that_could_not_be_stored_explains_a_difference(shop: Shop) -
 
 
 async def test_a_row_from_before_the_installation_explains_a_difference(shop: Shop) -> None:
-    shop.market.add_order({"id": ORDER, "status": 4, "date": ago(hours=9)})
-    rma = shop.market.add_return({"order_id": ORDER, "request_status": 2, "date": ago(hours=8)})
-    row_id = await shop.erp.add(
-        Kind.RMA, ORDER, status="completed", emag_return_id=str(rma["emag_id"])
-    )
+    shop.market.add_order({"id": ORDER, "status": 0, "date": ago(hours=9)})
+    row_id = await shop.erp.add(Kind.CANCELLATION, ORDER, status="completed")
     await shop.sql("DELETE FROM app.emag_changes")
-    shop.market.courier_delivers_return(rma["emag_id"])
 
     certificate = await reconcile(shop)
 
     assert certificate.clean, certificate.incomplete
-    assert explanations(certificate) == {Why.BEFORE: 1}, certificate
-    assert (await shop.erp.row(Kind.RMA, row_id))["status"] == "completed"
+    assert explanations(certificate) == {Why.BEFORE: 1}
+    assert [row["id"] for row in await cancellations(shop, ORDER)] == [row_id]
 
 
 # Believed only when seen again
@@ -460,8 +472,6 @@ async def test_rows_that_move_between_pages_are_all_compared(shop: Shop) -> None
 async def test_returns_are_read_where_they_cannot_be_counted(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from integrations.sandbox import routes
-
     a_day(shop)
     monkeypatch.delitem(routes.ROUTES, "rma/count")
 
@@ -469,6 +479,9 @@ async def test_returns_are_read_where_they_cannot_be_counted(
 
     assert certificate.clean, certificate.incomplete
     assert certificate.rows["returns"] == 6
+    unknown = shop.market.journal.violations()
+    assert {each.text for each in unknown} == {"no route POST rma/count"}
+    shop.market.journal.clear()
 
 
 async def test_an_erp_that_was_there_first_is_compared_too(erp_first: Shop) -> None:
@@ -485,7 +498,8 @@ async def test_no_customer_is_named_in_what_is_kept(shop: Shop) -> None:
     a_day(shop)
     await reconcile(shop)
 
-    names = {order["customer"]["name"] for order in map(shop.market.orders.get, shop.market.orders)}
+    orders = [shop.market.orders.get(number) for number in shop.market.orders]
+    names = {order["customer"]["name"] for order in orders if order}
     kept = await shop.sql(
         "SELECT document::text AS text FROM app.emag_certificates"
         " UNION ALL SELECT concat(subject, difference, explained) FROM app.emag_differences"

@@ -1,0 +1,200 @@
+"""`emag-flows up` as an operator starts it: everything from nothing, and nothing left afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from integrations.embedded import postmaster
+from integrations.sandbox.market import Market
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.xdist_group("up")
+
+ADD = "INSERT INTO app.cancellation_requests (emag_order_id, account_type) VALUES (%s, 'main')"
+SYNCED = "SELECT count(*) FROM app.emag_cancellation_integrations WHERE sync_state = 'synced'"
+
+
+@dataclass
+class Up:
+    """A running `emag-flows up` and what it has said so far."""
+
+    process: Process
+    lines: list[str] = field(default_factory=list)
+
+    async def says(self, pattern: str) -> re.Match[str]:
+        """Wait for a line; it is a failure when the program ends before."""
+        assert self.process.stdout is not None
+        while line := (await self.process.stdout.readline()).decode():
+            self.lines.append(line)
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"{pattern!r} was never said: {self.lines}")
+
+    async def end(self, how: signal.Signals) -> int:
+        self.process.send_signal(how)
+        out, _ = await self.process.communicate()
+        self.lines.append(out.decode())
+        return self.process.returncode or 0
+
+
+@pytest.fixture
+def variables(emag_url: str) -> dict[str, str]:
+    """A seller's environment: an account, and nothing else."""
+    return {
+        "EMAG_USERNAME": "seller@example.com",
+        "EMAG_PASSWORD": "secret",
+        "EMAG_BASE_URL": emag_url,
+        "EMAG_QUIET_SECONDS": "0",
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+async def start(folder: Path, variables: dict[str, str], *arguments: str) -> Up:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "flows.cli.main", "up", *arguments),
+        cwd=folder,
+        env={**os.environ, **variables},
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    return Up(process)
+
+
+async def ask(method: str, url: str, body: Any = None) -> Any:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        answer = await client.request(method, url, json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+
+async def comes(database_url: str, count: int) -> None:
+    """Wait until so many cancellations are synced."""
+    for _ in range(600):
+        async with await psycopg.AsyncConnection.connect(database_url) as connection:
+            if await (await connection.execute(SYNCED.encode())).fetchone() == (count,):
+                return
+        await asyncio.sleep(0.1)
+    raise AssertionError("it was not carried")
+
+
+async def add(database_url: str, market: Market) -> None:
+    order = market.add_order({"status": 2})
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute(ADD.encode(), [str(order["id"])])
+
+
+async def gone(url: str) -> bool:
+    """Wait until nobody listens at an address any more."""
+    for _ in range(300):
+        try:
+            await ask("GET", url)
+        except httpx.TransportError:
+            return True
+        except httpx.HTTPStatusError:
+            pass
+        await asyncio.sleep(0.1)
+    return False
+
+
+async def test_from_nothing_to_carrying_and_back_to_nothing(
+    tmp_path: Path, variables: dict[str, str], market: Market
+) -> None:
+    """One test, because each start of a Prefect server takes ten seconds."""
+    up = await start(tmp_path, variables)
+    try:
+        database = (await up.says(r"PostgreSQL, embedded: (\S+)"))[1]
+        await up.says("resident loops")
+        await add(database, market)
+        await comes(database, 1)
+
+        prefect, endpoints = (await up.says(r"Prefect (http\S+) · endpoints (http\S+)")).groups()
+        run = await run_by_worker(prefect)
+        assert (run["state_name"], run["name"]) == ("Completed", "cancellations-main-both")
+        status = await ask("GET", f"{endpoints}/api/v1/emag/integration/status")
+        assert status["status"] == "success"
+        second = await start(tmp_path, variables)
+        assert await second.process.wait() == 2
+        assert "another `emag-flows up` is running" in (await second.says("another")).string
+
+        assert await up.end(signal.SIGTERM) == 0, up.lines
+    finally:
+        with suppress(ProcessLookupError):
+            up.process.kill()
+    assert await gone(f"{prefect}/api/health")
+    assert await gone(f"{endpoints}/health")
+    assert postmaster.running(tmp_path / ".emag") is None
+
+    await goes_on(tmp_path, variables, market, prefect)
+
+
+async def goes_on(
+    folder: Path, variables: dict[str, str], market: Market, prefect_before: str
+) -> None:
+    """A second start finds everything as it was left; killed, it leaves no part of Prefect."""
+    port = prefect_before.rpartition(":")[2]
+    up = await start(folder, variables, "--port", port)
+    try:
+        database = (await up.says(r"PostgreSQL, embedded: (\S+)"))[1]
+        assert "13 unchanged" in (await up.says("with its deployments")).string or any(
+            "unchanged" in line and "created" not in line for line in up.lines
+        )
+        await add(database, market)
+        await comes(database, 2)
+        found = await ask("POST", f"{prefect_before}/api/flow_runs/filter", {})
+        assert "cancellations-main-both" in {run["name"] for run in found}
+    finally:
+        await up.end(signal.SIGKILL)
+    assert await gone(f"{prefect_before}/api/health")
+    if server := postmaster.running(folder / ".emag"):
+        postmaster.stop(folder / ".emag", server)
+
+
+async def run_by_worker(prefect: str) -> dict[str, Any]:
+    """A run of a deployment as the UI starts it, when it has ended."""
+    deployment = await ask("GET", f"{prefect}/api/deployments/name/cancellation-sync/scheduled")
+    run: dict[str, Any] = await ask(
+        "POST",
+        f"{prefect}/api/deployments/{deployment['id']}/create_flow_run",
+        {"parameters": {"parameters": {"account": "main"}}},
+    )
+    for _ in range(600):
+        run = await ask("GET", f"{prefect}/api/flow_runs/{run['id']}")
+        if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            break
+        await asyncio.sleep(0.1)
+    return run
+
+
+async def test_a_port_that_was_asked_for_and_is_taken_is_said(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        up = await start(tmp_path, variables, "--port", str(port))
+        line = await up.says("somebody listens")
+
+    assert await up.process.wait() == 2
+    assert str(port) in line.string
+
+
+async def test_without_an_account_nothing_is_started(tmp_path: Path) -> None:
+    up = await start(tmp_path, {"PYTHONPATH": str(ROOT)})
+    await up.says("EMAG_USERNAME")
+
+    assert await up.process.wait() == 2
+    assert not (tmp_path / ".emag").exists()

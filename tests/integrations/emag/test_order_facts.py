@@ -1,0 +1,180 @@
+"""What an order tells the ERP, however eMAG writes it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from integrations.emag.order_facts import (
+    UNREADABLE,
+    OrderFacts,
+    Sight,
+    money,
+    read_facts,
+    sight_of,
+)
+
+ZONE = ZoneInfo("Europe/Bucharest")
+READ_AT = datetime(2026, 11, 27, 9, tzinfo=UTC)
+LINE = {
+    "id": 11,
+    "product_id": "1001",
+    "part_number": "CANA-350",
+    "name": "Cana",
+    "status": 1,
+    "quantity": 2,
+    "initial_qty": 3,
+    "storno_qty": 0,
+    "sale_price": "82.6446",
+    "vat": "0.2100",
+}
+ORDER: dict[str, Any] = {
+    "id": 480000101,
+    "type": 3,
+    "status": 2,
+    "date": "2026-11-26 10:00:00",
+    "modified": "2026-11-27 10:00:00",
+    "finalization_date": None,
+    "customer": {"name": "Ana Exemplu"},
+    "products": [LINE],
+    "attachments": [],
+    "payment_status": 0,
+    "cashed_co": None,
+    "cashed_cod": 0,
+    "refunded_amount": "0",
+    "cancellation_request": None,
+    "reason_cancellation": None,
+}
+
+
+def sight(**fields: Any) -> Sight:
+    return sight_of(480000101, {**ORDER, **fields}, ZONE, READ_AT, 3)
+
+
+def facts(first: dict[str, int] | None = None, **fields: Any) -> OrderFacts:
+    return read_facts({**ORDER, **fields}, first or {}, ZONE, "RON", READ_AT)
+
+
+class TestWhetherAnOrderChanged:
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"modified": "2026-11-27 10:05:00"},
+            {"late_shipment": 1},
+            {"customer": {"name": "Ion Exemplu"}},
+            {"status": "2", "type": "3", "payment_status": "0"},
+            {"products": [{**LINE, "quantity": "2"}]},
+            {"reason_cancellation": []},
+            {"reason_cancellation": {"id": None}},
+        ],
+    )
+    def test_is_not_decided_by_what_does_not_matter(self, fields: dict[str, Any]) -> None:
+        assert sight(**fields).digest == sight().digest
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"status": 3},
+            {"cancellation_request": "2026-11-27 09:00:00"},
+            {"payment_status": 1},
+            {"cashed_cod": 10},
+            {"cashed_co": 10},
+            {"refunded_amount": "1.00"},
+            {"currency": "EUR"},
+            {"reason_cancellation": {"id": 24, "name": "x"}},
+            {"finalization_date": "2026-11-27 09:00:00"},
+            {"products": [{**LINE, "quantity": 1}]},
+            {"products": [{**LINE, "status": 0}]},
+            {"products": [LINE, {**LINE, "id": 12}]},
+            {"attachments": [{"url": "https://shop.example/f.pdf", "type": 1}]},
+        ],
+    )
+    def test_is_decided_by_what_the_erp_is_told(self, fields: dict[str, Any]) -> None:
+        assert sight(**fields).digest != sight().digest
+
+
+class TestASight:
+    def test_of_an_order_that_takes_its_course_tells_nothing(self) -> None:
+        assert not sight(products=[{**LINE, "initial_qty": 2}]).tells
+        assert sight().tells  # a piece is gone
+
+    @pytest.mark.parametrize("status", [0, 5, 9, "vier"])
+    def test_of_an_order_that_is_over_or_strange_tells_something(self, status: object) -> None:
+        assert sight(status=status, products=[]).tells
+
+    def test_without_a_usable_status_says_so(self) -> None:
+        assert sight(status="vier").status == UNREADABLE
+        assert sight(status=70000).status == UNREADABLE
+
+    def test_has_the_times_in_utc(self) -> None:
+        seen = sight(finalization_date="2026-11-27 01:00:00")
+        assert seen.placed_at == datetime(2026, 11, 26, 8, tzinfo=UTC)
+        assert seen.finalized_at == datetime(2026, 11, 26, 23, tzinfo=UTC)
+
+    @pytest.mark.parametrize("value", [None, "", [], {}, "0", "0000-00-00 00:00:00"])
+    def test_without_a_wish_has_none(self, value: object) -> None:
+        assert sight(cancellation_request=value).wish_at is None
+
+    def test_of_a_wish_at_no_usable_time_counts_from_the_last_change(self) -> None:
+        assert sight(cancellation_request="da").wish_at == datetime(2026, 11, 27, 8, tzinfo=UTC)
+        assert sight(cancellation_request="da", modified=None).wish_at == READ_AT
+
+    def test_counts_fiscal_documents_alone(self) -> None:
+        urls = [{"url": "https://shop.example/1.pdf", "type": kind} for kind in (1, "1", None, 10)]
+        assert sight(attachments=[*urls, {"type": 1}]).documents == 3
+
+
+class TestFacts:
+    def test_pieces_at_first_are_what_was_seen_first(self) -> None:
+        [line] = facts({"11": 4}).lines
+        assert (line.first, line.now) == (4, 2)
+        [line] = facts().lines
+        assert (line.first, line.now) == (3, 2)
+
+    def test_without_a_first_quantity_stornoed_pieces_count(self) -> None:
+        [line] = facts(products=[{**LINE, "initial_qty": None, "storno_qty": 2}]).lines
+        assert (line.first, line.now) == (4, 2)
+
+    @pytest.mark.parametrize("status", [0, 5])
+    def test_of_an_order_that_is_over_nothing_is_left(self, status: int) -> None:
+        assert [line.now for line in facts(status=status).lines] == [0]
+
+    def test_a_line_that_is_dropped_is_remembered(self) -> None:
+        line = facts({"11": 3, "12": 1}).lines[1]
+        assert (line.id, line.first, line.now, line.worth(1)) == (12, 1, 0, Decimal("0.00"))
+
+    def test_prices_hold_the_vat_and_are_rounded_once(self) -> None:
+        [line] = facts().lines
+        assert (line.worth(1), line.worth(3)) == (Decimal("100.00"), Decimal("300.00"))
+
+    def test_currency_is_emags_else_the_platforms(self) -> None:
+        assert facts(currency="eur").currency == "EUR"
+        assert facts(currency=None).currency == facts(currency="leii").currency == "RON"
+
+    def test_nothing_cashed_is_no_amount(self) -> None:
+        assert facts().cashed is None
+        assert facts(cashed_co="10.10", cashed_cod=5).cashed == Decimal("15.10")
+
+
+@pytest.mark.parametrize(
+    ("value", "amount"),
+    [
+        (99.985, "99.99"),
+        ("99.985", "99.99"),
+        (" 5 ", "5.00"),
+        (0, "0.00"),
+        ("-8.0645", "-8.06"),
+        (1.005, "1.01"),
+    ],
+)
+def test_amounts_are_exact_to_the_cent_half_up(value: object, amount: str) -> None:
+    assert money(value) == Decimal(amount)
+
+
+@pytest.mark.parametrize("value", [None, "", "zece", [], True, "NaN", "Infinity", "1e30"])
+def test_what_is_no_amount_is_none(value: object) -> None:
+    assert money(value) is None

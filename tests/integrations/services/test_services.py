@@ -1,0 +1,168 @@
+# ruff: noqa: T201 - the guide prints
+"""The integration guide's classes: its examples run, and tell where a row stands."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from integrations.erp.rows import Kind
+from integrations.services import (
+    EmagCancellationIntegration,
+    EmagIntegrationManager,
+    EmagInvoiceIntegration,
+    EmagRMAIntegration,
+)
+from integrations.services.books import Database, close_all, database_of
+
+RETURN = {"emag_order_id": "480000101", "status": "approved"}
+CANCELLATION = {"emag_order_id": "480000101", "reason": "customer_request"}
+INVOICE = {"emag_order_id": "480000101", "invoice_number": "EX-1"}
+
+
+@pytest.fixture
+async def database(engine: AsyncEngine) -> Database:
+    return await database_of(engine)
+
+
+@pytest.fixture
+async def configured(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """The environment of the ERP's own process."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    yield
+    await close_all()
+
+
+async def sql(engine: AsyncEngine, statement: str, **values: object) -> list[dict[str, Any]]:
+    async with engine.begin() as connection:
+        result = await connection.execute(text(statement), values)
+        return [dict(row) for row in result.mappings()] if result.returns_rows else []
+
+
+class TestTheGuidesExamples:
+    """As they are printed, apart from the import line."""
+
+    async def test_a_return(self, configured: None, capsys: pytest.CaptureFixture[str]) -> None:
+        async def create_emag_rma(return_request: object) -> None:
+            rma_service = EmagRMAIntegration()
+            result = await rma_service.create_return_request(return_request)
+
+            if result["success"]:
+                print(f"RMA created: {result['emag_rma_id']}")
+            else:
+                print(f"Failed: {result['error']}")
+
+        await create_emag_rma(RETURN)
+        assert capsys.readouterr().out == "RMA created: None\n"
+
+    async def test_a_cancellation(
+        self, configured: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        async def cancel_emag_order(cancellation_request: object) -> None:
+            cancel_service = EmagCancellationIntegration()
+            result = await cancel_service.create_cancellation_request(cancellation_request)
+
+            if result["success"]:
+                print(f"Cancellation created: {result['emag_cancellation_id']}")
+            else:
+                print(f"Failed: {result['error']}")
+
+        await cancel_emag_order({"emag_order_id": "no number"})
+        told = capsys.readouterr().out
+        assert told.startswith("Failed: emag_order_id: ")
+
+    async def test_an_invoice(self, configured: None, capsys: pytest.CaptureFixture[str]) -> None:
+        async def create_emag_invoice(invoice: object) -> None:
+            invoice_service = EmagInvoiceIntegration()
+            result = await invoice_service.create_invoice(invoice)
+
+            if result["success"]:
+                print(f"Invoice created: {result['emag_invoice_id']}")
+            else:
+                print(f"Failed: {result['error']}")
+
+        await create_emag_invoice(INVOICE)
+        assert capsys.readouterr().out == "Invoice created: None\n"
+
+
+class Reason(Enum):
+    """An ERP's own enum, in capitals."""
+
+    OTHER = "OTHER"
+
+
+@dataclass
+class ErpRow:
+    """An ERP's object that is not stored yet."""
+
+    emag_order_id: int = 480000101
+    reason: Reason = Reason.OTHER
+    status: str = "APPROVED"
+    items: list[Any] = field(default_factory=list)
+
+
+async def test_an_object_of_the_erps_is_inserted(database: Database) -> None:
+    told = await EmagRMAIntegration(database=database).create_return_request(ErpRow())
+    assert (told["success"], told["state"], told["error"]) == (True, "pending", None)
+    [row] = await sql(database.engine, "SELECT status, reason FROM app.return_requests")
+    assert row == {"status": "approved", "reason": "other"}
+
+
+async def test_a_row_that_the_erp_holds_is_queued_not_copied(database: Database) -> None:
+    engine = database.engine
+    [row] = await sql(
+        engine,
+        "INSERT INTO app.return_requests (emag_order_id, status) VALUES ('480000101', 'approved')"
+        " RETURNING id",
+    )
+    await sql(engine, "DELETE FROM app.emag_changes")  # from before capture
+    told = await EmagRMAIntegration(database=database).create_return_request(row["id"])
+    assert (told["state"], told["row_id"]) == ("pending", row["id"])
+    assert await sql(engine, "SELECT row_id FROM app.emag_changes") == [{"row_id": row["id"]}]
+    assert len(await sql(engine, "SELECT id FROM app.return_requests")) == 1
+
+
+async def test_a_row_that_is_not_committed_is_not_there(database: Database) -> None:
+    told = await EmagInvoiceIntegration(database=database).create_invoice(77)
+    assert (told["success"], told["state"]) == (False, "error")
+    assert "commit it first" in str(told["error"])
+
+
+async def test_a_runner_carries_the_kind_at_once(database: Database) -> None:
+    carried: list[Kind] = []
+
+    async def runner(kind: Kind) -> None:
+        carried.append(kind)
+
+    service = EmagCancellationIntegration(database=database, runner=runner)
+    await service.create_cancellation_request(CANCELLATION)
+    assert carried == [Kind.CANCELLATION]
+
+
+async def test_a_refusal_tells_why(database: Database) -> None:
+    service = EmagCancellationIntegration(database=database)
+    row_id = (await service.create_cancellation_request(CANCELLATION))["row_id"]
+    await sql(database.engine, "DELETE FROM app.emag_changes")
+    await sql(
+        database.engine,
+        "INSERT INTO app.emag_cancellation_integrations (cancellation_request_id, sync_state,"
+        " error_message) VALUES (:id, 'refused', 'too late')",
+        id=row_id,
+    )
+    told = await service.create_cancellation_request(row_id)
+    assert (told["success"], told["error"]) == (False, "too late")
+
+
+async def test_the_manager_holds_all_three(configured: None, database: Database) -> None:
+    async with EmagIntegrationManager("main") as manager:
+        made = await manager.rma.create_return_request(RETURN)
+        assert made["row_id"] is not None
+        told = await manager.sync_return_request(made["row_id"])
+        assert told["state"] == "pending"
+        assert (await manager.get_sync_status()).changes == 1

@@ -1,0 +1,62 @@
+"""Documents are stored by the ERP's programs and fetched by eMAG under a name nobody guesses."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from integrations.ledger.hosted import LARGEST
+
+PDF = b"%PDF-1.7 invented"
+
+
+@pytest.fixture
+async def invoice(api: httpx.AsyncClient) -> int:
+    form = {"emag_order_id": "480000101", "invoice_number": "EX-1"}
+    return int((await api.post("/invoice/create", json=form)).json()["row_id"])
+
+
+async def test_the_invoice_points_at_its_document(
+    api: httpx.AsyncClient, stranger: httpx.AsyncClient, engine: AsyncEngine, invoice: int
+) -> None:
+    stored = (await api.put(f"/documents/{invoice}", content=PDF)).json()
+    assert stored["url"].startswith("https://shop.example.com/api/v1/emag/documents/")
+    async with engine.connect() as connection:
+        row = (
+            await connection.execute(text("SELECT pdf_url, pdf_generated FROM app.invoices"))
+        ).one()
+    assert tuple(row) == (stored["url"], True)
+    fetched = await stranger.get(f"/documents/{stored['url'].rpartition('/')[2]}")
+    assert (fetched.content, fetched.headers["content-type"]) == (PDF, "application/pdf")
+
+
+async def test_the_same_document_keeps_its_address(api: httpx.AsyncClient, invoice: int) -> None:
+    first, again, other = [
+        (await api.put(f"/documents/{invoice}", content=content)).json()["url"]
+        for content in (PDF, PDF, PDF + b"!")
+    ]
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"<html>", 422), (b"", 422), (b"%PDF-" + b"x" * LARGEST, 413)]
+)
+async def test_what_emag_would_not_take_is_refused(
+    api: httpx.AsyncClient, invoice: int, content: bytes, status: int
+) -> None:
+    assert (await api.put(f"/documents/{invoice}", content=content)).status_code == status
+
+
+async def test_an_unknown_invoice_gets_none(api: httpx.AsyncClient) -> None:
+    assert (await api.put("/documents/77", content=PDF)).status_code == 404
+
+
+async def test_storing_needs_the_token(stranger: httpx.AsyncClient, invoice: int) -> None:
+    assert (await stranger.put(f"/documents/{invoice}", content=PDF)).status_code == 401
+
+
+@pytest.mark.parametrize("name", ["0" * 48, "..", "x", "0" * 47])
+async def test_a_guess_finds_nothing(stranger: httpx.AsyncClient, name: str) -> None:
+    assert (await stranger.get(f"/documents/{name}.pdf")).status_code in (404, 422)

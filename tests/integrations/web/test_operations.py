@@ -1,0 +1,197 @@
+"""The guide's operations write the ERP's rows, once for each key, and tell where they stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+CANCELLATION = {
+    "emag_order_id": "480000101",
+    "reason": "inventory_unavailable",
+    "items": [{"product_id": "1001", "quantity": 1}],
+}
+INVOICE = {"emag_order_id": 480000101, "invoice_number": "EX-1", "total_amount": "119.00"}
+
+
+async def rows(engine: AsyncEngine, query: str, **values: object) -> list[dict[str, Any]]:
+    async with engine.connect() as connection:
+        return [dict(row) for row in (await connection.execute(text(query), values)).mappings()]
+
+
+async def settle(engine: AsyncEngine, row_id: int, **columns: object) -> None:
+    """Let a sync have carried a cancellation."""
+    values = {"sync_state": "synced", "error_message": None, **columns}
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM app.emag_changes"))
+        await connection.execute(
+            text(
+                "INSERT INTO app.emag_cancellation_integrations (cancellation_request_id,"
+                " emag_cancellation_id, emag_order_id, platform, account_type, sync_state,"
+                " error_message) VALUES (:id, '480000101', 480000101, 'emag-ro', 'main',"
+                " :sync_state, :error_message)"
+            ),
+            {"id": row_id, **values},
+        )
+
+
+async def test_a_cancellation_becomes_a_row_with_its_items(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    answer = await api.post("/order/cancel", json=CANCELLATION)
+    assert answer.status_code == 202
+    told = answer.json()
+    assert (told["success"], told["state"]) == (True, "pending")
+    [row] = await rows(engine, "SELECT * FROM app.cancellation_requests")
+    assert (row["id"], row["emag_order_id"]) == (told["row_id"], "480000101")
+    assert row["reason"] == "inventory_unavailable"
+    [item] = await rows(engine, "SELECT * FROM app.cancellation_items")
+    assert (item["cancellation_request_id"], item["product_id"]) == (row["id"], "1001")
+    changes = await rows(engine, "SELECT DISTINCT kind, row_id FROM app.emag_changes")
+    assert changes == [{"kind": "cancellation", "row_id": row["id"]}]
+
+
+async def test_the_same_key_makes_one_row(api: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    headers = {"Idempotency-Key": "order-480000101"}
+    answers = [await api.post("/order/cancel", json=CANCELLATION, headers=headers) for _ in "abc"]
+    assert len({answer.json()["row_id"] for answer in answers}) == 1
+    assert len(await rows(engine, "SELECT id FROM app.cancellation_requests")) == 1
+
+
+async def test_a_key_that_came_with_something_else_is_refused(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    headers = {"Idempotency-Key": "one"}
+    await api.post("/order/cancel", json=CANCELLATION, headers=headers)
+    other = {**CANCELLATION, "emag_order_id": "480000102"}
+    answer = await api.post("/order/cancel", json=other, headers=headers)
+    assert answer.status_code == 422
+    assert "use a new one" in answer.json()["detail"]
+    assert len(await rows(engine, "SELECT id FROM app.cancellation_requests")) == 1
+
+
+async def test_a_refund_is_asked_for_on_the_row(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    made = (await api.post("/order/cancel", json=CANCELLATION)).json()["row_id"]
+    await settle(engine, made)
+    refund = {"cancellation_id": made, "refund_amount": "12.50"}
+    answer = await api.post("/order/process_refund", json=refund)
+    assert (answer.status_code, answer.json()["state"]) == (202, "pending")
+    [row] = await rows(engine, "SELECT refund_status, refund_amount FROM app.cancellation_requests")
+    assert (row["refund_status"], str(row["refund_amount"])) == ("processing", "12.50")
+
+
+async def test_the_outcome_is_told_to_who_waits(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    made = (await api.post("/order/cancel", json=CANCELLATION)).json()["row_id"]
+    await settle(engine, made, sync_state="refused", error_message="order 480000101 is unknown")
+    same = {"cancellation_id": made}
+    async with engine.begin() as connection:  # what is asked for is so already: nothing changes
+        await connection.execute(
+            text("UPDATE app.cancellation_requests SET refund_status = 'processing'")
+        )
+        await connection.execute(text("DELETE FROM app.emag_changes"))
+    answer = await api.post("/order/process_refund", params={"wait": 5}, json=same)
+    assert answer.status_code == 200
+    assert answer.json()["success"] is False
+    assert answer.json()["error"] == "order 480000101 is unknown"
+
+
+async def test_a_return_is_decided_by_the_erps_id_or_by_emags(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    made = (await api.post("/rma/create", json={"emag_order_id": "480000101"})).json()["row_id"]
+    decided = {"return_id": made, "status": "approved"}
+    assert (await api.post("/rma/update_status", json=decided)).status_code == 202
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO app.emag_return_integrations (return_request_id, emag_return_id,"
+                " platform, sync_state) VALUES (:id, '52000001', 'emag-ro', 'synced')"
+            ),
+            {"id": made},
+        )
+    decided = {"rma_id": 52000001, "status": "completed"}
+    assert (await api.post("/rma/update_status", json=decided)).json()["row_id"] == made
+    [row] = await rows(engine, "SELECT status FROM app.return_requests")
+    assert row["status"] == "completed"
+    found = await api.get("/rma/52000001")
+    assert (found.status_code, found.json()["emag_rma_id"]) == (200, "52000001")
+
+
+async def test_an_invoice_is_taken_on_and_looked_at(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    made = (await api.post("/invoice/create", json=INVOICE)).json()
+    assert made["state"] == "pending"
+    [row] = await rows(engine, "SELECT * FROM app.invoices")
+    assert (row["status"], row["emag_order_id"]) == ("issued", "480000101")
+    assert (await api.get(f"/invoice/{made['row_id']}")).json()["state"] == "pending"
+
+
+async def test_a_draft_is_not_carried(api: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    draft = {**INVOICE, "status": "draft"}
+    made = (await api.post("/invoice/create", json=draft)).json()["row_id"]
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM app.emag_changes"))  # it was looked at
+    assert (await api.get(f"/invoice/{made}")).json()["state"] == "idle"
+
+
+async def test_asking_for_a_payment_queues_a_read_of_the_order(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    made = (await api.post("/invoice/create", json=INVOICE)).json()["row_id"]
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO app.emag_invoice_integrations (invoice_id, emag_order_id, platform,"
+                " account_type, sync_state) VALUES (:id, 480000101, 'emag-ro', 'main', 'synced')"
+            ),
+            {"id": made},
+        )
+    answer = await api.post("/invoice/update_payment", json={"invoice_id": made})
+    assert answer.status_code == 202
+    owed = await rows(engine, "SELECT order_id FROM app.emag_orders WHERE owed")
+    assert owed == [{"order_id": 480000101}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "field"),
+    [
+        ("/order/cancel", {"emag_order_id": "abc"}, 422, "emag_order_id"),
+        ("/order/cancel", {}, 422, "emag_order_id"),
+        ("/order/cancel", {"emag_order_id": "1", "colour": "red"}, 422, "colour"),
+        ("/rma/create", {"emag_order_id": "1", "status": "eaten"}, 422, "status"),
+        ("/invoice/create", {"emag_order_id": "1"}, 422, "invoice_number"),
+        ("/invoice/create", {**INVOICE, "pdf_url": "ftp://x"}, 422, "pdf_url"),
+        ("/invoice/create", {**INVOICE, "total_amount": -1}, 422, "total_amount"),
+        ("/rma/update_status", {"status": "approved"}, 422, "body"),
+        ("/rma/update_status", {"return_id": 7, "status": "approved"}, 404, None),
+        ("/order/process_refund", {"cancellation_id": 7}, 404, None),
+    ],
+)
+async def test_a_mistake_names_the_field(
+    api: httpx.AsyncClient, path: str, body: dict[str, Any], status: int, field: str | None
+) -> None:
+    answer = await api.post(path, json=body)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.status_code, answer.json()["field"]) == (status, field)
+
+
+async def test_a_number_that_is_taken_is_a_conflict(api: httpx.AsyncClient) -> None:
+    await api.post("/invoice/create", json=INVOICE)
+    answer = await api.post("/invoice/create", json=INVOICE)
+    assert answer.status_code == 409
+    assert "use another number" in answer.json()["detail"]
+    assert "EX-1" not in answer.json()["detail"]
+
+
+async def test_what_is_no_json_is_malformed(api: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await api.post("/order/cancel", content=b"{", headers=headers)
+    assert (answer.status_code, answer.json()["status"]) == (400, 400)
