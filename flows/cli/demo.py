@@ -19,9 +19,11 @@ import typer
 from rich.console import Console
 
 from flows.cli.console import console
+from flows.cli.demo_day import Happened, erp_decides, others_act
 from flows.cli.demo_shop import lay_out
-from flows.cli.demo_summary import show_summary, show_what_next
+from flows.cli.demo_summary import show_day, show_effort, show_states, show_what_next
 from flows.prefect_server import prefect_server, settings_for
+from flows.reconciliation import Reconciled
 from flows.report import Report
 from integrations.embedded import start_embedded
 from integrations.logs import configure
@@ -31,6 +33,7 @@ from integrations.sandbox.switches import Switches
 
 ANSWER_SECONDS = 0.05
 QUIET_SECONDS = 0.5
+DOCUMENT_HOURS = 14 * 24  # the shop has finalized orders without an invoice; none is late yet
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,10 @@ async def _demo(screen: Console, stay: bool) -> int:
                 laid = await asyncio.to_thread(lay_out, stage.market, host, stage.database_url)
             _configure_flows(stage, folder)
             reports = await _run_flows(screen)
-            show_summary(screen, laid, reports, stage.market, stage.database_url)
+            show_states(screen, laid, stage.database_url)
+            more, happened, agreed = await _day_goes_on(screen, stage)
+            show_day(screen, stage.database_url, happened, agreed)
+            show_effort(screen, [*reports, *more], stage.market)
             if stay:
                 await _stay(screen, stage)
     show_what_next(screen, time.monotonic() - begun)
@@ -144,6 +150,7 @@ def _configure_flows(stage: Stage, folder: Path) -> None:
         "EMAG_USERNAME": username,
         "EMAG_PASSWORD": password,
         "EMAG_QUIET_SECONDS": str(QUIET_SECONDS),
+        "EMAG_DOCUMENT_HOURS": str(DOCUMENT_HOURS),
     }
 
 
@@ -160,6 +167,29 @@ async def _run_flows(screen: Console) -> Sequence[Report]:
     with _step(screen, "flow health-check"):
         await flows.health_check()
     return reports
+
+
+async def _day_goes_on(
+    screen: Console, stage: Stage
+) -> tuple[Sequence[Report], Sequence[Happened], Sequence[Reconciled]]:
+    """Others act at eMAG, the ERP learns of it and decides, and all is compared at the end."""
+    import flows
+
+    url, reports = stage.database_url, list[Report]()
+    screen.print()
+    with _step(screen, "customers, couriers and eMAG act"):
+        happened = await asyncio.to_thread(others_act, stage.market, url)
+    with _step(screen, "the flows bring it into the ERP"):
+        reports += await flows.rma_sync()
+        reports += await flows.cancellation_sync()
+        reports += await flows.invoice_sync()
+    with _step(screen, "the ERP accepts a return, and the flows carry it"):
+        await asyncio.to_thread(erp_decides, url, happened)
+        reports += await flows.rma_sync()
+        reports += await flows.cancellation_sync(direction="out")
+    with _step(screen, "flow reconcile"):
+        agreed = await flows.reconcile(recount_minutes=0)
+    return reports, happened, agreed
 
 
 async def _stay(screen: Console, stage: Stage) -> None:

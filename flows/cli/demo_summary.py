@@ -13,6 +13,8 @@ from psycopg import Connection, sql
 from rich.console import Console
 
 from flows.cli.console import table
+from flows.cli.demo_day import Happened, seen_by_the_erp
+from flows.reconciliation import Reconciled
 from flows.report import Report
 from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES
@@ -43,18 +45,26 @@ TRY_NEXT = (
 )
 
 
-def show_summary(
-    screen: Console,
-    laid: Mapping[str, int],
-    reports: Sequence[Report],
-    market: Market,
-    database_url: str,
-) -> None:
-    """Print the demo's tables, read from our books as an operator's own queries would."""
+def show_states(screen: Console, laid: Mapping[str, int], database_url: str) -> None:
+    """Print where the ERP's rows stand, read from our books as an operator's own queries would."""
     with psycopg.connect(database_url) as connection:
         _show_states(screen, laid, connection)
         _show_open_rows(screen, connection)
-    _show_effort(screen, reports, market)
+
+
+def show_day(
+    screen: Console,
+    database_url: str,
+    happened: Sequence[Happened],
+    agreed: Sequence[Reconciled],
+) -> None:
+    """Print what the ERP knows of what others did, and whether both sides agree."""
+    columns = ["what happened", "the ERP's row is", "and says"]
+    rows = seen_by_the_erp(database_url, happened)
+    screen.print()
+    screen.print(table("What others did at eMAG, as the ERP sees it", columns, rows))
+    for each in agreed:
+        screen.print(f"\n{_certified(each)}")
 
 
 def show_what_next(screen: Console, seconds: float) -> None:
@@ -104,7 +114,21 @@ def _show_open_rows(screen: Console, connection: Connection) -> None:
     screen.print(table("What is not settled, and why", ["row", "state", "why"], rows))
 
 
-def _show_effort(screen: Console, reports: Sequence[Report], market: Market) -> None:
+def _certified(result: Reconciled) -> str:
+    """The certificate in a sentence."""
+    made = result.certificate
+    if made is None:
+        return f"No certificate for account {result.account}: {result.unreachable}"
+    explained = sum(listed.rows for listed in made.explained.values())
+    return (
+        f"Certificate for account {result.account}, {made.since} to {made.until}:"
+        f" {made.rows.total()} rows compared, {made.repaired.rows} put right,"
+        f" {explained} explained, {made.unexplained.rows + made.unsure.rows} unexplained."
+    )
+
+
+def show_effort(screen: Console, reports: Sequence[Report], market: Market) -> None:
+    """Print what it took, by our own count and by eMAG's journal."""
     requests: Counter[str] = Counter()
     for report in reports:
         requests.update(report.requests)

@@ -631,8 +631,8 @@ def test_whatever_happens_all_ends_well(database_url: str, share: int) -> None:
         run_state_machine_as_test(seed(SEED + share)(Lived), settings=play)
     except BaseException as failure:
         failure.add_note(
-            f"EMAG_MODEL_SEED={SEED} EMAG_MODEL_STEPS={STEPS} and"
-            f" pytest {__name__.replace('.', '/')}.py -k {share} reproduce this"
+            f"EMAG_MODEL_SEED={SEED} EMAG_MODEL_STEPS={STEPS} reproduce this in"
+            f" tests/end_to_end/test_model.py::test_whatever_happens_all_ends_well[{share}]"
         )
         raise
     assert Lived.steps >= steps
