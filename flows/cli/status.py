@@ -11,6 +11,8 @@ from rich.console import Console
 
 from flows.cli.console import begin, console, print_json, table
 from flows.database import open_connection
+from flows.deadlines import SUBJECTS, due_text
+from integrations.ledger.deadlines import Clocks, Hours, clocks_of
 from integrations.ledger.status import Status, status_of
 from integrations.ledger.unqueued import count_unqueued
 from integrations.settings import Settings
@@ -19,7 +21,7 @@ from integrations.settings import Settings
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> int:
-    """Show open rows by kind, account and state, and the last day's traffic with eMAG."""
+    """Show open rows by kind, account and state, what is due at eMAG, and the last day's traffic."""
     return asyncio.run(_status(begin(log_to_file=False), as_json))
 
 
@@ -27,16 +29,20 @@ async def _status(settings: Settings, as_json: bool) -> int:
     async with open_connection(settings) as connection:
         found = await status_of(connection)
         before = await count_unqueued(connection)
+        accounts, hours = list(settings.accounts.values()), Hours(**settings.hours())
+        clocks = await clocks_of(connection, accounts, hours)
     if as_json:
         more = {
             "adoptable": {kind: each.rows for kind, each in before.items()},
             "estimated": sorted(kind for kind, each in before.items() if each.estimated),
+            "deadlines": clocks,
             "bodies": _bodies(settings),
         }
         print_json({**vars(found), **more})
         return 0
     screen = console()
     _show_rows(screen, found)
+    _show_deadlines(screen, clocks)
     _show_traffic(screen, found)
     _show_bodies(screen, settings)
     earlier = ", ".join(
@@ -65,6 +71,23 @@ def _show_rows(screen: Console, found: Status) -> None:
         screen.print(f"{found.changes} changes of the ERP are captured and not yet queued.")
     if found.write_backs:
         screen.print(f"{found.write_backs} answers are still to be written into the ERP's rows.")
+
+
+def _show_deadlines(screen: Console, clocks: Sequence[Clocks]) -> None:
+    if clocks:
+        rows = [
+            (
+                each.account,
+                SUBJECTS[each.about],
+                each.late,
+                each.within_24_hours,
+                each.within_72_hours,
+                "\n".join(map(due_text, each.next)),
+            )
+            for each in clocks
+        ]
+        columns = ["account", "what", "late", "within 24 h", "within 72 h", "next"]
+        screen.print(table("Due at eMAG", columns, rows))
 
 
 def _show_traffic(screen: Console, found: Status) -> None:

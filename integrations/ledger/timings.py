@@ -35,7 +35,7 @@ class Timings:
     renew: float = 30.0
     copy_age: float = 60.0
     budget_wait: float = 20.0
-    slot_tolerance: float = 0.020
+    slot_tolerance: float = 0.015
     look_again: float = 900.0
     backoff_first: float = 30.0
     backoff_most: float = 21600.0

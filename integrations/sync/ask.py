@@ -29,6 +29,7 @@ from integrations.ledger.calls import (
     recent_calls,
 )
 from integrations.sync.channel import Channel
+from integrations.sync.drift import note_unknown_fields
 from integrations.sync.outage import GENERAL, OutageError
 
 ATTEMPTS = 4
@@ -68,7 +69,9 @@ async def ask(
     answer = await _ask_until_answered(channel, route, body, subject)
     match answer.verdict:
         case Verdict.APPLIED:
-            return rows(answer.results)
+            found = rows(answer.results)
+            await note_unknown_fields(channel, route, found)
+            return found
         case Verdict.REFUSED:
             raise ReadRefusedError(answer.text())
         case Verdict.UNAVAILABLE if answer.cause not in GENERAL or _is_missing(route, answer):
