@@ -34,11 +34,11 @@ async def rma_sync(**parameters: Any) -> list[Report]:
 
 
 async def cancellation_sync(**parameters: Any) -> list[Report]:
-    """Run `cancellation-sync` with the fields of SyncParameters; a report for each account."""
+    """Run `cancellation-sync` with the fields of CancellationParameters; a report per account."""
     from flows import deployed
-    from flows.parameters import SyncParameters
+    from flows.parameters import CancellationParameters
 
-    reports: list[Report] = await deployed.cancellation_sync(SyncParameters(**parameters))
+    reports: list[Report] = await deployed.cancellation_sync(CancellationParameters(**parameters))
     return reports
 
 

@@ -16,16 +16,32 @@ MOST_PROBLEMS = 200
 
 
 def report_table(reports: Sequence[Report]) -> list[dict[str, Any]]:
-    """A line of figures for each account, then a line for each row that needs a person."""
-    return [_figures(report) for report in reports] + [
-        {
-            "account": report.account,
-            "row": f"{problem.kind.value}:{problem.row_id}",
-            "state": problem.state.value,
-            "reason": problem.reason,
-        }
-        for report in reports
-        for problem in report.problems[:MOST_PROBLEMS]
+    """A line of figures for each account, then one for each row or news that needs a person."""
+    return [
+        *(_figures(report) for report in reports),
+        *(_received(report) for report in reports if report.received or report.parked),
+        *(
+            {
+                "account": report.account,
+                "row": f"{problem.kind.value}:{problem.row_id}",
+                "state": problem.state.value,
+                "reason": problem.reason,
+                "at eMAG": problem.url or "",
+            }
+            for report in reports
+            for problem in report.problems[:MOST_PROBLEMS]
+        ),
+        *(
+            {
+                "account": report.account,
+                "row": f"{parked.kind.value} {parked.emag_id or 'without a number'} at eMAG",
+                "state": "parked",
+                "reason": parked.reason,
+                "at eMAG": "",
+            }
+            for report in reports
+            for parked in report.parked[:MOST_PROBLEMS]
+        ),
     ]
 
 
@@ -38,6 +54,18 @@ def _figures(report: Report) -> dict[str, Any]:
             f"{sum(report.requests.values())} requests in {report.seconds:.1f} s,"
             f" {report.throttled} throttled, {report.waited:.1f} s waited for the request budget"
         ),
+        "at eMAG": "",
+    }
+
+
+def _received(report: Report) -> dict[str, Any]:
+    counts = (f"{count} {brought.value}" for brought, count in sorted(report.received.items()))
+    return {
+        "account": report.account,
+        "row": "brought in",
+        "state": ", ".join(counts),
+        "reason": f"{len(report.parked)} could not be stored" if report.parked else "",
+        "at eMAG": "",
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flows.inbound import bring_in
 from flows.outbound import carry_out
-from flows.parameters import SyncParameters
+from flows.parameters import CancellationParameters, SyncParameters
+from flows.pausing import ApprovalNeededError, question_of, within_bounds
 from flows.preview import preview
 from flows.report import Report
 from flows.sync import for_each_account
@@ -13,9 +14,18 @@ from integrations.sync.channel import Channel
 from tasks.receive import receive_orders
 
 
-async def sync_cancellations(parameters: SyncParameters) -> list[Report]:
-    """Carry pending cancellations to eMAG and bring its news of orders in, account by account."""
-    return await for_each_account("cancellation-sync", parameters, _sync)
+async def sync_cancellations(parameters: CancellationParameters) -> list[Report]:
+    """Carry pending cancellations to eMAG and bring its news of orders in, account by account.
+
+    Raises:
+        ApprovalNeededError: so many are due that a person is to be asked first.
+    """
+    if question := await question_of(parameters):
+        raise ApprovalNeededError(
+            f"{question}: look with `emag-flows run cancellations --dry-run`, then approve with"
+            " `emag-flows run cancellations --yes`"
+        )
+    return await for_each_account("cancellation-sync", within_bounds(parameters), _sync)
 
 
 async def _sync(channel: Channel, parameters: SyncParameters, report: Report) -> None:

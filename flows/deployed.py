@@ -6,14 +6,31 @@ Python, a sync returns its list of Report.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from prefect import flow
-from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
-from prefect.client.schemas.objects import State
+from prefect import flow, get_client
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType
+from prefect.context import FlowRunContext
 from prefect.events import emit_event
+from prefect.flow_runs import asuspend_flow_run
+from prefect.input import RunInput
 from prefect.states import Completed
+from pydantic import Field
 
 from flows.artifacts import certificate_markdown, health_table, report_table, retention_table
 from flows.call_record import trim_call_record
@@ -24,11 +41,14 @@ from flows.history import History, fill_history, history_table
 from flows.invoice import sync_invoices
 from flows.parameters import (
     BackfillParameters,
+    CancellationParameters,
+    Direction,
     HealthParameters,
     ReconcileParameters,
     RetentionParameters,
     SyncParameters,
 )
+from flows.pausing import ApprovalNeededError, Question, question_of
 from flows.reconciliation import Reconciled, reconcile_accounts
 from flows.report import Report
 from flows.rma import sync_returns
@@ -36,9 +56,17 @@ from flows.tidings import gather_tidings, tidings_table
 from integrations.ledger.check import Finding
 from integrations.ledger.retention import CallsInUseError
 
+# How long a person may take to answer.
+ANSWER_SECONDS = 24 * 3600
+
+PROGRESS_SECONDS = 5.0
+
 Ended = TypeVar("Ended", Report, History, Reconciled)
 
+Asked = TypeVar("Asked", bound=SyncParameters)
+
 AS_SET = SyncParameters()
+CANCELLATIONS_AS_SET = CancellationParameters()
 HEALTH_AS_SET = HealthParameters()
 RETENTION_AS_SET = RetentionParameters()
 RECONCILE_AS_SET = ReconcileParameters()
@@ -64,11 +92,66 @@ async def rma_sync(parameters: SyncParameters = AS_SET) -> Any:
 
 
 @flow(name="cancellation-sync", flow_run_name="cancellations-{parameters.label}")
-async def cancellation_sync(
-    parameters: SyncParameters = AS_SET,
-) -> Any:
+async def cancellation_sync(parameters: CancellationParameters = CANCELLATIONS_AS_SET) -> Any:
     """Carry the ERP's cancellations and refunds to eMAG."""
+    if question := await question_of(parameters):
+        if await _is_being_asked():
+            # Another run waits for the answer: meanwhile only eMAG's news is brought in.
+            parameters = parameters.model_copy(update={"direction": Direction.IN})
+        else:
+            approval = await _ask(question)
+            if not approval.approve:
+                return Completed(name="Refused by a person", message=str(question), data=[])
+            most = min(parameters.limit, approval.at_most)
+            parameters = parameters.model_copy(update={"unasked": True, "limit": most})
     return await _concluded("cancellation-sync", sync_cancellations, parameters)
+
+
+class Approval(RunInput):
+    """The form in which a person answers."""
+
+    approve: bool = Field(default=False, description="On: they are cancelled. Off: none is.")
+    at_most: int = Field(
+        default=1, ge=1, le=1_000_000, description="Cancel no more than this many per account."
+    )
+
+
+async def _ask(question: Question) -> Approval:
+    """Suspend the run until a person has answered; nothing is leased or in doubt meanwhile.
+
+    A resumed run comes here again and finds the answer. Without one in a day the run fails, and
+    the next one asks anew.
+
+    Raises:
+        ApprovalNeededError: the run was not started from a deployment, so it can't be resumed.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
+        raise ApprovalNeededError(f"{question}: approve with `emag-flows run cancellations --yes`")
+    form = Approval.with_initial_data(
+        description=f"{question}. Nothing of it is cancelled before you answer.",
+        approve=False,
+        at_most=question.rows,
+    )
+    answer: Approval = await asuspend_flow_run(
+        wait_for_input=form, timeout=ANSWER_SECONDS, key="approval"
+    )
+    return answer
+
+
+async def _is_being_asked() -> bool:
+    """Whether another run of the same deployment waits for a person's answer."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
+        return False
+    async with get_client() as client:
+        waiting = await client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                deployment_id=FlowRunFilterDeploymentId(any_=[context.flow_run.deployment_id]),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])),
+            )
+        )
+    return any(run.id != context.flow_run.id for run in waiting)
 
 
 @flow(name="invoice-sync", flow_run_name="invoices-{parameters.label}")
@@ -128,8 +211,8 @@ async def reconcile(parameters: ReconcileParameters = RECONCILE_AS_SET) -> Any:
 
 async def _concluded(
     name: str,
-    story: Callable[[SyncParameters], Awaitable[list[Report]]],
-    parameters: SyncParameters,
+    story: Callable[[Asked], Awaitable[list[Report]]],
+    parameters: Asked,
 ) -> State[list[Report]]:
     """Tell the story, show its table, and end the run as the figures say."""
     reports = await story(parameters)
@@ -142,6 +225,28 @@ async def _concluded(
             description="What became of the rows",
         )
     return conclusion(reports)
+
+
+@asynccontextmanager
+async def progress(key: str, description: str) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
+    """A progress artifact of this run: call what is given with a share from 0 to 1, however often.
+
+    Prefect is told every few seconds at most, and of the end.
+    """
+    artifact = await acreate_progress_artifact(0.0, key=key, description=description)
+    told_at, done = 0.0, 0.0
+
+    async def tell(share: float) -> None:
+        nonlocal told_at, done
+        done = max(0.0, min(1.0, share))
+        if time.monotonic() - told_at >= PROGRESS_SECONDS:
+            told_at = time.monotonic()
+            await aupdate_progress_artifact(artifact, 100 * done)
+
+    try:
+        yield tell
+    finally:
+        await aupdate_progress_artifact(artifact, 100 * done)
 
 
 def _emit(events: Iterable[Event]) -> None:

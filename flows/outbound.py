@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from flows.report import Problem, Report
+from integrations.emag.panel import panel_url
 from integrations.erp.rows import Kind
 from integrations.ledger.books import State
 from integrations.ledger.budget import BudgetBusyError
@@ -84,7 +85,7 @@ async def _lane(
         states = await persist_answers(channel, batch)
         allowance.rows += sum(work.open for work in batch.works)  # these are claimed anew
         report.rows.update(states)
-        _note_batch(report, batch)
+        _note_batch(channel, report, batch)
         await write_back(channel, kind)
         if batch.busy:
             return
@@ -110,14 +111,15 @@ def _note_refusals(report: Report, kind: Kind, refused: Sequence[Refusal]) -> No
             report.problems.append(Problem(kind, each.row_id, State.REFUSED, each.reason))
 
 
-def _note_batch(report: Report, batch: Batch) -> None:
+def _note_batch(channel: Channel, report: Report, batch: Batch) -> None:
     if batch.outage is not None:
         report.unreachable = str(batch.outage)
     for work in batch.works:
         outcome = work.outcome
         if outcome is not None and outcome.state in NEEDS_A_PERSON:
+            url = panel_url(channel.account, work.claim.order_id)
             report.problems.append(
-                Problem(batch.kind, work.claim.row_id, outcome.state, outcome.reason or "")
+                Problem(batch.kind, work.claim.row_id, outcome.state, outcome.reason or "", url)
             )
 
 

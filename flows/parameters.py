@@ -69,6 +69,17 @@ class SyncParameters(BaseModel):
         return f"{self.account}-{self.direction.value}{'-dry-run' if self.dry_run else ''}"
 
 
+class CancellationParameters(SyncParameters):
+    """The form of a run of cancellations."""
+
+    unasked: bool = Field(
+        default=False,
+        description="Cancel however many are due; else more than EMAG_CANCELLATIONS_PAUSE_ABOVE"
+        " wait for a person's word.",
+        json_schema_extra={"position": 5},
+    )
+
+
 class HealthParameters(BaseModel):
     """The form of a health check."""
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from flows.parameters import SyncParameters
+from flows.parameters import CancellationParameters
 from flows.shop import open_channel, open_shop
 from integrations.erp.rows import Kind, withdraws
 from integrations.ledger.amounts import refunds_of
@@ -51,14 +51,14 @@ class Question:
         )
 
 
-async def question_of(parameters: SyncParameters) -> Question | None:
+async def question_of(parameters: CancellationParameters) -> Question | None:
     """What is to be asked before this run of cancellations; None where it may go ahead.
 
     Raises:
         ConfigurationError, DatabaseUnreachableError: there is nothing to work with.
     """
     above = load_settings().cancellations_pause_above
-    if not above or parameters.dry_run or not parameters.direction.goes_out:
+    if not above or parameters.unasked or parameters.dry_run or not parameters.direction.goes_out:
         return None
     rows = 0
     refunds: dict[str, Decimal] = defaultdict(Decimal)
@@ -70,6 +70,14 @@ async def question_of(parameters: SyncParameters) -> Question | None:
                 for currency, amount in (await refunds_of(channel.engine, due)).items():
                     refunds[currency] += amount
     return Question(rows, above, refunds) if rows > above else None
+
+
+def within_bounds(parameters: CancellationParameters) -> CancellationParameters:
+    """The same run, which claims no more than may go unasked, whatever comes in meanwhile."""
+    above = load_settings().cancellations_pause_above
+    if not above or parameters.unasked or parameters.dry_run:
+        return parameters
+    return parameters.model_copy(update={"limit": min(parameters.limit, above)})
 
 
 async def most_unasked(channel: Channel, limit: int, above: int) -> int:

@@ -16,12 +16,13 @@ from integrations.sync.receipt import Parked, Receipt
 
 @dataclass(frozen=True)
 class Problem:
-    """A row that needs a person, or that could not be finished."""
+    """A row that needs a person, or could not be finished; `url`: its order in eMAG's panel."""
 
     kind: Kind
     row_id: int
     state: State
     reason: str
+    url: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,12 @@ import typer
 
 from flows.cli.console import begin, console, print_json
 from flows.cli.reports import show_plans, show_report
-from flows.parameters import Direction, HealthParameters, SyncParameters
+from flows.parameters import (
+    CancellationParameters,
+    Direction,
+    HealthParameters,
+    SyncParameters,
+)
 from flows.report import Report
 
 
@@ -32,6 +37,10 @@ Way = Annotated[Direction, typer.Option(help="Which way changes are carried.")]
 Limit = Annotated[int, typer.Option(help="At most this many rows per account.", min=1)]
 InFlight = Annotated[int, typer.Option(help="Requests under way at once.", min=1, max=16)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")]
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", help="Cancel more than EMAG_CANCELLATIONS_PAUSE_ABOVE lets go unasked."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 run = typer.Typer(
@@ -49,14 +58,18 @@ def _command(what: What) -> Callable[..., int]:
         dry_run: DryRun = False,
         as_json: Json = False,
         max_in_flight: InFlight = _DEFAULTS.max_in_flight,
+        yes: Yes = False,
     ) -> int:
         begin().chosen(account)
-        parameters = SyncParameters(
+        if yes and what is not What.CANCELLATIONS:
+            raise typer.BadParameter("only cancellations are approved", param_hint="--yes")
+        parameters = CancellationParameters(
             account=account,
             direction=direction,
             limit=limit,
             dry_run=dry_run,
             max_in_flight=max_in_flight,
+            unasked=yes,
         )
         reports = asyncio.run(_carry(what, parameters))
         _show(reports, as_json)
@@ -105,7 +118,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-async def _carry(what: What, parameters: SyncParameters) -> list[Report]:
+async def _carry(what: What, parameters: CancellationParameters) -> list[Report]:
     """Run the flow itself or, without a server, the function that it wraps."""
     if through_prefect():
         import flows
@@ -115,7 +128,8 @@ async def _carry(what: What, parameters: SyncParameters) -> list[Report]:
             What.CANCELLATIONS: flows.cancellation_sync,
             What.INVOICES: flows.invoice_sync,
         }
-        return await as_flow[what](**parameters.model_dump())
+        own = set() if what is What.CANCELLATIONS else {"unasked"}
+        return await as_flow[what](**parameters.model_dump(exclude=own))
     from flows.cancellation import sync_cancellations
     from flows.invoice import sync_invoices
     from flows.rma import sync_returns

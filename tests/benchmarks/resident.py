@@ -97,7 +97,7 @@ def _delays(database: str, committed: Mapping[int, float]) -> list[float]:
             if time.monotonic() > latest:
                 raise RunFailedError("not everything was carried")
             time.sleep(0.2)
-        sent = dict(connection.execute(_SENT.encode()).fetchall())
+        sent: dict[int, float] = dict(connection.execute(_SENT.encode()).fetchall())
     return [sent[order_id] - at - QUIET for order_id, at in committed.items()]
 
 

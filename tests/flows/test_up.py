@@ -1,4 +1,4 @@
-"""`emag-flows up` as an operator starts it: everything from nothing, and nothing left afterwards."""
+"""`emag-flows up` as an operator starts it: all from nothing, and nothing left afterwards."""
 
 from __future__ import annotations
 

@@ -30,7 +30,9 @@ async def order(emag_flows: CommandLine, market: Market, database_url: str) -> i
             " VALUES (%s, 'inventory_unavailable')",
             [str(order_id)],
         )
-    assert (await emag_flows("run", "cancellations", EMAG_CALLS_KEY=KEY)).code == 0
+    assert (
+        await emag_flows("run", "cancellations", "--direction", "out", EMAG_CALLS_KEY=KEY)
+    ).code == 0
     return order_id
 
 
@@ -197,7 +199,7 @@ async def test_without_a_key_nothing_of_a_customer_is_exported(
             "INSERT INTO app.cancellation_requests (emag_order_id, reason) VALUES (%s, 'other')",
             [str(found["id"])],
         )
-    await emag_flows("run", "cancellations")
+    await emag_flows("run", "cancellations", "--direction", "out")
 
     await emag_flows("calls", "--order", str(found["id"]), "--export", "dispute.json")
 

@@ -48,7 +48,7 @@ MISTAKES = [
     (["run", "rma"], {}, 2, "set EMAG_USERNAME and EMAG_PASSWORD"),
     (["status"], {"EMAG_QUIET_SECONDS": "soon"}, 2, "EMAG_QUIET_SECONDS"),
     (["status"], {"EMAG_ACCOUNTS": f'[{{"password": "{PASSWORD}",]'}, 2, "EMAG_ACCOUNTS"),
-    (["status"], {"EMAG_DATA_DIR": "/proc/nowhere"}, 2, "set DATABASE_URL"),
+    (["status"], {"EMAG_DATA_DIR": "/proc/nowhere"}, 2, "make an embedded one with"),
     (
         ["run", "rma", "--account", "other"],
         {"EMAG_USERNAME": "a", "EMAG_PASSWORD": PASSWORD},
