@@ -61,6 +61,7 @@ COMMANDS: Mapping[str, Command] = {
         "flows.cli.reconcile:reconcile", "Compare eMAG with the ERP, and certify it."
     ),
     "calls": Command("flows.cli.calls:calls", "The record of requests to eMAG."),
+    "retention": Command("flows.cli.retention:retention", "Drop the call record's old days."),
     "db": Command("flows.cli.db:db", "Set up and check the database."),
     "sandbox": Command(
         "integrations.sandbox.command:sandbox_command", "Run a faithful eMAG on this machine."

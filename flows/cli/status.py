@@ -21,7 +21,7 @@ from integrations.settings import Settings
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> int:
-    """Show open rows by kind, account and state, what is due at eMAG, and the last day's traffic."""
+    """Show open rows by kind, account and state, what is due at eMAG, and the day's traffic."""
     return asyncio.run(_status(begin(log_to_file=False), as_json))
 
 

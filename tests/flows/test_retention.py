@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from flows import call_record, deployed, retention
 from flows.artifacts import retention_table
 from flows.call_record import Trimmed, trim_call_record
+from flows.cli.main import answer
 from flows.parameters import RetentionParameters
 from integrations.ledger.retention import Day, drop_old_days, old_days
 from tests.flows.test_deployed import last_run, tables_of
@@ -118,3 +120,15 @@ async def test_the_flow_fails_with_its_table_when_a_day_stays(
     assert "pg_stat_activity" in (state.message or "")
     [[line]] = await tables_of(await last_run("retention-30-days"))
     assert line["result"] == "stays: in use"
+
+
+async def test_the_command_drops_and_tells(
+    engine: AsyncEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await add_day(engine, 40, calls=3)
+
+    code = await asyncio.to_thread(answer, ["retention", "--days", "35"])
+
+    assert code == 0
+    assert ago(40) in capsys.readouterr().out
+    assert await old_days(engine, 35) == []
