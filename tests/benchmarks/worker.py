@@ -21,7 +21,7 @@ from typing import Any
 
 from flows.cancellation import sync_cancellations
 from flows.cli.console import begin
-from flows.parameters import Direction, SyncParameters
+from flows.parameters import CancellationParameters, Direction
 from flows.report import Report
 from flows.rma import sync_returns
 
@@ -42,7 +42,7 @@ def work(kind: str, limit: int) -> Mapping[str, Any]:
     """Run a sync once: its seconds, its own CPU seconds, the process's peak memory, the report."""
     began, cpu = time.perf_counter(), time.process_time()
     reports: list[Report] = asyncio.run(
-        SYNCS[kind](SyncParameters(limit=limit, direction=Direction.OUT))
+        SYNCS[kind](CancellationParameters(limit=limit, direction=Direction.OUT))
     )
     return {
         "seconds": time.perf_counter() - began,

@@ -23,7 +23,7 @@ from typing import Self
 from flows import shop
 from flows.cancellation import sync_cancellations
 from flows.invoice import sync_invoices
-from flows.parameters import Direction, SyncParameters
+from flows.parameters import CancellationParameters, Direction
 from flows.report import Report
 from flows.rma import sync_returns
 from integrations.emag.routes import LIMITS
@@ -31,7 +31,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger.points import Point, listening
 from integrations.ledger.timings import Timings
 
-SYNCS: Mapping[Kind, Callable[[SyncParameters], Awaitable[Sequence[Report]]]] = {
+SYNCS: Mapping[Kind, Callable[[CancellationParameters], Awaitable[Sequence[Report]]]] = {
     Kind.RMA: sync_returns,
     Kind.CANCELLATION: sync_cancellations,
     Kind.INVOICE: sync_invoices,
@@ -91,7 +91,9 @@ def work(errand: Errand) -> None:
 
 
 async def _run(errand: Errand) -> None:
-    await SYNCS[errand.kind](SyncParameters(account=errand.account, direction=Direction.OUT))
+    await SYNCS[errand.kind](
+        CancellationParameters(account=errand.account, direction=Direction.OUT)
+    )
 
 
 def _dying(errand: Errand) -> AbstractContextManager[None]:

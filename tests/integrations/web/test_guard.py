@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 
@@ -40,7 +42,7 @@ async def test_a_large_body_is_refused_by_its_length(api: httpx.AsyncClient) -> 
 
 
 async def test_a_large_body_is_refused_as_it_comes(api: httpx.AsyncClient) -> None:
-    async def endless() -> object:
+    async def endless() -> AsyncIterator[bytes]:
         for _ in range(LARGEST_BODY // 1024 + 2):
             yield b" " * 1024
 
