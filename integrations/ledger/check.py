@@ -17,6 +17,7 @@ from integrations.ledger.adopt import adoptable
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
 from integrations.ledger.unqueued import INTEGERS
+from integrations.ledger.way_in import missing_rights, unfit_columns
 from migrations import capture
 from migrations.capture import CAPTURED, Captured
 
@@ -35,6 +36,14 @@ OUR_TABLES = (
     "emag_rate_limits",
     "emag_issued_invoices",
     "emag_offer_syncs",
+    "emag_returns",
+    "emag_orders",
+    "emag_drift",
+    "emag_alarms",
+    "emag_differences",
+    "emag_certificates",
+    "emag_idempotency_keys",
+    "emag_documents",
 )
 
 # The functions that a run or the nightly care of the call record calls.
@@ -149,7 +158,7 @@ _MISSING_RIGHTS = """
 
 
 async def _check_rights(name: str, connection: AsyncConnection) -> list[Finding]:
-    role = (await connection.execute(text("SELECT quote_ident(current_user)"))).scalar_one()
+    role = await _role(connection)
     missing = await _rows(
         connection,
         _MISSING_RIGHTS,
@@ -166,6 +175,27 @@ async def _check_rights(name: str, connection: AsyncConnection) -> list[Finding]
         for right in missing
     )
     return [_finding(name, problems, f"role {role} has what a run needs")]
+
+
+async def _role(connection: AsyncConnection) -> str:
+    return str(await connection.scalar(text("SELECT quote_ident(current_user)")))
+
+
+async def _check_news_rights(name: str, connection: AsyncConnection) -> list[Finding]:
+    role = await _role(connection)
+    problems = [
+        _Problem(f"no {privilege} on {what}", f"GRANT {privilege} ON {what} TO {role}")
+        for privilege, what in await missing_rights(connection)
+    ]
+    return [_finding(name, problems, f"role {role} may write what eMAG's news needs")]
+
+
+async def _check_news_columns(name: str, connection: AsyncConnection) -> list[Finding]:
+    problems = [
+        _Problem(each.why, f"ALTER TABLE app.{each.table} ALTER {each.column} SET DEFAULT ...")
+        for each in await unfit_columns(connection)
+    ]
+    return [_finding(name, problems, "nothing is required that eMAG has nothing for")]
 
 
 async def _check_revision(name: str, connection: AsyncConnection) -> list[Finding]:
@@ -389,6 +419,8 @@ _CHECKS: Mapping[str, _Check] = {
     "capture functions": _check_functions,
     "capture of": _check_captures,
     "the ERP's columns": _check_columns,
+    "rights to bring eMAG's news in": _check_news_rights,
+    "room for eMAG's news": _check_news_columns,
     "call record's partitions": _check_partitions,
     "clock": _check_clock,
 }

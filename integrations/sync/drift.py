@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
+import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from integrations.emag.known_fields import unknown_fields
@@ -40,10 +41,8 @@ async def _note(
     platform = channel.account.platform
     try:
         new = await note_drift(channel.engine, platform, route.path, what, names, value)
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise
-        log.warning("fields of %s could not be noted: %s", route.path, type(error.orig).__name__)
+    except (psycopg.Error, DBAPIError) as error:
+        log.warning("fields of %s could not be noted: %s", route.path, type(error).__name__)
         return
     for each in new:
         log.warning("%s", each)

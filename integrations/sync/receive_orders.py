@@ -38,7 +38,7 @@ from integrations.sync.abreast import abreast
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.bring_orders import Became, bring_orders
 from integrations.sync.channel import Channel
-from integrations.sync.drift import note_changed_type, note_unknown_fields
+from integrations.sync.drift import note_changed_type
 from integrations.sync.listing import FilterIgnoredError, Page
 from integrations.sync.receipt import Parked, Receipt
 from integrations.sync.windows import IncompleteWindowError, read_window
@@ -79,7 +79,6 @@ async def take_orders(channel: Channel, page: Page, clock: Clock, receipt: Recei
     account = channel.account
     read_at = clock.at(page.began) - MARGIN
     receipt.read += len(page.rows)
-    await note_unknown_fields(channel, ORDER_READ, page.rows)
     raws = _by_number(page.rows, receipt)
     sights = [
         sight_of(order_id, raw, account.zone, read_at, account.order_type)

@@ -52,7 +52,7 @@ from integrations.sync.abreast import abreast
 from integrations.sync.arrive_returns import News, arrive
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
-from integrations.sync.drift import note_changed_type, note_unknown_fields
+from integrations.sync.drift import note_changed_type
 from integrations.sync.listing import FilterIgnoredError, Longest, Page, pages
 from integrations.sync.receipt import Parked, Receipt
 from integrations.sync.windows import IncompleteWindowError, read_window
@@ -172,7 +172,6 @@ async def take_returns(channel: Channel, page: Page, clock: Clock, receipt: Rece
     read_at = clock.at(page.began) - MARGIN
     looks = {look.emag_id: look for look in _looks(channel, page.rows, receipt)}
     receipt.read += len(page.rows)
-    await note_unknown_fields(channel, RMA_READ, page.rows)
     sights = [_sight(channel, look) for look in looks.values()]
     digests = {sight.emag_id: sight.digest for sight in sights}
     seen = await see_returns(channel.engine, account.platform, account.name, read_at, sights)

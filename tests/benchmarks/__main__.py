@@ -24,6 +24,7 @@ from tests.benchmarks.commands import commands
 from tests.benchmarks.cpu import own_cpu
 from tests.benchmarks.drain import drain
 from tests.benchmarks.figures import Figure, table
+from tests.benchmarks.inbound import inbound
 from tests.benchmarks.memory import peak_memory
 from tests.benchmarks.naive import faster_than_naive
 from tests.benchmarks.place import Place, open_place
@@ -48,6 +49,7 @@ MEASUREMENTS: Mapping[str, Callable[[Place], Sequence[Figure]]] = {
     "record": call_record,
     "drain": drain,
     "resident": resident,
+    "inbound": inbound,
     "backfill": backfilling,
 }
 

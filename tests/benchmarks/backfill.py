@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.place import Place
-from tests.benchmarks.run import _begin, _journal, _line, fill_erp, marketplace
+from tests.benchmarks.run import begin_worker, fill_erp, journal, line_of, marketplace
 from tests.benchmarks.scene import Scene
 
 RETURNS, ORDERS = 10_000, 50_000
@@ -29,7 +29,7 @@ def backfilling(place: Place) -> Sequence[Figure]:
     database = place.database()
     with marketplace(place, PAST) as emag:
         worked = _backfill(place, place.environment(database, emag))
-        requests, violations = _journal(emag, "requests"), _journal(emag, "violations")
+        requests, violations = journal(emag, "requests"), journal(emag, "violations")
     stored = worked["history"]
     # Slices overlap: what was placed around midnight comes with both.
     if stored.get("orders:3", 0) < ORDERS or stored.get("returns:3", 0) < RETURNS:
@@ -70,9 +70,9 @@ def _share(requests: Sequence[Mapping[str, Any]], limit: int) -> float:
 
 def _backfill(place: Place, environment: Mapping[str, str]) -> Mapping[str, Any]:
     with place.process("past_worker", *_days(), environment=environment) as worker:
-        _line(worker.stdout)
-        _begin(worker)
-        found: Mapping[str, Any] = json.loads(_line(worker.stdout))
+        line_of(worker.stdout)
+        begin_worker(worker)
+        found: Mapping[str, Any] = json.loads(line_of(worker.stdout))
         return found
 
 
@@ -101,20 +101,20 @@ def _first_request(place: Place, *, busy: bool) -> float:
     with marketplace(place, WITH_A_CHANGE if busy else A_CHANGE) as emag:
         environment = place.environment(database, emag)
         with place.process("past_worker", *_days(), environment=environment) as history:
-            _line(history.stdout)
+            line_of(history.stdout)
             if busy:
-                _begin(history)
+                begin_worker(history)
                 time.sleep(SETTLED)
             fill_erp(database, WITH_A_CHANGE)
             with place.process("worker", "cancellation", "1", environment=environment) as worker:
-                _line(worker.stdout)
+                line_of(worker.stdout)
                 began = time.monotonic()
-                _begin(worker)
-                _line(worker.stdout)
+                begin_worker(worker)
+                line_of(worker.stdout)
         order = next(iter(A_CHANGE.orders))
         asked = [
             each["monotonic"]
-            for each in _journal(emag, "requests")
+            for each in journal(emag, "requests")
             if each["monotonic"] >= began and each["order_ids"] == [order]
         ]
     return float(asked[0]) - began

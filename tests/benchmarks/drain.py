@@ -13,7 +13,7 @@ import psycopg
 from integrations.sync.work import LOT
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.place import Place
-from tests.benchmarks.run import RunFailedError, _journal, _work, fill_erp, marketplace
+from tests.benchmarks.run import RunFailedError, _work, fill_erp, journal, marketplace
 from tests.benchmarks.scene import Scene
 
 # So rare among what is open that pages save nothing: the request limit is what holds them up.
@@ -36,10 +36,10 @@ def drain(place: Place) -> Sequence[Figure]:
     with marketplace(place, GATHERED) as emag:
         environment = place.environment(database, emag)
         _gather(place, environment, database, emag)
-        before = len(_journal(emag, "requests"))
+        before = len(journal(emag, "requests"))
         [worker] = _work(place, environment, GATHERED, 1, EACH)
-        requests = _journal(emag, "requests")[before:]
-        violations = _journal(emag, "violations")
+        requests = journal(emag, "requests")[before:]
+        violations = journal(emag, "violations")
     synced = worker["report"]["rows"].get("synced", 0)
     if synced != GATHERED.rows:
         raise RunFailedError(f"only {synced} rows were synced: {worker['report']}")

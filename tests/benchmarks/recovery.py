@@ -12,7 +12,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger.points import Point
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.place import Place
-from tests.benchmarks.run import RunFailedError, _journal, fill_erp, marketplace, play
+from tests.benchmarks.run import RunFailedError, fill_erp, journal, marketplace, play
 from tests.benchmarks.scene import Scene
 from tests.kills.worker import Errand
 
@@ -40,8 +40,8 @@ def _after(place: Place, undisturbed: int, dies_at: Point, visit: int) -> Figure
         with psycopg.connect(database) as connection:
             connection.execute(_LEASES_RUN_OUT)
         ended = _work(place, environment)
-        requests, violations = _journal(emag, "requests"), _journal(emag, "violations")
-        effects = _journal(emag, "effects")
+        requests, violations = journal(emag, "requests"), journal(emag, "violations")
+        effects = journal(emag, "effects")
     with psycopg.connect(database) as connection:
         [synced] = connection.execute(_SYNCED).fetchone() or [0]
     if (died, ended, synced) != (-9, 0, HELD.rows):

@@ -88,7 +88,7 @@ def play(place: Place, scene: Scene, *, workers: int = 1, each: int = 100_000) -
     fill_erp(database, scene)
     with marketplace(place, scene) as emag:
         worked = _work(place, place.environment(database, emag), scene, workers, each)
-        asked = _journal(emag, "requests"), _journal(emag, "violations")
+        asked = journal(emag, "requests"), journal(emag, "violations")
     run = Run(worked, *asked, unsent=_unsent(database))
     if run.rows < _fewest(min(scene.rows, workers * each), workers):
         raise RunFailedError(f"only {run.rows} rows were synced: {[w['report'] for w in worked]}")
@@ -126,7 +126,7 @@ def marketplace(place: Place, scene: Scene, *, limits: bool = True) -> Iterator[
     environment = place.environment(place.server)
     arguments = (scene.to_json(), json.dumps(limits))
     with place.process("marketplace", *arguments, environment=environment) as process:
-        yield _line(process.stdout)
+        yield line_of(process.stdout)
 
 
 def _work(
@@ -141,19 +141,19 @@ def _work(
             for _ in range(workers)
         ]
         for worker in started:
-            _line(worker.stdout)
+            line_of(worker.stdout)
         for worker in started:
-            _begin(worker)
-        return [json.loads(_line(worker.stdout)) for worker in started]
+            begin_worker(worker)
+        return [json.loads(line_of(worker.stdout)) for worker in started]
 
 
-def _begin(worker: subprocess.Popen[str]) -> None:
+def begin_worker(worker: subprocess.Popen[str]) -> None:
     assert worker.stdin is not None
     worker.stdin.write("\n")
     worker.stdin.flush()
 
 
-def _line(output: IO[str] | None) -> str:
+def line_of(output: IO[str] | None) -> str:
     assert output is not None
     line = output.readline().strip()
     if not line:
@@ -171,7 +171,7 @@ def _unsent(database_url: str) -> int:
     return int(found[0])
 
 
-def _journal(emag_url: str, part: str) -> Sequence[Mapping[str, Any]]:
+def journal(emag_url: str, part: str) -> Sequence[Mapping[str, Any]]:
     address = emag_url.removesuffix("/api-3") + f"/sandbox/journal/{part}"
     found: list[dict[str, Any]] = httpx.get(address, timeout=60, trust_env=False).json()
     return found

@@ -340,10 +340,57 @@ async def test_missing_rights_are_listed_as_grants_that_suffice(migrated_url: st
         ):
             assert grant in rights.remedy
         _alter(url, *rights.remedy.split("; "))
+        (news,) = await _wrong(engine)
+        assert news.name == "rights to bring eMAG's news in"
+        for grant in (
+            f"GRANT INSERT ON app.return_requests TO {role}",
+            f"GRANT INSERT ON app.cancellation_items TO {role}",
+            f"GRANT UPDATE ON app.invoices TO {role}",
+        ):
+            assert grant in news.remedy
+        _alter(url, *news.remedy.split("; "))
         assert await _wrong(engine) == []
     finally:
         await engine.dispose()
         _alter(url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+async def test_a_sequence_of_the_erps_that_news_needs_is_named(database_url: str) -> None:
+    role = f"runner_{uuid4().hex}"
+    _alter(
+        database_url,
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT USAGE ON SCHEMA app TO {role}",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA app TO {role}",
+        "CREATE SEQUENCE app.numbers",
+        "ALTER TABLE app.return_requests ADD number bigint DEFAULT nextval('app.numbers')",
+    )
+    limited = open_engine(database_url.replace("//postgres@", f"//{role}@"))
+    try:
+        (news,) = await _wrong(limited)
+        assert news.name == "rights to bring eMAG's news in"
+        assert news.remedy == f"GRANT USAGE ON SEQUENCE app.numbers TO {role}"
+    finally:
+        await limited.dispose()
+        _alter(database_url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+async def test_a_required_column_that_emag_has_nothing_for_is_named_beforehand(
+    database_url: str, engine: AsyncEngine
+) -> None:
+    _alter(
+        database_url,
+        "ALTER TABLE app.return_requests ADD warehouse text NOT NULL DEFAULT 'north'",
+        "ALTER TABLE app.return_requests ADD shelf integer NOT NULL",
+        "ALTER TABLE app.return_requests ADD batch uuid NOT NULL",
+    )
+
+    (finding,) = await _wrong(engine)
+
+    assert finding.name == "room for eMAG's news"
+    assert "app.return_requests.batch (uuid) must be given" in finding.detail
+    assert "shelf" not in finding.detail
+    assert finding.remedy == "ALTER TABLE app.return_requests ALTER batch SET DEFAULT ..."
 
 
 async def test_days_without_a_partition_are_named_until_prepared(

@@ -1,0 +1,139 @@
+"""More cancellations than may go unasked wait for a person, with or without Prefect."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from integrations.sandbox.market import Market
+from tests.flows.cli.conftest import CommandLine, emag_flows, shop, variables
+from tests.flows.test_up import ADD, ask, start
+
+__all__ = ["emag_flows", "shop", "variables"]
+
+pytestmark = pytest.mark.xdist_group("up")
+
+PAUSE = {"EMAG_CANCELLATIONS_PAUSE_ABOVE": "2"}
+STATES = "SELECT sync_state FROM app.emag_cancellation_integrations"
+
+
+def cancel(database_url: str, market: Market, count: int) -> None:
+    with psycopg.connect(database_url) as connection:
+        for _ in range(count):
+            order = market.add_order({"status": 2})
+            connection.execute(ADD.encode(), [str(order["id"])])
+        connection.execute(
+            "UPDATE app.cancellation_requests SET refund_amount = 100.50, currency = 'RON'"
+        )
+
+
+def states(database_url: str) -> list[str]:
+    with psycopg.connect(database_url) as connection:
+        return sorted(str(state) for (state,) in connection.execute(STATES.encode()))
+
+
+@pytest.mark.usefixtures("shop")
+async def test_a_direct_run_stops_with_one_line_until_it_is_told_yes(
+    emag_flows: CommandLine, market: Market, database_url: str
+) -> None:
+    cancel(database_url, market, 3)
+
+    stopped = await emag_flows("run", "cancellations", **PAUSE)
+
+    last = stopped.err.splitlines()[-1]
+    assert stopped.code == 1
+    assert "3 cancellations are due with refunds of 301.50 RON" in last
+    assert "--yes" in last
+    assert market.journal.effects == []
+
+    dry = await emag_flows("run", "cancellations", "--dry-run", **PAUSE)
+    assert dry.code == 0
+    told = await emag_flows("run", "cancellations", "--yes", "--json", **PAUSE)
+    assert (told.code, told.json["rows"]["synced"]) == (0, 3)
+
+
+@pytest.mark.usefixtures("shop")
+async def test_what_may_go_unasked_goes(
+    emag_flows: CommandLine, market: Market, database_url: str
+) -> None:
+    cancel(database_url, market, 2)
+
+    said = await emag_flows("run", "cancellations", "--json", **PAUSE)
+
+    assert (said.code, said.json["rows"]["synced"]) == (0, 2)
+
+
+async def test_only_cancellations_are_approved(emag_flows: CommandLine) -> None:
+    assert (await emag_flows("run", "rma", "--yes")).code == 2
+
+
+async def test_a_run_of_prefect_waits_for_the_form_and_does_as_it_says(
+    tmp_path: Path, market: Market, emag_url: str, database_url: str
+) -> None:
+    """One test, because each start of a Prefect server takes ten seconds."""
+    environment = {
+        "DATABASE_URL": database_url,
+        "EMAG_USERNAME": "seller@example.com",
+        "EMAG_PASSWORD": "secret",
+        "EMAG_BASE_URL": emag_url,
+        "EMAG_QUIET_SECONDS": "0",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        **PAUSE,
+    }
+    cancel(database_url, market, 4)
+    up = await start(tmp_path, environment)
+    try:
+        api = (await up.says(r"Prefect (http\S+) · endpoints"))[1] + "/api"
+        refused = await begin_run(api, "SUSPENDED")
+        with psycopg.connect(database_url) as connection:
+            leased = connection.execute("SELECT count(*) FROM app.emag_order_leases").fetchone()
+        assert leased == (0,)
+        beside = await begin_run(api, "COMPLETED")
+        assert market.journal.effects == []
+        assert beside["state_name"] == "Completed"
+
+        await answer(api, refused, {"approve": False})
+        ended = await become(api, refused["id"], "COMPLETED")
+        assert ended["state_name"] == "Refused by a person"
+        assert set(states(database_url)) <= {"pending"}
+
+        approved = await begin_run(api, "SUSPENDED")
+        await answer(api, approved, {"approve": True, "at_most": 3})
+        ended = await become(api, approved["id"], "COMPLETED")
+        assert ended["state_name"] == "Completed"
+        # The last one is no more than may go unasked: the resident loop has it.
+        for _ in range(300):
+            if states(database_url) == ["synced"] * 4:
+                break
+            await asyncio.sleep(0.1)
+        assert states(database_url) == ["synced"] * 4
+    finally:
+        up.process.terminate()
+        await up.process.communicate()
+
+
+async def begin_run(api: str, wanted: str) -> dict[str, Any]:
+    deployment = await ask("GET", f"{api}/deployments/name/cancellation-sync/scheduled")
+    run = await ask("POST", f"{api}/deployments/{deployment['id']}/create_flow_run", {})
+    return await become(api, run["id"], wanted)
+
+
+async def become(api: str, run_id: str, wanted: str) -> dict[str, Any]:
+    """Wait until a run has this type, or is suspended."""
+    run: dict[str, Any] = {}
+    for _ in range(600):
+        run = await ask("GET", f"{api}/flow_runs/{run_id}")
+        if wanted in (run["state_type"], (run["state_name"] or "").upper()):
+            return run
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"it is {run['state_name']}: {run['state']['message']}")
+
+
+async def answer(api: str, run: dict[str, Any], filled_in: dict[str, Any]) -> None:
+    """Send the form, as the UI does when a person has filled it in."""
+    sent = await ask("POST", f"{api}/flow_runs/{run['id']}/resume", {"run_input": filled_in})
+    assert sent["status"] == "ACCEPT", sent
