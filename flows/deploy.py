@@ -404,5 +404,9 @@ def _plain(automation: Any) -> dict[str, Any]:
     plain: dict[str, Any] = automation.model_dump(
         mode="json", include={"name", "description", "enabled", "tags", "trigger", "actions"}
     )
-    plain["trigger"] = {key: value for key, value in plain["trigger"].items() if key != "id"}
+    plain["trigger"] = {
+        key: sorted(value) if isinstance(value, list) else value  # sets, in any order
+        for key, value in plain["trigger"].items()
+        if key != "id"
+    }
     return plain

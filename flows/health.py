@@ -44,7 +44,11 @@ async def check_health(parameters: HealthParameters) -> list[Finding]:
         findings += [finding async for finding in _check_accounts(shop)]
         status = await read_status(shop.engine)
         swept = _check_sweep(await last_sweep(shop.engine))
-        findings += [swept, *_check_budgets(status), *_check_rows(status, parameters)]
+        findings += [
+            swept,
+            *_check_budgets(status),
+            *_check_rows(status, _patient(parameters, shop)),
+        ]
         async with driver(shop.engine) as connection:
             return findings + await _check_way_in(connection, shop)
 
@@ -155,6 +159,13 @@ def _note_drift(drift: Sequence[Drift]) -> Finding:
         detail="; ".join(f"{each} ({each.seen} times)" for each in drift) or "none",
         remedy="",
     )
+
+
+def _patient(parameters: HealthParameters, shop: Shop) -> HealthParameters:
+    """Where cancellations may wait for a person's word, pending is no fault for the first hour."""
+    if not shop.settings.cancellations_pause_above:
+        return parameters
+    return parameters.model_copy(update={"pending_minutes": max(60, parameters.pending_minutes)})
 
 
 def _check_rows(status: Status, parameters: HealthParameters) -> list[Finding]:

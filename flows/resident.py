@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from flows.database import DatabaseUnreachableError
+from flows.inbound import bring_in
 from flows.outbound import carry_out, close_report
 from flows.pausing import most_unasked
 from flows.report import Report
@@ -31,6 +32,7 @@ from integrations.settings import ConfigurationError
 from integrations.sync.channel import Channel, Tally
 from integrations.sync.mirror import NOT_MIRRORED
 from tasks.call import mirror_issued
+from tasks.receive import receive_orders, receive_returns
 from tasks.step import transient
 
 log = logging.getLogger("emag.resident")
@@ -41,6 +43,9 @@ SCHEMA_SECONDS = 300.0
 
 # What a run left owed without a hint is the scheduled runs' matter: here it is read this seldom.
 HINT_REST = 300.0
+
+# Reading news takes a listing: hints that come one after the other are answered together.
+HINT_PAUSE = 60.0
 
 # How long what is under way at the end may take to come to its end by itself.
 GRACE = 8.0
@@ -232,7 +237,8 @@ async def _pass(desk: Desk, name: str, carry: Pass, vitals: Vitals) -> None:
         desk.trouble.begins(_in_short(error), None if transient(error) else error)
     else:
         _note(desk, close_report(report, channel, began), vitals)
-    desk.not_before[name] = time.monotonic() + desk.trouble.pause
+    rest = HINT_PAUSE if name in HINTS else 0.0
+    desk.not_before[name] = time.monotonic() + max(rest, desk.trouble.pause)
 
 
 def _note(desk: Desk, report: Report, vitals: Vitals) -> None:
@@ -262,6 +268,7 @@ def _passes(pause_above: int) -> Passes:
         Kind.RMA.value: _carry_returns,
         Kind.CANCELLATION.value: carry_cancellations,
         Kind.INVOICE.value: _carry_invoices,
+        **HINTS,
     }
 
 
@@ -277,6 +284,18 @@ async def _carry_invoices(channel: Channel, report: Report) -> None:
         report.unreachable = f"the invoices that eMAG issued could not be read: {stopped}"
     else:
         await carry_out(channel, Kind.INVOICE, BATCH, report, waits=False)
+
+
+async def _read_returns(channel: Channel, report: Report) -> None:
+    await bring_in(report, receive_returns(channel))
+
+
+async def _read_orders(channel: Channel, report: Report) -> None:
+    await bring_in(report, receive_orders(channel))
+
+
+# What eMAG's hints are about, and what reads it.
+HINTS: Passes = {"returns": _read_returns, "orders": _read_orders}
 
 
 async def _read_schema(shop: Shop, desks: Mapping[str, Desk]) -> None:

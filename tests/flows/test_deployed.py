@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import FlowRun, TaskRun
 from sqlalchemy import text
 
 from flows import cancellation_sync, deployed, health_check, invoice_sync, rma_sync
-from flows.parameters import HealthParameters, SyncParameters
+from flows.parameters import CancellationParameters, HealthParameters
 from integrations.ledger.books import State
 from integrations.ledger.database import open_engine
 from integrations.sandbox.market import Market
@@ -83,7 +83,7 @@ async def test_the_steps_of_the_story_are_task_runs_over_batches(
         market.add_order({"id": order_id, "status": 2})
         await add_cancellation(database_url, f"C-{order_id}", str(order_id))
 
-    state = await deployed.cancellation_sync(SyncParameters(), return_state=True)
+    state = await deployed.cancellation_sync(CancellationParameters(), return_state=True)
 
     assert state.state_details.flow_run_id is not None
     names: list[str] = []
@@ -113,7 +113,7 @@ async def test_refused_rows_make_a_run_completed_with_refusals(database_url: str
     await add_cancellation(database_url, "C-1", "not a number")
     await add_cancellation(database_url, "C-2", "480000199")
 
-    state = await deployed.cancellation_sync(SyncParameters(), return_state=True)
+    state = await deployed.cancellation_sync(CancellationParameters(), return_state=True)
 
     assert (state.type.value, state.name) == ("COMPLETED", "Refusals")
     [table] = await tables_of(await last_run("cancellations-all-both"))
@@ -126,7 +126,7 @@ async def test_an_emag_that_cannot_be_worked_with_fails_the_run(
     monkeypatch.setenv("EMAG_PASSWORD", "wr0ng-s3cret")
     await add_cancellation(database_url, "C-1", "480000101")
 
-    state = await deployed.cancellation_sync(SyncParameters(), return_state=True)
+    state = await deployed.cancellation_sync(CancellationParameters(), return_state=True)
 
     assert state.is_failed()
     assert "EMAG_PASSWORD" in (state.message or "")

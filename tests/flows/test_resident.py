@@ -14,11 +14,14 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows import resident
 from flows.resident import Vitals, reside
+from integrations.emag.accounts import Account
 from integrations.embedded import postmaster
 from integrations.ledger.books import State
+from integrations.ledger.hints import hint_order
 from integrations.sandbox.market import Market
 from integrations.sandbox.server import serving
 from tests.kills.server import serving_postgres
@@ -168,6 +171,20 @@ async def test_every_account_is_served(
         for order_id, account in zip(orders, ("main", "other"), strict=True):
             await cancel(database_url, order_id, account)
         await until(database_url, STATES, all_synced(2))
+
+
+async def test_what_emag_hints_at_is_read(
+    engine: AsyncEngine, database_url: str, market: Market, account: Account
+) -> None:
+    [order_id] = put_orders(market, 1)
+    await hint_order(engine, account.platform, "main", 3, order_id)
+
+    async with residing():
+        await until(
+            database_url,
+            "SELECT status FROM app.emag_orders WHERE order_id = 480000101",
+            lambda rows: [row["status"] for row in rows] == [2],
+        )
 
 
 async def test_an_outage_of_emag_is_survived_and_said_once(

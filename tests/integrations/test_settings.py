@@ -229,3 +229,13 @@ def test_an_unknown_account_names_the_known_ones(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(ConfigurationError, match="use one of: main, fbe, all"):
         settings.chosen("other")
+
+
+def test_how_long_emag_waits_and_when_alarms_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = load(monkeypatch).hours()
+    own = load(monkeypatch, EMAG_DOCUMENT_HOURS="72", EMAG_WISH_HOURS="8", EMAG_ALARM_HOURS="12")
+
+    assert usual == {"document": 48, "wish": 24, "alarm": 24}
+    assert own.hours() == {"document": 72, "wish": 8, "alarm": 12}
+    with pytest.raises(ConfigurationError, match="EMAG_WISH_HOURS"):
+        load(monkeypatch, EMAG_WISH_HOURS="0")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from integrations.emag.accounts import Account, api_url, rate
+from integrations.emag.accounts import Account, api_url, order_types, rate
 from integrations.emag.routes import ORDER_SAVE, RMA_READ, Family
 
 
@@ -108,3 +108,13 @@ def test_an_address_that_is_none_is_said_to_be_none_without_repeating_it() -> No
     with pytest.raises(ValueError, match="not a web address") as caught:
         api_url("https://me:h4-secret")
     assert "h4-secret" not in str(caught.value)
+
+
+def test_an_account_sees_to_both_types_unless_another_has_its_login() -> None:
+    own = account()
+    fbe = account(name="fbe", account_type="fbe")
+    elsewhere = account(name="fbe", account_type="fbe", username="fbe@example.com")
+    assert order_types(own, {"main": own}) == (3, 2)
+    assert order_types(own, {"main": own, "fbe": elsewhere}) == (3, 2)
+    assert order_types(own, {"main": own, "fbe": fbe}) == (3,)
+    assert order_types(fbe, {"main": own, "fbe": fbe}) == (2,)
