@@ -133,13 +133,17 @@ async def _carry(what: What, parameters: CancellationParameters) -> list[Report]
     from flows.cancellation import sync_cancellations
     from flows.invoice import sync_invoices
     from flows.rma import sync_returns
+    from flows.tidings import gather_tidings
 
     directly = {
         What.RMA: sync_returns,
         What.CANCELLATIONS: sync_cancellations,
         What.INVOICES: sync_invoices,
     }
-    return await directly[what](parameters)
+    reports = await directly[what](parameters)
+    if not parameters.dry_run:
+        await gather_tidings(parameters.account)  # it logs what it has to tell
+    return reports
 
 
 def _show(reports: Sequence[Report], as_json: bool) -> None:
