@@ -165,16 +165,12 @@ class TestGoingOn:
         expected = orders(shop, through(SINCE, UNTIL, 500))
         requests = shop.market.journal.requests_to
         channel, [course] = await open_parts(shop, "orders:3")
-        some_stored = asyncio.Event()
 
         def watch(each: Course) -> None:
             if each.stored:
-                some_stored.set()
+                running.cancel()
 
         running = asyncio.create_task(backfill(channel, [course], 2, Receipt(), watch))
-        stopping = asyncio.create_task(some_stored.wait())
-        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
-        running.cancel()
         with suppress(asyncio.CancelledError):
             await running
         known, before = await stored(shop, "orders:3"), len(requests("order/count"))
