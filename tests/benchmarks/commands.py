@@ -22,7 +22,7 @@ def commands(place: Place) -> Sequence[Figure]:
     environment = {**place.environment(history(place, HISTORY)), "EMAG_QUIET_SECONDS": "5"}
     return [
         _figure(place, environment, 0.5, "status"),
-        _figure(place, environment, 2.0, "run", "cancellations"),
+        _figure(place, environment, 2.0, "run", "cancellations", "--direction", "out"),
     ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from integrations.emag.accounts import rate
+from integrations.emag.reasons import ERP_REASONS
 from integrations.emag.routes import CUSTOMER_INVOICE_READ, ORDER_SAVE, RMA_READ
 from integrations.settings import ConfigurationError, Settings, load_settings
 
@@ -239,3 +240,33 @@ def test_how_long_emag_waits_and_when_alarms_come(monkeypatch: pytest.MonkeyPatc
     assert own.hours() == {"document": 72, "wish": 8, "alarm": 12}
     with pytest.raises(ConfigurationError, match="EMAG_WISH_HOURS"):
         load(monkeypatch, EMAG_WISH_HOURS="0")
+
+
+def test_reasons_of_cancellations_are_the_usual_ones_unless_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual = load(monkeypatch).reasons
+    own = load(monkeypatch, EMAG_REASONS='{" Administrative": 28, "no_stock": 1}').reasons
+
+    assert usual == ERP_REASONS
+    assert own == {**ERP_REASONS, "administrative": 28, "no_stock": 1}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "problem"),
+    [
+        ("{other: 21}", "is not JSON"),
+        ("[21]", "is not an object"),
+        ("{}", "is not an object"),
+        ('{" ": 21}', "has an empty word"),
+        ('{"other": "21"}', "'other' has no number"),
+        ('{"other": true}', "'other' has no number"),
+        ('{"other": 4}', "'other' is 4, but eMAG knows only 1, 2, 3, 15"),
+        ('{"other": 21, "Other": 34}', "names a word twice"),
+    ],
+)
+def test_a_wrong_reason_is_named(
+    monkeypatch: pytest.MonkeyPatch, reasons: str, problem: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"EMAG_REASONS: .*{problem}"):
+        load(monkeypatch, EMAG_REASONS=reasons)

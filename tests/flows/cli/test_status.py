@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,6 +17,10 @@ def run(database_url: str, *statements: str) -> None:
     with psycopg.connect(database_url) as connection:
         for statement in statements:
             connection.execute(statement.encode())
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 @pytest.mark.parametrize(
@@ -65,3 +70,14 @@ async def test_an_estimate_is_called_one(emag_flows: CommandLine, database_url: 
 
     assert re.search(r"From before the installation: 1 rma, about \d+ invoice", said.out)
     assert as_json.json["estimated"] == ["invoice"]
+
+
+async def test_without_a_database_nothing_is_made_and_one_line_says_how_to_get_one(
+    emag_flows: CommandLine, tmp_path: Path
+) -> None:
+    said = await emag_flows("status", DATABASE_URL="")
+
+    assert said.code == 2
+    assert "DATABASE_URL: is not set, and there is no embedded database under .emag" in said.err
+    assert len(said.err.splitlines()) == 1
+    assert names_in(tmp_path) == []
