@@ -21,19 +21,27 @@ async def sync_invoices(parameters: SyncParameters) -> list[Report]:
 
 
 async def _sync(channel: Channel, parameters: SyncParameters, report: Report) -> None:
-    """First learn what eMAG issued itself: no second fiscal document may appear for an order."""
     way = parameters.direction
     if parameters.dry_run:
         await preview(channel, Kind.INVOICE, parameters.limit, report)
         return
-    try:
-        await mirror_issued(channel)
-        if way.comes_in:
-            await mirror_own(channel)
-    except NOT_MIRRORED as stopped:
-        report.unreachable = f"the invoices that eMAG issued could not be read: {stopped}"
+    if not await learn_issued(channel, report, own=way.comes_in):
         return
     if way.goes_out:
         await carry_out(channel, Kind.INVOICE, parameters.limit, report)
     if way.comes_in and not report.unreachable:
         await bring_in(report, receive_orders(channel))
+
+
+async def learn_issued(channel: Channel, report: Report, *, own: bool = False) -> bool:
+    """Learn what eMAG issued itself: no second fiscal document may appear for an order.
+
+    With `own`, its invoices to the seller, too. False, and why in the report, where it can't.
+    """
+    try:
+        await mirror_issued(channel)
+        if own:
+            await mirror_own(channel)
+    except NOT_MIRRORED as stopped:
+        report.unreachable = f"the invoices that eMAG issued could not be read: {stopped}"
+    return report.unreachable is None

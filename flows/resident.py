@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 
 from flows.database import DatabaseUnreachableError
 from flows.inbound import bring_in
+from flows.invoice import learn_issued
 from flows.outbound import carry_out, close_report
 from flows.pausing import most_unasked
 from flows.report import Report
@@ -30,8 +31,6 @@ from integrations.ledger.claims import BATCH
 from integrations.ledger.database import autocommit
 from integrations.settings import ConfigurationError
 from integrations.sync.channel import Channel, Tally
-from integrations.sync.mirror import NOT_MIRRORED
-from tasks.call import mirror_issued
 from tasks.receive import receive_orders, receive_returns
 from tasks.step import transient
 
@@ -277,12 +276,7 @@ async def _carry_returns(channel: Channel, report: Report) -> None:
 
 
 async def _carry_invoices(channel: Channel, report: Report) -> None:
-    """First learn what eMAG issued itself: no second fiscal document may appear for an order."""
-    try:
-        await mirror_issued(channel)
-    except NOT_MIRRORED as stopped:
-        report.unreachable = f"the invoices that eMAG issued could not be read: {stopped}"
-    else:
+    if await learn_issued(channel, report):
         await carry_out(channel, Kind.INVOICE, BATCH, report, waits=False)
 
 
