@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.rows import Kind
+from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
 
 # Hints about orders and returns that nobody has ever seen: more of them are thrown away.
 MOST_UNSEEN = 1000
 
-# What is mirrored under a number that was only hinted at.
-UNSEEN = -1
-
-_HINT_ORDER = text("""
-    INSERT INTO app.emag_orders AS t (platform, order_id, account, type, status, digest, read_at,
-                                      changed_at, owed, next_at)
+# What is due since the beginning of time was hinted at; what was never read is only a hint.
+_HINT = """
+    INSERT INTO app.{table} (platform, {number}, account, type, status, digest, read_at,
+                             changed_at, owed, next_at)
     SELECT :platform, :number, :account, :type, -1, '', '-infinity', clock_timestamp(), true,
-           clock_timestamp()
-     WHERE EXISTS (SELECT FROM app.emag_orders
-                    WHERE platform = :platform AND order_id = :number)
-        OR (SELECT count(*) FROM (SELECT FROM app.emag_orders
+           '-infinity'
+     WHERE EXISTS (SELECT FROM app.{table} WHERE platform = :platform AND {number} = :number)
+        OR (SELECT count(*) FROM (SELECT FROM app.{table}
                                    WHERE platform = :platform AND account = :account AND owed
-                                     AND status = -1 LIMIT :most) AS unseen) < :most
-    ON CONFLICT (platform, order_id) DO UPDATE
-       SET owed = true, next_at = least(t.next_at, clock_timestamp())
-""")
+                                     AND read_at = '-infinity' LIMIT :most) AS unseen) < :most
+    ON CONFLICT (platform, {number}) DO UPDATE SET owed = true, next_at = '-infinity'
+"""
 
-_HINT_RETURN = text("""
-    INSERT INTO app.emag_returns AS t (platform, emag_id, account, type, status, digest, read_at,
-                                       changed_at, owed, next_at)
-    SELECT :platform, :number, :account, :type, -1, '', '-infinity', clock_timestamp(), true,
-           clock_timestamp()
-     WHERE EXISTS (SELECT FROM app.emag_returns
-                    WHERE platform = :platform AND emag_id = :number)
-        OR (SELECT count(*) FROM (SELECT FROM app.emag_returns
-                                   WHERE platform = :platform AND account = :account AND owed
-                                     AND status = -1 LIMIT :most) AS unseen) < :most
-    ON CONFLICT (platform, emag_id) DO UPDATE
-       SET owed = true, next_at = least(t.next_at, clock_timestamp())
-""")
+_FORGET = """
+    DELETE FROM app.{table}
+     WHERE platform = :platform AND {number} = :number AND read_at = '-infinity'
+    RETURNING {number}
+"""
+
+_ORDERS = {"table": "emag_orders", "number": "order_id"}
+_RETURNS = {"table": "emag_returns", "number": "emag_id"}
+
+_HINT_ORDER, _HINT_RETURN = text(_HINT.format(**_ORDERS)), text(_HINT.format(**_RETURNS))
+_FORGET_ORDER, _FORGET_RETURN = text(_FORGET.format(**_ORDERS)), text(_FORGET.format(**_RETURNS))
+
+_ORDER_OF = """
+    SELECT platform, account_type AS account, emag_order_id AS number FROM {books}
+     WHERE {erp_id} = :row_id AND NOT superseded AND platform IS NOT NULL
+       AND account_type IS NOT NULL AND emag_order_id > 0
+"""
+
+SOLD_BY_THE_SELLER = 3
 
 
 async def hint_order(
@@ -56,15 +62,17 @@ async def hint_return(
     await _hint(engine, _HINT_RETURN, platform, account, order_type, emag_id)
 
 
-_FORGET_ORDER = text("""
-    DELETE FROM app.emag_orders
-     WHERE platform = :platform AND order_id = :number AND read_at = '-infinity' RETURNING order_id
-""")
-
-_FORGET_RETURN = text("""
-    DELETE FROM app.emag_returns
-     WHERE platform = :platform AND emag_id = :number AND read_at = '-infinity' RETURNING emag_id
-""")
+async def hint_order_of(engine: AsyncEngine, kind: Kind, row_id: int) -> bool:
+    """Let the next run read the order of an ERP row; False where our books name none."""
+    books = BOOKS[kind]
+    query = text(_ORDER_OF.format(books=books.name, erp_id=books.erp_id))
+    async with autocommit(engine) as connection:
+        row = (await connection.execute(query, {"row_id": row_id})).first()
+    if row is None:
+        return False
+    # The type is a guess where nobody has seen the order: a reader tries the other one, too.
+    await hint_order(engine, row.platform, row.account, SOLD_BY_THE_SELLER, row.number)
+    return True
 
 
 async def forget_order(engine: AsyncEngine, platform: str, order_id: int) -> bool:
@@ -91,7 +99,7 @@ async def _hint(
     order_type: int,
     number: int,
 ) -> None:
-    hinted = {
+    hinted: dict[str, Any] = {
         "platform": platform,
         "account": account,
         "type": order_type,

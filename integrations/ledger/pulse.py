@@ -29,15 +29,15 @@ _DUE = """
                                WHERE c.kind = '{kind}' AND c.row_id = t.{erp_id}))
 """
 
-# A hint is owed since the beginning of time, or about what nobody has seen (status -1). What a
-# scheduled run left owed is not read again at once.
+# A hint is owed since the beginning of time. What a scheduled run left owed is not read again at
+# once.
 _HINTED = """
     SELECT '{about}' AS what, a.name FROM a
      WHERE EXISTS (
            SELECT FROM app.{table} m
             WHERE m.platform = a.platform AND m.account = a.name AND m.owed
               AND m.next_at <= clock_timestamp()
-              AND (m.next_at = '-infinity' OR m.status = -1
+              AND (m.next_at = '-infinity'
                    OR m.read_at < clock_timestamp() - make_interval(secs => :hint_rest)))
 """
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from integrations.erp.forms import InvoiceForm
 from integrations.erp.rows import Kind
+from integrations.ledger.hints import hint_order_of
+from integrations.ledger.operations import Standing
 from integrations.services.results import Result, failed
 from integrations.services.service import Service, row_id_of
 
@@ -27,4 +29,14 @@ class EmagInvoiceIntegration(Service):
         row_id = row_id_of(invoice)
         if row_id is None:
             return failed(self.kind, "invoice: needs the id of the ERP's row")
-        return await self.told(self.look(row_id))
+        return await self.told(self.ask_for_payment(row_id))
+
+    async def ask_for_payment(self, row_id: int) -> Standing:
+        """The same, as it stands in the books: the order is read by the next run.
+
+        Raises:
+            UnknownRowError: the ERP has no such invoice.
+        """
+        standing = await self.look(row_id)
+        await hint_order_of((await self.books()).engine, self.kind, row_id)
+        return standing

@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 
 from integrations.emag.accounts import Account
 from integrations.erp.load import HIGHEST_ORDER, order_number
+from integrations.ledger.hints import hint_order, hint_return
 from integrations.web.context import Context, Given
-from integrations.web.hints import hint_about_order, hint_about_return
 from integrations.web.problems import documented
 
 LENGTH = 40
@@ -45,13 +45,13 @@ async def callback(
     rma_id: Number = None,
 ) -> Heard:
     """Queue a read of what the callback names; what names nothing readable is passed over."""
-    account = account_of(given, secret)
+    account, engine = account_of(given, secret), given.database.engine
     order = order_number(order_id)
     if order:
-        await hint_about_order(given, account, order)
+        await hint_order(engine, account.platform, account.name, account.order_type, order)
     number = order_number(rma_id) or order_number(emag_id)
     if 0 < number <= HIGHEST_ORDER:
-        await hint_about_return(given, account, number)
+        await hint_return(engine, account.platform, account.name, account.order_type, number)
     return Heard()
 
 

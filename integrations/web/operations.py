@@ -27,7 +27,6 @@ from integrations.services import (
 )
 from integrations.web.answers import Answer, Key, Wait, answer
 from integrations.web.context import Context, Given
-from integrations.web.hints import hint_order_of
 from integrations.web.problems import documented
 
 router = APIRouter(
@@ -154,9 +153,8 @@ async def update_payment(
     given: Given, payment: Annotated[Payment, Body()], response: Response
 ) -> Answer:
     """Queue a read of the order: payment is learnt from eMAG, never told to it."""
-    standing = await EmagInvoiceIntegration(database=given.database).look(payment.invoice_id)
-    await hint_order_of(given, standing)
-    told = answer(standing)
+    service = EmagInvoiceIntegration(database=given.database)
+    told = answer(await service.ask_for_payment(payment.invoice_id))
     response.status_code = 202
     return told
 

@@ -166,3 +166,20 @@ async def test_the_manager_holds_all_three(configured: None, database: Database)
         told = await manager.sync_return_request(made["row_id"])
         assert told["state"] == "pending"
         assert (await manager.get_sync_status()).changes == 1
+
+
+async def test_asking_for_a_payment_queues_a_read_of_the_order(database: Database) -> None:
+    service = EmagInvoiceIntegration(database=database)
+    row_id = (await service.create_invoice(INVOICE))["row_id"]
+    await sql(
+        database.engine,
+        "INSERT INTO app.emag_invoice_integrations (invoice_id, emag_order_id, platform,"
+        " account_type, sync_state) VALUES (:id, 480000101, 'emag-ro', 'main', 'synced')",
+        id=row_id,
+    )
+
+    told = await service.update_payment(row_id)
+
+    assert told["success"]
+    owed = await sql(database.engine, "SELECT order_id FROM app.emag_orders WHERE owed")
+    assert owed == [{"order_id": 480000101}]
