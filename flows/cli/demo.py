@@ -6,10 +6,8 @@ import asyncio
 import os
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +18,16 @@ from rich.console import Console
 
 from flows.cli.console import console
 from flows.cli.demo_day import Happened, erp_decides, others_act
+from flows.cli.demo_emag import Emag, emag_apart
 from flows.cli.demo_shop import lay_out
-from flows.cli.demo_summary import show_day, show_effort, show_states, show_what_next
+from flows.cli.demo_summary import counted, show_day, show_effort, show_states, show_what_next
 from flows.prefect_server import prefect_server, settings_for
 from flows.reconciliation import Reconciled
 from flows.report import Report
 from integrations.embedded import start_embedded
 from integrations.logs import configure
-from integrations.sandbox.market import DEFAULT_CREDENTIALS, Market
-from integrations.sandbox.server import API_PATH, serving
-from integrations.sandbox.switches import Switches
+from integrations.sandbox.market import DEFAULT_CREDENTIALS
+from integrations.sandbox.server import API_PATH
 
 ANSWER_SECONDS = 0.05
 QUIET_SECONDS = 0.5
@@ -41,8 +39,7 @@ class Stage:
     """Everything that the flows of the demo run against."""
 
     database_url: str
-    market: Market
-    emag_url: str
+    emag: Emag
     prefect_url: str
 
 
@@ -61,14 +58,14 @@ async def _demo(screen: Console, stay: bool) -> int:
     with _workplace() as folder:
         async with _stage(screen, folder) as stage:
             with _step(screen, "an invented shop: the ERP's day, and what eMAG knows of it"):
-                host = stage.emag_url.removesuffix(API_PATH)
-                laid = await asyncio.to_thread(lay_out, stage.market, host, stage.database_url)
+                host = stage.emag.url.removesuffix(API_PATH)
+                laid = await asyncio.to_thread(stage.emag.do, lay_out, host, stage.database_url)
             _configure_flows(stage, folder)
             reports = await _run_flows(screen)
             show_states(screen, laid, stage.database_url)
             more, happened, agreed = await _day_goes_on(screen, stage)
             show_day(screen, stage.database_url, happened, agreed)
-            show_effort(screen, [*reports, *more], stage.market)
+            show_effort(screen, [*reports, *more], stage.emag.do(counted))
             if stay:
                 await _stay(screen, stage)
     show_what_next(screen, time.monotonic() - begun)
@@ -90,7 +87,6 @@ def _workplace() -> Iterator[Path]:
 @asynccontextmanager
 async def _stage(screen: Console, folder: Path) -> AsyncIterator[Stage]:
     """Start all parts; the Prefect server takes longest, so it starts while the others do."""
-    market = Market(Switches(answer_seconds=ANSWER_SECONDS))
     async with AsyncExitStack() as stack:
         server = prefect_server(folder / "prefect")
         prefect = asyncio.create_task(stack.enter_async_context(server))
@@ -100,35 +96,15 @@ async def _stage(screen: Console, folder: Path) -> AsyncIterator[Stage]:
                 stack.callback(embedded.stop)
             with _step(screen, "the ERP's tables, ours, and the capture of changes"):
                 await asyncio.to_thread(_upgrade, embedded.url)
-            emag_url = stack.enter_context(_emag_apart(market))
-            screen.print(f"  eMAG, a faithful sandbox, at {emag_url}")
+            emag = stack.enter_context(emag_apart(ANSWER_SECONDS))
+            screen.print(f"  eMAG, a faithful sandbox, at {emag.url}")
             with _step(screen, "a Prefect server"):
                 prefect_url = await prefect
         except BaseException:
             prefect.cancel()
             await asyncio.gather(prefect, return_exceptions=True)
             raise
-        yield Stage(embedded.url, market, emag_url, prefect_url)
-
-
-@contextmanager
-def _emag_apart(market: Market) -> Iterator[str]:
-    """Serve the sandbox from a thread of its own: eMAG's clock must not wait for our flows."""
-    url: Future[str] = Future()
-    over: Future[None] = Future()
-
-    async def serve() -> None:
-        async with serving(market) as address:
-            url.set_result(address)
-            await asyncio.wrap_future(over)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    try:
-        yield url.result(timeout=30)
-    finally:
-        over.set_result(None)
-        thread.join()
+        yield Stage(embedded.url, emag, prefect_url)
 
 
 def _upgrade(database_url: str) -> None:
@@ -146,7 +122,7 @@ def _configure_flows(stage: Stage, folder: Path) -> None:
     os.environ |= {
         "DATABASE_URL": stage.database_url,
         "EMAG_ENVIRONMENT": "sandbox",
-        "EMAG_BASE_URL": stage.emag_url,
+        "EMAG_BASE_URL": stage.emag.url,
         "EMAG_USERNAME": username,
         "EMAG_PASSWORD": password,
         "EMAG_QUIET_SECONDS": str(QUIET_SECONDS),
@@ -178,7 +154,7 @@ async def _day_goes_on(
     url, reports = stage.database_url, list[Report]()
     screen.print()
     with _step(screen, "customers, couriers and eMAG act"):
-        happened = await asyncio.to_thread(others_act, stage.market, url)
+        happened = await asyncio.to_thread(stage.emag.do, others_act, url)
     with _step(screen, "the flows bring it into the ERP"):
         reports += await flows.rma_sync()
         reports += await flows.cancellation_sync()
@@ -194,7 +170,7 @@ async def _day_goes_on(
 
 async def _stay(screen: Console, stage: Stage) -> None:
     screen.print(f"\nStill running until Ctrl-C: the flow runs at {stage.prefect_url[:-4]}")
-    screen.print(f"eMAG's journal: curl {stage.emag_url.removesuffix(API_PATH)}/sandbox/journal")
+    screen.print(f"eMAG's journal: curl {stage.emag.url.removesuffix(API_PATH)}/sandbox/journal")
     screen.print(f"the ERP's database: psql '{stage.database_url}'")
     await asyncio.Event().wait()
 

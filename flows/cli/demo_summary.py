@@ -127,13 +127,19 @@ def _certified(result: Reconciled) -> str:
     )
 
 
-def show_effort(screen: Console, reports: Sequence[Report], market: Market) -> None:
+def counted(market: Market) -> tuple[int, int]:
+    """What eMAG's journal holds against a client: requests over a limit, and against a rule."""
+    throttled = sum(1 for request in market.journal.requests if request.throttled)
+    forbidden = sum(1 for each in market.journal.violations() if each.rule != "limit")
+    return throttled, forbidden
+
+
+def show_effort(screen: Console, reports: Sequence[Report], journal: tuple[int, int]) -> None:
     """Print what it took, by our own count and by eMAG's journal."""
     requests: Counter[str] = Counter()
     for report in reports:
         requests.update(report.requests)
     routes = ", ".join(f"{count} {route}" for route, count in requests.most_common())
-    throttled = sum(1 for request in market.journal.requests if request.throttled)
-    forbidden = sum(1 for each in market.journal.violations() if each.rule != "limit")
+    throttled, forbidden = journal
     screen.print(f"\nIt took {requests.total()} requests to eMAG: {routes}.")
     screen.print(f"eMAG's journal: {throttled} over a limit, {forbidden} against a rule.")
