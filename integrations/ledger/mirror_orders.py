@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -17,10 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.order_facts import Sight
 from integrations.ledger.database import autocommit, storable
-from integrations.ledger.persist import backoff
 from integrations.ledger.timings import Timings
-
-_RANDOM = random.SystemRandom()
 
 # An older read never overwrites a newer one. An order that is seen first is owed where it tells the
 # ERP anything, a known one where it has changed. An order that goes on although we cancelled it may
@@ -279,8 +275,3 @@ async def rest_order(
     }
     async with autocommit(engine) as connection:
         await connection.execute(_REST, rested)
-
-
-def pause_after(attempts: int, timings: Timings) -> float:
-    """Seconds until what the ERP could not take is tried again."""
-    return backoff(attempts, timings, _RANDOM.random())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -12,13 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit, storable
-from integrations.ledger.persist import backoff
 from integrations.ledger.timings import Timings
 
 # What a status that can't be read is mirrored as.
 UNREADABLE = -1
-
-_RANDOM = random.SystemRandom()
 
 # An older read never overwrites a newer one. What is rested because the ERP could not take it is
 # due when it changes. Rows are taken in order, so that two runs never wait for each other.
@@ -216,8 +212,3 @@ async def rest_return(
     }
     async with autocommit(engine) as connection:
         await connection.execute(_REST, rested)
-
-
-def pause_after(attempts: int, timings: Timings) -> float:
-    """Seconds until what the ERP could not take is tried again."""
-    return backoff(attempts, timings, _RANDOM.random())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +18,8 @@ from integrations.ledger import leases
 from integrations.ledger.books import BOOKS, State
 from integrations.ledger.database import storable
 from integrations.ledger.timings import Timings
+
+_RANDOM = random.SystemRandom()
 
 # What the columns for eMAG's ids and for types hold, here and in the ERP.
 LONGEST_ID = 100
@@ -168,6 +171,11 @@ def written_back(kind: Kind, outcome: Outcome) -> Mapping[str, str] | None:
     if kind is Kind.RMA:
         values["emag_status"] = outcome.emag_status
     return {name: value for name, value in values.items() if value is not None} or None
+
+
+def pause_after(attempts: int, timings: Timings) -> float:
+    """Seconds to pause after failure number `attempts` + 1, with jitter."""
+    return backoff(attempts, timings, _RANDOM.random())
 
 
 def backoff(attempts: int, timings: Timings, spread: float) -> float:

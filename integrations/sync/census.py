@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import (
     AsyncIterator,
-    Awaitable,
     Callable,
     Collection,
     Iterable,
@@ -19,19 +18,12 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.accounts import order_types
-from integrations.emag.matrices import OrderStatus, ReturnStatus
-from integrations.emag.return_facts import return_facts
-from integrations.emag.routes import ORDER_COUNT, ORDER_READ, RMA_COUNT, RMA_READ, Route
-from integrations.emag.wire import Raw, WireError, to_utc, whole_number
-from integrations.ledger import mirror_orders, mirror_returns
+from integrations.emag.wire import Raw, to_utc, whole_number
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.calls import Subject
 from integrations.ledger.certificates import Certificate, Numbers
@@ -43,19 +35,15 @@ from integrations.ledger.mirrored import (
     Unlike,
     absent,
     tally,
-    told_orders,
     unlike,
-    unrefunded,
 )
 from integrations.sync.ask import ReadRefusedError, ask
+from integrations.sync.census_listings import Listing
 from integrations.sync.channel import Channel
 from integrations.sync.listing import PAGE, FilterIgnoredError, Page, pages
 from integrations.sync.receipt import Receipt
-from integrations.sync.receive_orders import take_orders
-from integrations.sync.receive_returns import take_returns
 from integrations.sync.span import Span
 from integrations.sync.windows import IncompleteWindowError, read_window
-from integrations.sync.wishes import order_status, return_status
 
 # What eMAG takes in one question, and what is counted at once.
 MONTH = 28
@@ -75,40 +63,6 @@ LEEWAY = timedelta(days=2)
 
 # Why a part of a listing could not be read.
 NOT_READ = (FilterIgnoredError, IncompleteWindowError, ReadRefusedError)
-
-Owe = Callable[[AsyncEngine, str, Collection[int]], Awaitable[int]]
-Take = Callable[[Channel, Page, Clock, Receipt], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Orders or returns as eMAG lists them.
-
-    Attributes:
-        what: in words.
-        names: the filters for the beginning and the end of the placement.
-        number, status: the fields for eMAG's number and for the status, and the filters.
-        status_lists: whether the status filter takes several.
-        dates: the fields that may say when a row was placed.
-        take: mirrors a page and brings it into the ERP.
-        owe: has mirrored rows brought in anew when they are taken.
-        unlike_erp: which rows are to be compared with the ERP by being brought in anew.
-    """
-
-    about: About
-    what: str
-    read: Route
-    count: Route
-    names: tuple[str, str]
-    number: str
-    status: str
-    statuses: Sequence[int]
-    status_lists: bool
-    dates: Sequence[str]
-    shown: Callable[[int], str]
-    take: Take
-    owe: Owe
-    unlike_erp: Callable[[Channel, Mapping[int, Raw]], Awaitable[list[int]]]
 
 
 @dataclass
@@ -394,20 +348,6 @@ async def _compare_whole(
             census.certificate.repaired.add(Difference(About.LISTING, census.type, day, text))
 
 
-async def _told(channel: Channel, raws: Mapping[int, Raw]) -> list[int]:
-    return await told_orders(channel.engine, channel.account.platform, raws)
-
-
-async def _unrefunded(channel: Channel, raws: Mapping[int, Raw]) -> list[int]:
-    refunds = {}
-    for number, raw in raws.items():
-        with suppress(WireError):
-            refund = return_facts(raw, channel.account.zone).refund
-            if refund.amount is not None:
-                refunds[number] = (refund.amount, refund.processed)
-    return await unrefunded(channel.engine, channel.account.platform, refunds)
-
-
 def _rows(census: Census, raws: Sequence[Raw]) -> dict[int, tuple[int, date]]:
     """The status and the local day of each row; an unreadable status is -1, as in the mirror."""
     listing, zone = census.listing, census.channel.account.zone
@@ -545,38 +485,3 @@ def _enter(
         mirror[status] += 0
     parts = census.certificate.numbers.setdefault(census.name, {})
     parts[str(span)] = Numbers(span.days, emag, mirror)
-
-
-ORDERS = Listing(
-    about=About.ORDER,
-    what="orders",
-    read=ORDER_READ,
-    count=ORDER_COUNT,
-    names=("createdAfter", "createdBefore"),
-    number="id",
-    status="status",
-    statuses=[int(each) for each in OrderStatus],
-    status_lists=True,
-    dates=("date", "created"),
-    shown=order_status,
-    take=take_orders,
-    owe=mirror_orders.owe,
-    unlike_erp=_told,
-)
-RETURNS = Listing(
-    about=About.RETURN,
-    what="returns",
-    read=RMA_READ,
-    count=RMA_COUNT,
-    names=("date_start", "date_end"),
-    number="emag_id",
-    status="request_status",
-    statuses=[int(each) for each in ReturnStatus],
-    status_lists=False,
-    dates=("date",),
-    shown=return_status,
-    take=take_returns,
-    owe=mirror_returns.owe,
-    unlike_erp=_unrefunded,
-)
-LISTINGS: Mapping[About, Listing] = {each.about: each for each in (ORDERS, RETURNS)}

@@ -27,13 +27,13 @@ from integrations.ledger.mirror_orders import (
     Settled,
     owe_invoiced,
     owed_due,
-    pause_after,
     rest_order,
     see_orders,
     settle_orders,
     still_owed,
     turn,
 )
+from integrations.ledger.persist import pause_after
 from integrations.sync.abreast import abreast
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.bring_orders import Became, bring_orders

@@ -43,11 +43,11 @@ from integrations.ledger.mirror_returns import (
     Sight,
     owe_missing,
     owed_due,
-    pause_after,
     rest_return,
     see_returns,
     settle_returns,
 )
+from integrations.ledger.persist import pause_after
 from integrations.sync.abreast import abreast
 from integrations.sync.arrive_returns import News, arrive
 from integrations.sync.ask import ReadRefusedError, ask

@@ -22,7 +22,8 @@ from integrations.ledger.differences import (
     forget_unseen,
     see,
 )
-from integrations.sync.census import LISTINGS, Census, compare_with_emag, look_again, look_up
+from integrations.sync.census import Census, compare_with_emag, look_again, look_up
+from integrations.sync.census_listings import LISTINGS
 from integrations.sync.channel import Channel
 from integrations.sync.span import DAY, Span
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from integrations.erp.rows import InvoiceRow, Kind, ReturnRow
 from integrations.ledger.books import State
 from integrations.ledger.claims import Claim
 from integrations.ledger.database import storable
-from integrations.ledger.persist import Outcome, backoff
+from integrations.ledger.persist import Outcome, pause_after
 from integrations.ledger.timings import Timings
 from integrations.sync.outage import OutageError
 from integrations.sync.plan import (
@@ -34,7 +33,6 @@ from integrations.sync.plan import (
 )
 
 LOT = 50
-_RANDOM = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +207,7 @@ def end(
 
 def fail(work: Work, reason: str, timings: Timings) -> None:
     """A failure of the row's own: it is tried again after a growing pause."""
-    delay = backoff(work.claim.attempts, timings, _RANDOM.random())
+    delay = pause_after(work.claim.attempts, timings)
     end(work, State.PENDING, reason=reason, delay=delay, failed=True)
 
 
