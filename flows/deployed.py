@@ -6,7 +6,7 @@ Python, a sync returns its list of Report.
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -55,6 +55,7 @@ from flows.rma import sync_returns
 from flows.tidings import gather_tidings, tidings_table
 from integrations.ledger.check import Finding
 from integrations.ledger.retention import CallsInUseError
+from integrations.sync.backfill import Course
 
 # How long a person may take to answer.
 ANSWER_SECONDS = 24 * 3600
@@ -87,13 +88,13 @@ class UnhealthyError(Exception):
 
 @flow(name="rma-sync", flow_run_name="returns-{parameters.label}")
 async def rma_sync(parameters: SyncParameters = AS_SET) -> Any:
-    """Carry the ERP's decisions about returns to eMAG."""
+    """Carry the ERP's decisions about returns to eMAG, and bring its news of returns in."""
     return await _concluded("rma-sync", sync_returns, parameters)
 
 
 @flow(name="cancellation-sync", flow_run_name="cancellations-{parameters.label}")
 async def cancellation_sync(parameters: CancellationParameters = CANCELLATIONS_AS_SET) -> Any:
-    """Carry the ERP's cancellations and refunds to eMAG."""
+    """Carry the ERP's cancellations and refunds to eMAG, and bring its news of orders in."""
     if question := await question_of(parameters):
         if await _is_being_asked():
             # Another run waits for the answer: meanwhile only eMAG's news is brought in.
@@ -156,7 +157,7 @@ async def _is_being_asked() -> bool:
 
 @flow(name="invoice-sync", flow_run_name="invoices-{parameters.label}")
 async def invoice_sync(parameters: SyncParameters = AS_SET) -> Any:
-    """Attach the ERP's invoices to their orders at eMAG."""
+    """Attach the ERP's invoices to their orders at eMAG, and bring payments in."""
     return await _concluded("invoice-sync", sync_invoices, parameters)
 
 
@@ -190,7 +191,18 @@ async def retention(parameters: RetentionParameters = RETENTION_AS_SET) -> None:
 @flow(name="backfill", flow_run_name="backfill-{parameters.label}")
 async def backfill(parameters: BackfillParameters) -> Any:
     """Bring in what happened at eMAG before; what an earlier run has stored is not read again."""
-    histories = await fill_history(parameters)
+    courses: dict[tuple[str, str], Course] = {}
+
+    def watch(course: Course) -> None:
+        courses[course.account, course.resource] = course
+
+    def share() -> float:
+        slices = sum(len(course.slices) for course in courses.values())
+        return sum(course.stored for course in courses.values()) / slices if slices else 0.0
+
+    description = "How much of the history is stored"
+    async with _progress("backfill-progress", description, share):
+        histories = await fill_history(parameters, watch)
     await acreate_table_artifact(
         table=history_table(histories), key="backfill", description="What of the history is stored"
     )
@@ -228,25 +240,25 @@ async def _concluded(
 
 
 @asynccontextmanager
-async def progress(key: str, description: str) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
-    """A progress artifact of this run: call what is given with a share from 0 to 1, however often.
+async def _progress(key: str, description: str, share: Callable[[], float]) -> AsyncIterator[None]:
+    """Show in a progress artifact how far the block is, every few seconds and at its end.
 
-    Prefect is told every few seconds at most, and of the end.
+    `share` says it, from 0 to 1.
     """
     artifact = await acreate_progress_artifact(0.0, key=key, description=description)
-    told_at, done = 0.0, 0.0
 
-    async def tell(share: float) -> None:
-        nonlocal told_at, done
-        done = max(0.0, min(1.0, share))
-        if time.monotonic() - told_at >= PROGRESS_SECONDS:
-            told_at = time.monotonic()
-            await aupdate_progress_artifact(artifact, 100 * done)
+    async def show() -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            await aupdate_progress_artifact(artifact, 100 * share())
 
+    showing = asyncio.create_task(show())
     try:
-        yield tell
+        yield
     finally:
-        await aupdate_progress_artifact(artifact, 100 * done)
+        showing.cancel()
+        await asyncio.gather(showing, return_exceptions=True)
+        await aupdate_progress_artifact(artifact, 100 * share())
 
 
 def _emit(events: Iterable[Event]) -> None:
