@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from integrations.settings import ConfigurationError
+
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.orchestration import PrefectClient
@@ -105,7 +107,9 @@ async def _client() -> AsyncIterator[PrefectClient]:
 
     url = PREFECT_API_URL.value()
     if not url:
-        raise DeployError("PREFECT_API_URL is not set: set it to the address of a Prefect server")
+        raise ConfigurationError(
+            "PREFECT_API_URL", "is not set", "set it to the address of a Prefect server"
+        )
     try:
         async with get_client() as client:
             yield client

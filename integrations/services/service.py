@@ -131,7 +131,8 @@ def read_form(form: type[F], row: object) -> F:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "row"
-        raise MalformedError(f"{where}: {first['msg']}") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise MalformedError(f"{where}: {said}") from None
 
 
 def row_id_of(row: object) -> int | None:

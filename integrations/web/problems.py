@@ -85,7 +85,8 @@ def handle_problems(app: FastAPI) -> None:
         field = ".".join(path) or place
         if first["type"] == "json_invalid":
             return problem(400, "the body is no JSON", field)
-        return problem(422, f"{field}: {first['msg']}", field)
+        said = first["msg"].removeprefix("Value error, ")
+        return problem(422, f"{field}: {said}", field)
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:
