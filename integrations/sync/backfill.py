@@ -24,6 +24,7 @@ from integrations.sync.channel import Channel
 from integrations.sync.listing import FilterIgnoredError, Page
 from integrations.sync.past import Slice, slices
 from integrations.sync.receipt import Receipt
+from integrations.sync.storing import Storage, storing
 from integrations.sync.streams import IncompleteListingError, Reading, Stream, streams
 
 # So many slices are begun before the oldest is read: counting the next one costs no time then.
@@ -155,23 +156,30 @@ async def backfill(
     """
     smaller = max(1, round(in_flight * SMALLER_SHARE))
     gates = {Bucket.OTHER: smaller, Bucket.ORDERS: max(1, in_flight - smaller)}
-    lanes = [
-        _lane(
-            replace(channel, gate=asyncio.Semaphore(gate)),
-            [course for course in courses if course.stream.bucket is bucket],
-            gate,
-            receipt,
-            watch,
-        )
-        for bucket, gate in gates.items()
-    ]
-    for outcome in await asyncio.gather(*lanes, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
+    async with storing(channel) as apart:
+        lanes = [
+            _lane(
+                replace(channel, gate=asyncio.Semaphore(gate)),
+                apart,
+                [course for course in courses if course.stream.bucket is bucket],
+                gate,
+                receipt,
+                watch,
+            )
+            for bucket, gate in gates.items()
+        ]
+        for outcome in await asyncio.gather(*lanes, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
 
 async def _lane(
-    channel: Channel, courses: Sequence[Course], gate: int, receipt: Receipt, watch: Watch
+    channel: Channel,
+    apart: Storage,
+    courses: Sequence[Course],
+    gate: int,
+    receipt: Receipt,
+    watch: Watch,
 ) -> None:
     """Read and store courses of one bucket: reading goes on while what was read is being stored."""
     waiting = _Waiting()
@@ -179,7 +187,7 @@ async def _lane(
         reading.add_done_callback(lambda _: waiting.entries.put_nowait(None))
         while (entry := await waiting.entries.get()) is not None:
             if isinstance(entry, _Packed):
-                await _store(channel, entry, receipt, watch)
+                await apart.run(_store(apart.channel, entry, receipt, watch))
                 waiting.room.release()
             else:
                 await _note(channel, entry.course, entry.number)
