@@ -16,8 +16,10 @@ from flows.shop import Shop, open_channel, open_shop
 from integrations.emag.accounts import Account
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.budget import BudgetBusyError
+from integrations.sync.ask import ReadRefusedError
 from integrations.sync.backfill import Course, Watch
 from integrations.sync.outage import OutageError
+from integrations.sync.probe import probe_all_if_down
 from integrations.sync.receipt import Receipt
 from tasks.backfill import find_what_is_left, read_history
 
@@ -156,8 +158,9 @@ async def _fill(
         for course in courses:
             watch(course)
         try:
+            await probe_all_if_down(channel)
             await read_history(channel, courses, parameters.max_in_flight, history.receipt, watch)
-        except (OutageError, BudgetBusyError) as stopped:
+        except (OutageError, BudgetBusyError, ReadRefusedError) as stopped:
             history.unreachable = str(stopped)
         history.seconds = time.monotonic() - began
         history.requests = dict(channel.tally.requests)

@@ -19,6 +19,7 @@ from integrations.settings.errors import ConfigurationError
 from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
 from integrations.sync.outage import OutageError
+from integrations.sync.probe import probe_all_if_down
 from integrations.sync.reconcile import begin
 from tasks.reconcile import (
     certify,
@@ -110,6 +111,7 @@ async def reconcile_channel(
     Raises:
         OutageError, BudgetBusyError, ReadRefusedError: eMAG could not be worked with.
     """
+    await probe_all_if_down(channel)
     apart = parameters.recount_minutes * 60
     work = await begin(channel, parameters.since, parameters.until, apart, say)
     if work.span.days < 1:

@@ -73,6 +73,13 @@ _WHY_NOT = text("""
        AND down_since IS NOT NULL
 """)
 
+# eMAG counts as down, and the next probe is not due yet.
+_IS_BEING_ASKED = text("""
+    SELECT true AS asked FROM app.emag_rate_limits
+     WHERE platform = :platform AND login = :login AND bucket = :bucket
+       AND down_since IS NOT NULL AND probe_at > clock_timestamp()
+""")
+
 _MARK_DOWN = text("""
     UPDATE app.emag_rate_limits
        SET down_since = coalesce(down_since, clock_timestamp()), down_cause = :cause,
@@ -240,7 +247,7 @@ async def _reserve_in_turn(
                 waited = max(0.0, slot.at - began - values["lead"])
                 return replace(slot, waited=waited), row
             turn.next = time.monotonic() + values["gap"] / 2
-            if await is_down(engine, account, route):
+            if await line(engine).row(_IS_BEING_ASKED, _bucket(account, route)) is not None:
                 break
     raise await _why_not(engine, account, route, longest)
 

@@ -29,3 +29,9 @@ async def probe_if_down(channel: Channel, kind: Kind) -> None:
     route, body = _PROBES[kind]
     if await budget.is_down(channel.engine, channel.account, route):
         await ask(channel, route, body, Subject())
+
+
+async def probe_all_if_down(channel: Channel) -> None:
+    """The same before work that asks for orders and for returns at once. Raises the same."""
+    for kind in (Kind.CANCELLATION, Kind.RMA):
+        await probe_if_down(channel, kind)
