@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -34,8 +35,16 @@ WANTED = 2.0
 # How far ahead background work reserves, in seconds; one slot at least.
 AHEAD = 0.25
 
+# So long, in seconds, whoever missed a slot may renew it before background work reserves behind it.
+RENEWAL = 0.03
+
 # In one statement: a missing row is made, a slot too far away is not taken. `background_at` is the
 # last instant that background work took.
+# A slot that was missed may be taken later, as long as nobody has reserved behind it: `missed` is
+# when it would have ended.
+_FREE = """CASE WHEN l.next_free_at = CAST(:missed AS timestamptz) THEN '-infinity'
+                  ELSE l.next_free_at END"""
+
 RESERVE = f"""
     INSERT INTO app.emag_rate_limits AS l (platform, login, bucket, next_free_at, wanted_at,
         background_at)
@@ -43,26 +52,26 @@ RESERVE = f"""
         CASE WHEN NOT :background THEN clock_timestamp() END,
         CASE WHEN :background THEN clock_timestamp() + make_interval(secs => :lead) END)
     ON CONFLICT (platform, login, bucket) DO UPDATE SET
-        next_free_at = greatest(l.next_free_at, clock_timestamp() + make_interval(secs => :lead))
+        next_free_at = greatest({_FREE}, clock_timestamp() + make_interval(secs => :lead))
             + make_interval(secs => :gap),
         wanted_at = CASE WHEN :background THEN l.wanted_at ELSE clock_timestamp() END,
         background_at = CASE WHEN :background
-            THEN greatest(l.next_free_at, clock_timestamp() + make_interval(secs => :lead))
+            THEN greatest({_FREE}, clock_timestamp() + make_interval(secs => :lead))
             ELSE l.background_at END,
         probe_at = CASE WHEN l.down_since IS NOT NULL
                         THEN clock_timestamp() + make_interval(secs => :probe) END
-    WHERE l.next_free_at < clock_timestamp() + make_interval(secs => :longest)
+    WHERE {_FREE} < clock_timestamp() + make_interval(secs => :longest)
       AND (l.down_since IS NULL OR l.probe_at <= clock_timestamp())
       AND (NOT :background OR l.background_at IS NULL
            OR (l.background_at <= clock_timestamp() + make_interval(secs => :ahead)
                AND (coalesce(l.wanted_at, '-infinity')
                         < clock_timestamp() - make_interval(secs => {WANTED})
                     OR l.background_at + make_interval(secs => 2 * :gap)
-                        <= greatest(l.next_free_at,
+                        <= greatest({_FREE},
                                     clock_timestamp() + make_interval(secs => :lead)))))
     RETURNING extract(epoch FROM next_free_at)::float8 - :gap AS at,
               extract(epoch FROM clock_timestamp())::float8 AS now,
-              down_since IS NOT NULL AS probing
+              next_free_at AS until, down_since IS NOT NULL AS probing
 """
 _RESERVE = text(RESERVE)
 
@@ -108,11 +117,13 @@ class Slot:
     """An instant at which one request may leave, on this process's monotonic clock.
 
     `probing` says that eMAG counts as down, and that this request is to find out whether it is.
+    `until` is when the next slot may begin, by the database's clock.
     """
 
     at: float
     waited: float
     probing: bool = False
+    until: datetime | None = None
 
     async def reached(self, tolerance: float) -> bool:
         """Sleep until the slot; False when it was missed by more than the tolerance (seconds)."""
@@ -141,6 +152,7 @@ async def reserve(
     lead: float = 0.0,
     probe: float = 10.0,
     background: bool = False,
+    missed: Slot | None = None,
 ) -> Slot:
     """The next free instant for a request on this route.
 
@@ -149,6 +161,7 @@ async def reserve(
         lead: seconds the caller needs before it can send.
         probe: seconds between two requests while eMAG counts as down.
         background: others come first; the caller sleeps here until it is its turn.
+        missed: a slot that could not be used; it is taken now if nobody has reserved behind it.
 
     Raises:
         BudgetBusyError: the next slot is further away than `longest`.
@@ -164,6 +177,7 @@ async def reserve(
         lead=lead,
         probe=probe,
         background=background,
+        missed=missed,
     )
     return slot
 
@@ -179,6 +193,7 @@ async def reserve_within(
     lead: float,
     probe: float,
     background: bool = False,
+    missed: Slot | None = None,
 ) -> tuple[Slot, Any]:
     """`reserve` by a statement that does more with `values`, in the same transaction.
 
@@ -194,10 +209,13 @@ async def reserve_within(
         "probe": probe,
         "background": background,
         "ahead": max(0.0, AHEAD - gap),
+        "missed": missed.until if missed else None,
     }
-    if background:
+    reserved = None
+    if missed is not None or not background:  # whoever missed a slot need not queue again
+        reserved = await _reserve_now(engine, statement, {**wanted, "longest": longest})
+    if reserved is None and background:
         return await _reserve_in_turn(engine, account, route, statement, wanted, longest)
-    reserved = await _reserve_now(engine, statement, {**wanted, "longest": longest})
     if reserved is None:
         raise await _why_not(engine, account, route, longest)
     return reserved
@@ -211,7 +229,8 @@ async def _reserve_now(
     if row is None:
         return None
     at = row.at + _ahead(engine, row.now, asked, time.monotonic())
-    return Slot(at, max(0.0, row.at - row.now - values["lead"]), row.probing), row
+    waited = max(0.0, row.at - row.now - values["lead"])
+    return Slot(at, waited, row.probing, row.until), row
 
 
 @dataclass
@@ -243,7 +262,7 @@ async def _reserve_in_turn(
             reserved = await _reserve_now(engine, statement, {**values, "longest": left})
             if reserved is not None:
                 slot, row = reserved
-                turn.next = slot.at - values["ahead"]
+                turn.next = slot.at - values["ahead"] + RENEWAL
                 waited = max(0.0, slot.at - began - values["lead"])
                 return replace(slot, waited=waited), row
             turn.next = time.monotonic() + values["gap"] / 2

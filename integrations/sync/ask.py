@@ -171,7 +171,13 @@ async def _enter(
     return slot, call
 
 
-async def _reserve(channel: Channel, route: Route, longest: float, lead: float) -> budget.Slot:
+async def _reserve(
+    channel: Channel,
+    route: Route,
+    longest: float,
+    lead: float,
+    missed: budget.Slot | None = None,
+) -> budget.Slot:
     return await budget.reserve(
         channel.engine,
         channel.account,
@@ -180,6 +186,7 @@ async def _reserve(channel: Channel, route: Route, longest: float, lead: float) 
         lead=lead,
         probe=channel.timings.probe,
         background=channel.background,
+        missed=missed,
     )
 
 
@@ -211,7 +218,7 @@ async def hold(channel: Channel, route: Route, slot: budget.Slot) -> None:
         if slot.probing:
             return
         with _unless_down(channel):
-            slot = await _reserve(channel, route, left, lead=0.0)
+            slot = await _reserve(channel, route, left, lead=0.0, missed=slot)
 
 
 def longest_life(channel: Channel, slot: budget.Slot) -> float:

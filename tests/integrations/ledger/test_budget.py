@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -153,6 +154,42 @@ async def test_a_slot_that_was_missed_is_known_to_be(engine: AsyncEngine) -> Non
     now = time.monotonic()
     assert not await Slot(at=now - 1.0, waited=0.0).reached(tolerance=0.020)
     assert await Slot(at=now - 1.0, waited=0.0).reached(tolerance=60.0)
+
+
+class TestAMissedSlot:
+    """At one request in ten seconds, so that no busy machine blurs who came first."""
+
+    @pytest.fixture
+    def slow(self, account: Account) -> Account:
+        return replace(account, rates={Family.ORDERS: 0.1})
+
+    @pytest.mark.parametrize("background", [False, True])
+    async def test_is_taken_at_once_if_nobody_has_reserved_behind_it(
+        self, engine: AsyncEngine, slow: Account, background: bool
+    ) -> None:
+        missed = await reserve(engine, slow, ORDER_READ, longest=20.0, background=background)
+        again = await reserve(
+            engine, slow, ORDER_READ, longest=20.0, background=background, missed=missed
+        )
+        assert missed.until is not None
+        assert again.until is not None
+        assert missed.until <= again.until < missed.until + timedelta(seconds=10)
+
+    async def test_is_lost_if_somebody_has(self, engine: AsyncEngine, slow: Account) -> None:
+        missed = await reserve(engine, slow, ORDER_READ, longest=20.0)
+        behind = await reserve(engine, slow, ORDER_READ, longest=20.0)
+        again = await reserve(engine, slow, ORDER_READ, longest=60.0, missed=missed)
+        assert behind.until is not None
+        assert again.until is not None
+        assert again.until - behind.until >= timedelta(seconds=10)
+
+    async def test_is_lost_if_emag_asked_for_a_pause(
+        self, engine: AsyncEngine, slow: Account
+    ) -> None:
+        missed = await reserve(engine, slow, ORDER_READ, longest=20.0)
+        await push_back(engine, slow, ORDER_READ, pause=50.0, throttled=True)
+        with pytest.raises(BudgetBusyError):
+            await reserve(engine, slow, ORDER_READ, longest=20.0, missed=missed)
 
 
 class TestBackground:
