@@ -28,6 +28,20 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
+# What operators have in their dashboards already, letter by letter.
+VERBATIM = (
+    """\
+SELECT r.return_number, e.emag_return_id, e.emag_status, e.last_synced_at
+FROM app.return_requests r
+LEFT JOIN app.emag_return_integrations e ON r.id = e.return_request_id
+WHERE r.created_at > NOW() - INTERVAL '1 day'""",
+    """\
+SELECT sync_id, status, total_offers_processed, offers_failed, started_at
+FROM app.emag_offer_syncs
+ORDER BY started_at DESC
+LIMIT 10""",
+)
+
 # An example may await outside a function, as in a notebook.
 AST = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
@@ -188,8 +202,25 @@ def test_sql_in_the_docs_runs(path: Path, database_url: str) -> None:
                 connection.execute(statement.encode())
 
 
-def test_the_guide_has_monitoring_sql() -> None:
-    assert len(fences(ROOT / "docs/guide.md", "sql")) >= 5
+def test_the_guides_own_monitoring_sql_runs_verbatim(database_url: str) -> None:
+    returns, syncs = VERBATIM
+    assert {f"{text};\n" for text in VERBATIM} <= set(fences(ROOT / "docs/guide.md", "sql"))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("""
+            INSERT INTO app.return_requests (return_number, created_at, account_type)
+            VALUES ('R-new', now(), 'main'), ('R-old', now() - interval '2 days', 'main')
+        """)
+        connection.execute("""
+            INSERT INTO app.emag_return_integrations
+                   (return_request_id, account_type, emag_return_id, emag_status)
+            SELECT id, account_type, '4711', '3' FROM app.return_requests
+        """)
+        connection.execute(
+            "INSERT INTO app.emag_offer_syncs (sync_id, status) VALUES ('s1', 'done')"
+        )
+
+        assert connection.execute(returns).fetchall() == [("R-new", "4711", "3", None)]
+        assert [row[:2] for row in connection.execute(syncs)] == [("s1", "done")]
 
 
 def test_every_state_and_every_event_is_explained() -> None:
