@@ -41,6 +41,12 @@ _OURS = (
     "emag_cursors",
     "emag_rate_limits",
     "emag_issued_invoices",
+    "emag_returns",
+    "emag_orders",
+    "emag_drift",
+    "emag_alarms",
+    "emag_differences",
+    "emag_certificates",
     "emag_changes",  # last: emptying the ERP's tables was a change, too
 )
 
