@@ -38,13 +38,13 @@ AHEAD = 0.25
 # So long, in seconds, whoever missed a slot may renew it before background work reserves behind it.
 RENEWAL = 0.03
 
+# The next free instant: of a slot that was missed its own one again, as long as nobody has reserved
+# behind it. `missed` is when it would have ended.
+_FREE = """(l.next_free_at - CASE WHEN l.next_free_at = CAST(:missed AS timestamptz)
+                                   THEN make_interval(secs => :gap) ELSE interval '0' END)"""
+
 # In one statement: a missing row is made, a slot too far away is not taken. `background_at` is the
 # last instant that background work took.
-# A slot that was missed may be taken later, as long as nobody has reserved behind it: `missed` is
-# when it would have ended.
-_FREE = """CASE WHEN l.next_free_at = CAST(:missed AS timestamptz) THEN '-infinity'
-                  ELSE l.next_free_at END"""
-
 RESERVE = f"""
     INSERT INTO app.emag_rate_limits AS l (platform, login, bucket, next_free_at, wanted_at,
         background_at)

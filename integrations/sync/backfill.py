@@ -187,11 +187,13 @@ async def _lane(
         reading.add_done_callback(lambda _: waiting.entries.put_nowait(None))
         while (entry := await waiting.entries.get()) is not None:
             if isinstance(entry, _Packed):
-                await apart.run(_store(apart.channel, entry, receipt, watch))
+                course = entry.piece.course
+                course.rows += await apart.run(_store(apart.channel, entry, receipt))
                 waiting.room.release()
             else:
-                await _note(channel, entry.course, entry.number)
-                watch(entry.course)
+                course = entry.course
+                await _note(channel, course, entry.number)
+            watch(course)
         await reading
 
 
@@ -264,13 +266,13 @@ async def _read_one(
         waiting.entries.put_nowait(piece)
 
 
-async def _store(channel: Channel, packed: _Packed, receipt: Receipt, watch: Watch) -> None:
+async def _store(channel: Channel, packed: _Packed, receipt: Receipt) -> int:
+    """Store a page part by part; the number of its rows."""
     course, rows = packed.piece.course, _unpack(packed.rows)
     for start in range(0, len(rows), PART):
         page = Page(packed.began, rows[start : start + PART])
         await course.stream.take(channel, page, packed.piece.clock, receipt)
-    course.rows += len(rows)
-    watch(course)
+    return len(rows)
 
 
 async def _note(channel: Channel, course: Course, number: int) -> None:

@@ -1,7 +1,7 @@
 """Store in a thread of its own, on an event loop of its own: requests leave at their instants.
 
 On one loop, storing hundreds of rows a second would make the requests of the same process late, and
-a slot of the request budget that was missed is lost.
+what a late request leaves of the request budget is lost.
 """
 
 from __future__ import annotations

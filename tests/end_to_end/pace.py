@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from integrations.emag.accounts import Account
+from integrations.ledger.check import OUR_TABLES
 from integrations.sandbox.market import Market
 from tests.end_to_end.conftest import QUICK, Shop, open_shop
 
@@ -32,23 +33,6 @@ _ERP = (
     "invoice_items",
     "invoices",
 )
-_OURS = (
-    "emag_return_integrations",
-    "emag_cancellation_integrations",
-    "emag_invoice_integrations",
-    "emag_order_leases",
-    "emag_api_calls",
-    "emag_cursors",
-    "emag_rate_limits",
-    "emag_issued_invoices",
-    "emag_returns",
-    "emag_orders",
-    "emag_drift",
-    "emag_alarms",
-    "emag_differences",
-    "emag_certificates",
-    "emag_changes",  # last: emptying the ERP's tables was a change, too
-)
 
 
 @asynccontextmanager
@@ -66,7 +50,7 @@ async def open_unpaced_shop(
 
 async def wipe(shop: Shop) -> None:
     """Make the shop as good as new: empty tables (deleting is quicker than TRUNCATE), no orders."""
-    for tables in (_ERP, _OURS):
+    for tables in (_ERP, OUR_TABLES):  # emptying the ERP's is captured, too
         deletions = ", ".join(f"{name} AS (DELETE FROM app.{name})" for name in tables)
         await shop.sql(f"WITH {deletions} SELECT 1")
     shop.market.reset()
