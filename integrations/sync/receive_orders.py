@@ -156,7 +156,7 @@ async def _receive_modified(channel: Channel, kind: int, clock: Clock, receipt: 
     account, resource = channel.account, f"orders:{kind}"
     cursor = await read_cursor(channel.engine, account.name, resource)
     now = clock.now()
-    after = cursor.position - OVERLAP if cursor else now - FIRST_LOOK
+    after = (cursor.position if cursor else now - FIRST_LOOK) - OVERLAP
     try:
         async for page in read_window(
             channel,

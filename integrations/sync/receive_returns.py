@@ -272,7 +272,7 @@ async def _receive_placed(channel: Channel, kind: int, clock: Clock, receipt: Re
     account, resource = channel.account, f"returns:{kind}"
     cursor = await read_cursor(channel.engine, account.name, resource)
     now = clock.now()
-    after = (cursor.position - OVERLAP) if cursor else now - FIRST_LOOK
+    after = (cursor.position if cursor else now - FIRST_LOOK) - OVERLAP
 
     fits_kind = _has(kind)
 
