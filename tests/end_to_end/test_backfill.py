@@ -162,7 +162,11 @@ class TestReading:
 
 class TestGoingOn:
     async def test_after_a_stop_only_what_was_not_stored_is_read(self, shop: Shop) -> None:
-        expected = orders(shop, through(SINCE, UNTIL, 500))
+        few, many = (
+            through(SINCE, SINCE, 50),
+            through(UNTIL, UNTIL, 900),
+        )  # the last slice ends last
+        expected = orders(shop, few) | orders(shop, many, FIRST + 100)
         requests = shop.market.journal.requests_to
         channel, [course] = await open_parts(shop, "orders:3")
 
