@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import httpx
@@ -22,15 +22,12 @@ from integrations.emag.verdicts import Answer, AnswerSizeError, judge, judge_fai
 
 LARGEST_ANSWER: Final = 64 * 2**20
 
-# Given to each request whole: merging them with the client's own would cost a tenth of a request.
-HEADERS: Final = httpx.Headers(
-    {
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip, deflate",
-        "Content-Type": "application/json",
-        "User-Agent": "emag-flows",
-    }
-)
+HEADERS: Final = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "Content-Type": "application/json",
+    "User-Agent": "emag-flows",
+}
 
 Departing = Callable[[], Awaitable[None]]
 Trace = Callable[[str, Mapping[str, Any]], Awaitable[None]]
@@ -51,11 +48,13 @@ class EmagClient:
     """An account's connection to eMAG; `open_client` makes one."""
 
     def __init__(
-        self, account: Account, http: httpx.AsyncClient, deadline: float, largest: int
+        self, account: Account, transport: httpx.AsyncHTTPTransport, deadline: float, largest: int
     ) -> None:
         self.account = account
-        self._http = http
-        self._extensions = {"timeout": http.timeout.as_dict()}
+        self._transport = transport
+        self._headers = httpx.Headers({**HEADERS, "Authorization": _basic(account)})
+        timeout = httpx.Timeout(deadline, connect=deadline / 4, pool=deadline / 4)
+        self._extensions = {"timeout": timeout.as_dict()}
         self._deadline = deadline
         self._largest = largest
 
@@ -100,11 +99,11 @@ class EmagClient:
         request = httpx.Request(
             "POST",
             f"{self.account.base_url}/{path}",
-            headers=HEADERS,
+            headers=self._headers,
             content=content,
             extensions={**self._extensions, "trace": trace},
         )
-        response = await self._http.send(request, stream=True)
+        response = await self._transport.handle_async_request(request)
         try:
             received.status = response.status_code
             received.headers = response.headers
@@ -128,21 +127,22 @@ async def open_client(
     """A client for an account; `deadline` is in seconds, over all of a request and its answer.
 
     Waiting for a free connection, connecting and TLS come before it and get a quarter of it each:
-    a request that the deadline itself ends has left. Cookies are not kept: they would tie
-    concurrent requests to one session of eMAG's.
+    a request that the deadline itself ends has left.
+
+    httpx's transport is used without its client: nothing here follows redirects, and cookies must
+    not be kept, since they would tie concurrent requests to one session of eMAG's.
     """
-    async with httpx.AsyncClient(
-        auth=httpx.BasicAuth(account.username, account.password.get_secret_value()),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        timeout=httpx.Timeout(deadline, connect=deadline / 4, pool=deadline / 4),
-        limits=httpx.Limits(
-            max_connections=max_connections, max_keepalive_connections=max_connections
-        ),
-        follow_redirects=False,
-        trust_env=False,
-        http2=False,
-    ) as http:
-        yield EmagClient(account, http, deadline, largest_answer)
+    limits = httpx.Limits(
+        max_connections=max_connections, max_keepalive_connections=max_connections
+    )
+    async with httpx.AsyncHTTPTransport(limits=limits, trust_env=False) as transport:
+        yield EmagClient(account, transport, deadline, largest_answer)
+
+
+def _basic(account: Account) -> str:
+    """Basic credentials (API facts: Authentication)."""
+    plain = f"{account.username}:{account.password.get_secret_value()}"
+    return f"Basic {b64encode(plain.encode()).decode()}"
 
 
 def _on_departure(departing: Departing | None, limit: asyncio.Timeout, deadline: float) -> Trace:

@@ -93,9 +93,11 @@ class Sealer(Protocol):
 
 def sealer_of(keys: Sequence[str]) -> Sealer | None:
     """What seals with the first of these Fernet keys and opens with all; None without any."""
+    if not keys:
+        return None
     from cryptography.fernet import Fernet, MultiFernet
 
-    return MultiFernet([Fernet(key) for key in keys]) if keys else None
+    return MultiFernet([Fernet(key) for key in keys])
 
 
 def keep(body: Any, sealer: Sealer | None) -> bytes:
