@@ -7,7 +7,7 @@ from typing import Any
 
 from flows.call_record import Trimmed
 from flows.reconciliation import Reconciled
-from flows.report import Report
+from flows.report import Report, Spent
 from integrations.ledger.books import State
 from integrations.ledger.certificates import Certificate, Listed
 from integrations.ledger.check import Finding
@@ -16,9 +16,10 @@ MOST_PROBLEMS = 200
 
 
 def report_table(reports: Sequence[Report]) -> list[dict[str, Any]]:
-    """A line of figures for each account, then one for each row or news that needs a person."""
+    """Figures of each account and its request budget, then what needs a person, line by line."""
     return [
         *(_figures(report) for report in reports),
+        *(_budget(report, spent) for report in reports for spent in report.budget),
         *(_received(report) for report in reports if report.received or report.parked),
         *(
             {
@@ -54,6 +55,16 @@ def _figures(report: Report) -> dict[str, Any]:
             f"{sum(report.requests.values())} requests in {report.seconds:.1f} s,"
             f" {report.throttled} throttled, {report.waited:.1f} s waited for the request budget"
         ),
+        "at eMAG": "",
+    }
+
+
+def _budget(report: Report, spent: Spent) -> dict[str, Any]:
+    return {
+        "account": report.account,
+        "row": f"request budget: {spent.bucket.value}",
+        "state": f"{spent.requests} requests, {spent.share:.0%} of eMAG's {spent.limit:g}/s",
+        "reason": f"{spent.waited:.1f} s waited",
         "at eMAG": "",
     }
 

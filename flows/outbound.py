@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from flows.report import Problem, Report
+from flows.report import Problem, Report, Spent
 from integrations.emag.panel import panel_url
+from integrations.emag.routes import LIMITS, Bucket
 from integrations.erp.rows import Kind
 from integrations.ledger.books import State
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.changes import Refusal, newest_change
 from integrations.sync.ask import ReadRefusedError
-from integrations.sync.channel import Channel
+from integrations.sync.channel import Channel, Tally
 from integrations.sync.outage import OutageError
 from integrations.sync.probe import probe_if_down
 from integrations.sync.work import Batch
@@ -128,5 +129,12 @@ def close_report(report: Report, channel: Channel, began: float) -> Report:
     report.seconds = time.monotonic() - began
     report.requests = dict(channel.tally.requests)
     report.throttled = channel.tally.throttled
-    report.waited = channel.tally.waited
+    report.budget = [_spent(channel.tally, bucket, report.seconds) for bucket in Bucket]
     return report
+
+
+def _spent(tally: Tally, bucket: Bucket, seconds: float) -> Spent:
+    """A limit lets the first request go at once, and the others at its pace."""
+    requests, limit = tally.spent[bucket], LIMITS[bucket]
+    share = requests / (1 + seconds * limit)
+    return Spent(bucket, requests, limit, min(1.0, share), tally.waits[bucket])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from integrations.emag.routes import Bucket
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.books import State
@@ -23,6 +24,23 @@ class Problem:
     state: State
     reason: str
     url: str | None = None
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run took of one of eMAG's request limits.
+
+    Attributes:
+        limit: eMAG's own, in requests a second.
+        share: of the requests that the limit allows in the time that the run took, from 0 to 1.
+        waited: seconds that requests waited for their slots, all together.
+    """
+
+    bucket: Bucket
+    requests: int
+    limit: float
+    share: float
+    waited: float
 
 
 @dataclass(frozen=True)
@@ -51,7 +69,7 @@ class Report:
     rows: Counter[State] = field(default_factory=Counter)
     requests: Mapping[str, int] = field(default_factory=dict)
     throttled: int = 0
-    waited: float = 0.0
+    budget: Sequence[Spent] = ()
     problems: list[Problem] = field(default_factory=list)
     plans: list[PlanLine] = field(default_factory=list)
     received: Counter[Brought] = field(default_factory=Counter)
@@ -68,6 +86,11 @@ class Report:
             return 3
         troubled = self.rows[State.REFUSED] or self.rows[State.IN_DOUBT] or self.parked
         return 1 if troubled else 0
+
+    @property
+    def waited(self) -> float:
+        """Seconds that requests waited for their slots, all together."""
+        return sum(spent.waited for spent in self.budget)
 
     def take(self, receipt: Receipt) -> None:
         """Enter what was brought into the ERP."""
@@ -89,6 +112,15 @@ class Report:
             "requests": dict(self.requests),
             "throttled": self.throttled,
             "waited": round(self.waited, 3),
+            "budget": {
+                spent.bucket.value: {
+                    "requests": spent.requests,
+                    "limit": spent.limit,
+                    "share": round(spent.share, 4),
+                    "waited": round(spent.waited, 3),
+                }
+                for spent in self.budget
+            },
             "problems": [
                 {
                     "kind": problem.kind.value,

@@ -16,6 +16,7 @@ from integrations.emag.accounts import Account
 from integrations.emag.client import open_client
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.ledger.database import autocommit
+from integrations.ledger.profile import read_profile
 from integrations.ledger.sealing import sealer_of
 from integrations.ledger.timings import Timings
 from integrations.settings import Settings, load_settings
@@ -57,6 +58,7 @@ async def open_channel(
 ) -> AsyncIterator[Channel]:
     """An account's way to eMAG, with one pooled client; in the background others come first."""
     settings = shop.settings
+    profile = await read_profile(shop.engine, account.name)
     async with open_client(
         account, deadline=shop.timings.deadline, max_connections=max_in_flight
     ) as client:
@@ -75,4 +77,5 @@ async def open_channel(
             write_back=settings.write_back,
             check_documents=settings.check_documents,
             background=background,
+            profile=profile,
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -55,6 +57,7 @@ def demo(
 
 async def _demo(screen: Console, stay: bool) -> int:
     begun = time.monotonic()
+    _give_up_on_signal()
     with _workplace() as folder:
         async with _stage(screen, folder) as stage:
             with _step(screen, "an invented shop: the ERP's day, and what eMAG knows of it"):
@@ -70,6 +73,23 @@ async def _demo(screen: Console, stay: bool) -> int:
                 await _stay(screen, stage)
     show_what_next(screen, time.monotonic() - begun)
     return 0
+
+
+def _give_up_on_signal() -> None:
+    """At the first Ctrl-C or SIGTERM everything ends in order; further ones change nothing.
+
+    Prefect would log the runs that are given up as crashed, and to a server that is gone by then.
+    """
+    loop, main = asyncio.get_running_loop(), asyncio.current_task()
+    assert main is not None
+
+    def on_signal() -> None:
+        logging.disable()
+        if not main.cancelling():
+            main.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
 
 
 @contextmanager

@@ -48,7 +48,8 @@ def emag_apart(answer_seconds: float) -> Iterator[Emag]:
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=_serve, args=(theirs, answer_seconds), daemon=True)
-    process.start()
+    with _deaf_to_interrupts():
+        process.start()
     theirs.close()
     try:
         yield Emag(ours.recv(), ours)
@@ -60,9 +61,18 @@ def emag_apart(answer_seconds: float) -> Iterator[Emag]:
             process.join()
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """What is started here never hears a Ctrl-C, from its first moment on; we do, afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(pipe: Connection, answer_seconds: float) -> None:
     """Serve until the other end of the pipe is closed; a Ctrl-C is its business, not ours."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError):
         asyncio.run(_serve_market(pipe, Market(Switches(answer_seconds=answer_seconds))))
 

@@ -38,7 +38,7 @@ def show_report(screen: Console, report: Report) -> None:
                 ],
             )
         )
-    screen.print(effort(report))
+    _show_effort(screen, report)
     if report.unreachable:
         screen.print(f"eMAG could not be worked with: {report.unreachable}", style="red")
 
@@ -68,6 +68,24 @@ def show_plans(screen: Console, report: Report) -> None:
         )
     if report.unreachable:
         screen.print(f"eMAG could not be worked with: {report.unreachable}", style="red")
+
+
+def _show_effort(screen: Console, report: Report) -> None:
+    """What the run took, and how much of eMAG's request limits that was."""
+    rows = [
+        (
+            spent.bucket.value,
+            spent.requests,
+            f"{spent.limit:g}/s",
+            f"{spent.share:.0%}",
+            f"{spent.waited:.1f} s",
+        )
+        for spent in report.budget
+    ]
+    if report.requests:
+        columns = ["bucket", "requests", "eMAG's limit", "used of it", "waited for it"]
+        screen.print(table("Request budget", columns, rows))
+    screen.print(effort(report))
 
 
 def effort(report: Report) -> str:

@@ -74,6 +74,12 @@ _NOTE = """
         last_synced_at = excluded.last_synced_at, updated_at = excluded.updated_at
 """
 
+# In the transaction that makes the wish's row: whatever becomes of that row, it is not made twice.
+_WISH_TOLD = text("""
+    UPDATE app.emag_orders SET wish_told = true
+     WHERE platform = :platform AND order_id = :order_id
+""")
+
 _UNSENT = frozenset({"pending", "waiting", "in_doubt"})
 
 _NOTE_STATUS = """
@@ -183,6 +189,8 @@ async def _create(connection: AsyncConnection, schema: ErpSchema, arrival: Arriv
             values = write.with_required(schema, table.items, {**item, table.parent: row_id})
             items.append((await write.insert(connection, schema, table.items, values), values))
     if arrival.is_wish:
+        wish = {"platform": arrival.platform, "order_id": arrival.order_id}
+        await connection.execute(_WISH_TOLD, wish)
         return Arrived(Brought.CREATED, row_id)
     as_written = await write.holds(connection, schema, table.name, row_id, written)
     for item_id, values in items:

@@ -20,9 +20,9 @@ from integrations.ledger.timings import Timings
 
 # An older read never overwrites a newer one. An order that is seen first is owed where it tells the
 # ERP anything, a known one where it has changed. An order that goes on although we cancelled it may
-# look as it did before that: what our books say of it tells. What a line had at first stays. What
-# rests because the ERP could not take it is due when it changes. Rows are taken in order, so that
-# two runs never wait for each other.
+# look as it did before that: what our books say of it tells. What a line had at first stays. A wish
+# that was taken back may come again as a new one. What rests because the ERP could not take it is
+# due when it changes. Rows are taken in order, so that two runs never wait for each other.
 _SEE = text("""
     WITH seen AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS s(
@@ -36,7 +36,7 @@ _SEE = text("""
          WHERE s.status IN (1, 2, 3, 4) AND i.sync_state = 'synced'
            AND lower(i.emag_status::text) = 'canceled'),
     before AS MATERIALIZED (
-        SELECT m.order_id, m.status, m.digest, m.owed, m.wish_at
+        SELECT m.order_id, m.status, m.digest
           FROM app.emag_orders m JOIN seen s USING (order_id) WHERE m.platform = :platform),
     stored AS (
         INSERT INTO app.emag_orders AS m (platform, order_id, account, type, status, placed_at,
@@ -49,7 +49,9 @@ _SEE = text("""
             account = excluded.account, type = excluded.type, status = excluded.status,
             placed_at = coalesce(excluded.placed_at, m.placed_at),
             modified_at = excluded.modified_at, finalized_at = excluded.finalized_at,
-            wish_at = excluded.wish_at, documents = excluded.documents,
+            wish_at = excluded.wish_at,
+            wish_told = m.wish_told AND excluded.wish_at IS NOT NULL,
+            documents = excluded.documents,
             lines = CASE WHEN m.digest = excluded.digest THEN m.lines
                          ELSE excluded.lines || m.lines END,
             digest = excluded.digest, read_at = excluded.read_at,
@@ -62,11 +64,10 @@ _SEE = text("""
             next_at = CASE WHEN m.digest = excluded.digest THEN m.next_at
                            ELSE clock_timestamp() END
          WHERE m.read_at <= excluded.read_at
-        RETURNING m.order_id, m.digest, m.lines, m.attempts,
+        RETURNING m.order_id, m.digest, m.lines, m.attempts, m.wish_told,
                   m.owed AND m.next_at <= clock_timestamp() AS due)
     SELECT n.order_id, n.lines, n.attempts, n.due, b.digest IS DISTINCT FROM n.digest AS changed,
-           b.order_id IS NULL OR b.owed OR b.wish_at IS NULL AS wish_is_new,
-           b.status AS status_before
+           NOT n.wish_told AS wish_is_new, b.status AS status_before
       FROM stored n LEFT JOIN before b USING (order_id)
      WHERE n.due OR b.digest IS DISTINCT FROM n.digest
 """)
@@ -90,8 +91,10 @@ _COMING = text("""
        AND (status = 6 OR owed AND status = 7)
 """)
 
+# Of what is owed no more, a wish is told as well: that it makes no row was decided.
 _SETTLE = text("""
     UPDATE app.emag_orders m SET owed = s.owed, problem = s.problem,
+           wish_told = m.wish_at IS NOT NULL AND (m.wish_told OR NOT s.owed),
            attempts = CASE WHEN s.problem IS NULL THEN 0 ELSE m.attempts + 1 END,
            next_at = clock_timestamp() + make_interval(secs => s.delay)
       FROM (SELECT order_id, owed, problem, delay
@@ -139,7 +142,7 @@ class Seen:
     Attributes:
         due: it is to be brought in now.
         lines: the pieces that each line had at first, by line id.
-        wish_is_new: the ERP may not have been told of a customer's wish in it yet.
+        wish_is_new: the ERP has not been told of a customer's wish in it yet.
         status_before: its status when it was read before; None for a new one.
         attempts: how often the ERP could not take it.
     """

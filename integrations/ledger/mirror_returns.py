@@ -16,26 +16,46 @@ from integrations.ledger.timings import Timings
 # What a status that can't be read is mirrored as.
 UNREADABLE = -1
 
+NEXT_LOOK = """
+    (SELECT look FROM (SELECT {1} + greatest(interval '6 h', ({1} - {0}) / 4) AS look) AS looks
+      WHERE look < {0} + interval '45 d')"""
+"""When a refund that is awaited since {0} is looked for again after {1}; null: never."""
+
 # An older read never overwrites a newer one. What is rested because the ERP could not take it is
-# due when it changes. Rows are taken in order, so that two runs never wait for each other.
-_SEE = text("""
+# due when it changes. A refund is awaited since the return was first seen as it is, or since it was
+# placed where it was closed before anybody saw it. Rows are taken in order, so that two runs never
+# wait for each other.
+_SEE = text(f"""
     WITH seen AS (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS s(
             emag_id bigint, type smallint, order_id bigint, status smallint,
-            placed_at timestamptz, finalize_by date, digest text)
+            placed_at timestamptz, finalize_by date, digest text, awaits_refund boolean)
          ORDER BY emag_id),
     before AS (
         SELECT r.emag_id, r.digest, r.owed FROM app.emag_returns r JOIN seen s USING (emag_id)
          WHERE r.platform = :platform)
     INSERT INTO app.emag_returns AS r (platform, emag_id, account, type, order_id, status,
-        placed_at, finalize_by, digest, read_at, changed_at)
+        placed_at, finalize_by, digest, read_at, changed_at, refund_since, refund_at)
     SELECT :platform, s.emag_id, :account, s.type, s.order_id, s.status, s.placed_at,
-           s.finalize_by, s.digest, :read_at, clock_timestamp()
-      FROM seen s ORDER BY s.emag_id
+           s.finalize_by, s.digest, s.read_at, clock_timestamp(), s.since,
+           {NEXT_LOOK.format("s.since", "s.read_at")}
+      FROM (SELECT seen.*, CAST(:read_at AS timestamptz) AS read_at,
+                   CASE WHEN awaits_refund THEN least(placed_at, :read_at) END AS since
+              FROM seen) s
+     ORDER BY s.emag_id
     ON CONFLICT (platform, emag_id) DO UPDATE SET
         account = excluded.account, type = excluded.type, order_id = excluded.order_id,
         status = excluded.status, placed_at = coalesce(excluded.placed_at, r.placed_at),
         finalize_by = coalesce(excluded.finalize_by, r.finalize_by),
+        refund_since = CASE
+            WHEN excluded.refund_since IS NULL THEN NULL
+            WHEN r.digest = excluded.digest THEN coalesce(r.refund_since, excluded.read_at)
+            ELSE excluded.read_at END,
+        refund_at = CASE
+            WHEN excluded.refund_since IS NULL THEN NULL
+            WHEN r.digest = excluded.digest AND r.refund_since IS NOT NULL
+            THEN {NEXT_LOOK.format("r.refund_since", "excluded.read_at")}
+            ELSE {NEXT_LOOK.format("excluded.read_at", "excluded.read_at")} END,
         digest = excluded.digest, read_at = excluded.read_at,
         changed_at = CASE WHEN r.digest = excluded.digest THEN r.changed_at
                           ELSE excluded.changed_at END,
@@ -97,7 +117,12 @@ _REST = text("""
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A return as a read showed it; `digest` differs when the ERP is to be told otherwise."""
+    """A return as a read showed it.
+
+    Attributes:
+        digest: differs when the ERP is to be told otherwise.
+        awaits_refund: it is closed and eMAG is expected to pay its customer back.
+    """
 
     emag_id: int
     type: int
@@ -106,6 +131,7 @@ class Sight:
     placed_at: datetime | None
     finalize_by: date | None
     digest: str
+    awaits_refund: bool = False
 
 
 @dataclass(frozen=True, slots=True)

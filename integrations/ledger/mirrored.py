@@ -47,11 +47,9 @@ _ABSENT = """
 """
 
 
-# A wish to cancel that is told anew would be a new one.
 _TOLD = """
     SELECT order_id FROM app.emag_orders
      WHERE platform = :platform AND order_id = ANY(CAST(:numbers AS bigint[])) AND NOT owed
-       AND (wish_at IS NULL OR status NOT IN (1, 2, 3))
 """
 
 _UNREFUNDED = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ class Profile:
         own_orders, fbe_orders: orders of type 3 and 2 that the login sees.
         currency: the currency that orders carry.
         minutes_ahead: how far eMAG's newest time is ahead of the platform's zone.
+        measured_at: when this was told.
     """
 
     top_level_filters: bool | None = None
@@ -33,16 +34,21 @@ class Profile:
     fbe_orders: int | None = None
     currency: str | None = None
     minutes_ahead: int | None = None
+    measured_at: datetime | None = None
 
 
 async def read_profile(engine: AsyncEngine, account: str) -> Profile:
     """The account's profile; an empty one before first contact."""
     cursor = await read_cursor(engine, account, RESOURCE)
-    detail: dict[str, Any] = dict(cursor.detail or {}) if cursor else {}
+    if cursor is None:
+        return Profile()
+    detail: dict[str, Any] = dict(cursor.detail or {})
     known = {field.name for field in fields(Profile)}
-    return Profile(**{name: value for name, value in detail.items() if name in known})
+    told = Profile(**{name: value for name, value in detail.items() if name in known})
+    return replace(told, measured_at=cursor.position)
 
 
 async def write_profile(engine: AsyncEngine, account: str, profile: Profile) -> None:
     """Keep what first contact showed."""
-    await move_cursor(engine, account, RESOURCE, datetime.now(UTC), asdict(profile))
+    detail = {name: each for name, each in asdict(profile).items() if name != "measured_at"}
+    await move_cursor(engine, account, RESOURCE, datetime.now(UTC), detail)

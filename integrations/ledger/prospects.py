@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.erp.load import load_rows
-from integrations.erp.rows import Kind
+from integrations.erp.rows import ErpRow, Kind
 from integrations.erp.schema import ErpSchema
-from integrations.ledger.books import BOOKS, State
+from integrations.ledger.books import BOOKS, OPEN_STATES, State
 from integrations.ledger.changes import Entry, entries_for
 from integrations.ledger.claims import Claim
 
 _DUE_OR_CHANGED = """
     SELECT d.row_id, t.id, t.wanted_revision AS revision, t.{emag_id} AS emag_id,
-           t.sent_at IS NOT NULL AS sent, t.reductions, t.sync_attempts AS attempts
+           t.sent_at IS NOT NULL AS sent, t.reductions, t.sync_attempts AS attempts,
+           t.sync_state AS state, t.emag_order_id AS order_id, t.account_type AS account
       FROM (SELECT {erp_id} AS row_id FROM {table} b
              WHERE NOT superseded AND sync_state IN ('pending', 'waiting', 'in_doubt')
                AND account_type = :account AND next_attempt_at <= clock_timestamp()
@@ -29,6 +31,9 @@ _DUE_OR_CHANGED = """
             UNION
             SELECT row_id FROM app.emag_changes WHERE kind = :kind AND row_id IS NOT NULL
             UNION
+            SELECT {erp_id} FROM {table}
+             WHERE NOT superseded AND sync_state = 'waiting' AND waiting_for = 'account'
+            UNION
             SELECT unnest(CAST(:also AS bigint[]))) d
       LEFT JOIN {table} t ON t.{erp_id} = d.row_id AND NOT t.superseded
      ORDER BY d.row_id LIMIT :rows
@@ -37,10 +42,19 @@ _DUE_OR_CHANGED = """
 
 @dataclass(frozen=True)
 class Prospects:
-    """Rows as a run would claim them, and those that would be refused before any plan."""
+    """What a run would find.
+
+    Attributes:
+        claims: rows as it would claim them.
+        deleted: the same for open rows that the ERP has deleted.
+        unusable: rows that would be refused, or wait for their account, before any plan.
+        history: settled rows that the ERP has deleted, by row and with their states.
+    """
 
     claims: list[Claim]
+    deleted: list[Claim]
     unusable: list[Entry]
+    history: Mapping[int, State]
 
 
 async def prospects(
@@ -69,25 +83,47 @@ async def prospects(
             connection, schema, accounts, kind, list(found), require_approval
         )
         rows = await load_rows(connection, schema, kind, list(found))
-    wanted = [
-        entry
-        for entry in entries
-        if (entry.admits or found[entry.row_id].id is not None)
-        and (entry.account == account.name or entry.state is State.REFUSED)
-    ]
-    claims = [
-        Claim(
-            id=found[entry.row_id].id or -entry.row_id,
-            row_id=entry.row_id,
-            order_id=entry.order_id or 0,
-            revision=found[entry.row_id].revision or 0,
-            emag_id=found[entry.row_id].emag_id,
-            sent=bool(found[entry.row_id].sent),
-            reductions=found[entry.row_id].reductions,
-            attempts=found[entry.row_id].attempts or 0,
-            row=rows.get(entry.row_id),
-        )
-        for entry in wanted
-        if entry.state is State.PENDING
-    ]
-    return Prospects(claims, [entry for entry in wanted if entry.state is State.REFUSED])
+    usable, unusable = [], []
+    for entry in entries:
+        if not entry.admits and found[entry.row_id].id is None:
+            continue
+        if entry.state is not State.PENDING and _concerns(entry, account, accounts):
+            unusable.append(entry)
+        elif entry.state is State.PENDING and entry.account == account.name:
+            usable.append(entry)
+    gone = {
+        row_id: State(row.state)
+        for row_id, row in found.items()
+        if row_id not in rows and row.state and row.account == account.name
+    }
+    return Prospects(
+        claims=[
+            _claim(found[each.row_id], each.order_id, rows.get(each.row_id)) for each in usable
+        ],
+        deleted=[
+            _claim(found[row_id], found[row_id].order_id, None)
+            for row_id, state in gone.items()
+            if state in OPEN_STATES
+        ],
+        unusable=unusable,
+        history={row_id: state for row_id, state in gone.items() if state not in OPEN_STATES},
+    )
+
+
+def _concerns(entry: Entry, account: Account, accounts: Mapping[str, Account]) -> bool:
+    """Whether a row is this account's; one that names no account of ours is everybody's."""
+    return entry.account == account.name or entry.account not in accounts
+
+
+def _claim(books: Any, order_id: int | None, row: ErpRow | None) -> Claim:
+    return Claim(
+        id=books.id or -books.row_id,
+        row_id=books.row_id,
+        order_id=order_id or 0,
+        revision=books.revision or 0,
+        emag_id=books.emag_id,
+        sent=bool(books.sent),
+        reductions=books.reductions,
+        attempts=books.attempts or 0,
+        row=row,
+    )

@@ -61,7 +61,7 @@ class Held:
 
     Attributes:
         deleted: what eMAG's news had brought before the ERP deleted it.
-        wish_is_new: the ERP may not have been told of a customer's wish yet.
+        wish_is_new: the ERP has not been told of a customer's wish yet.
         was_cancelled: eMAG was seen to hold the order as cancelled when it was read before.
         settle: seconds for which eMAG may still show what was before a write of ours.
         return_is_coming: a return of the order that is through at eMAG is not in the ERP yet.

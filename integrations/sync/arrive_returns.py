@@ -13,7 +13,7 @@ from integrations.emag.return_reasons import return_reason
 from integrations.emag.wire import Raw, ReturnLine
 from integrations.erp.rows import Kind, ReturnRow
 from integrations.erp.write import Value
-from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
+from integrations.ledger.arrivals import Arrival, Arrived, Brought
 from integrations.ledger.return_owners import Owner, owners_of, unlinked_rows, wake
 from integrations.sync.abreast import abreast
 from integrations.sync.channel import Channel
@@ -123,7 +123,7 @@ async def _arrive(channel: Channel, read_at: datetime, news: News, places: _Plac
 async def _create(channel: Channel, read_at: datetime, news: News) -> Arrived:
     values = _new_values(channel, news)
     items = [_item(channel, news.facts, line, str(values["status"])) for line in news.facts.lines]
-    arrived = await bring_in(
+    arrived = await channel.bring(
         channel.engine, channel.schema, _arrival(channel, read_at, news.facts, values, items=items)
     )
     if arrived.brought is not Brought.PARKED:
@@ -176,7 +176,7 @@ async def _bring(
 ) -> Arrived:
     told = {**values, "updated_at": datetime.now(UTC)}
     arrival = _arrival(channel, read_at, facts, told, row_id=owner.row_id, beside=beside)
-    return await bring_in(channel.engine, channel.schema, arrival)
+    return await channel.bring(channel.engine, channel.schema, arrival)
 
 
 def _arrival(

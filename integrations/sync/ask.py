@@ -143,7 +143,7 @@ async def reserve_slot(channel: Channel, route: Route, lead: float) -> budget.Sl
         raise channel.tally.outage
     with _unless_down(channel):
         slot = await _reserve(channel, route, channel.timings.budget_wait, lead)
-    channel.tally.waited += slot.waited
+    channel.tally.wait(route, slot.waited)
     return slot
 
 
@@ -167,7 +167,7 @@ async def _enter(
             probe=channel.timings.probe,
             background=channel.background,
         )
-    channel.tally.waited += slot.waited
+    channel.tally.wait(route, slot.waited)
     return slot, call
 
 
@@ -219,6 +219,7 @@ async def hold(channel: Channel, route: Route, slot: budget.Slot) -> None:
             return
         with _unless_down(channel):
             slot = await _reserve(channel, route, left, lead=0.0, missed=slot)
+        channel.tally.wait(route, slot.waited)
 
 
 def longest_life(channel: Channel, slot: budget.Slot) -> float:
@@ -247,7 +248,7 @@ async def note_answer(
 ) -> None:
     """Close a call with its verdict, count it, and pass on what it says of eMAG and its limit."""
     await close_call(channel.engine, call, answer, channel.sealer)
-    channel.tally.requests[route.path] += 1
+    channel.tally.count(route)
     if slot.probing and answer.verdict in (Verdict.APPLIED, Verdict.REFUSED, Verdict.THROTTLED):
         await budget.mark_up(channel.engine, channel.account, route)
     throttled = answer.verdict is Verdict.THROTTLED

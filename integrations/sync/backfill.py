@@ -21,11 +21,11 @@ from integrations.ledger.clock import Clock, read_clock
 from integrations.ledger.cursors import move_cursor, place_cursor, read_cursor
 from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
-from integrations.sync.listing import FilterIgnoredError, Page
+from integrations.sync.listing import FilterIgnoredError, IncompleteListingError, Page
 from integrations.sync.past import Slice, slices
 from integrations.sync.receipt import Receipt
 from integrations.sync.storing import Storage, storing
-from integrations.sync.streams import IncompleteListingError, Reading, Stream, streams
+from integrations.sync.streams import Reading, Stream, streams
 
 # So many slices are begun before the oldest is read: counting the next one costs no time then.
 ABREAST = 4

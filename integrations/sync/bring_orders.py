@@ -20,7 +20,7 @@ from integrations.erp.order_rows import (
     spelt_otherwise,
 )
 from integrations.erp.rows import Kind
-from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
+from integrations.ledger.arrivals import Arrival, Arrived, Brought
 from integrations.ledger.changes import own_account
 from integrations.ledger.database import autocommit
 from integrations.ledger.mirror_orders import Seen, orders_with_coming_returns
@@ -185,7 +185,7 @@ async def _bring_row(channel: Channel, row: Brings, became: Became) -> None:
 
 
 async def _arrive(channel: Channel, arrival: Arrival) -> Arrived:
-    return await bring_in(channel.engine, channel.schema, arrival)
+    return await channel.bring(channel.engine, channel.schema, arrival)
 
 
 def _noted(row: CancellationOfOrder, *, done: bool) -> Arrived:

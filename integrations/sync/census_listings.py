@@ -20,7 +20,7 @@ from integrations.sync.channel import Channel
 from integrations.sync.listing import Page
 from integrations.sync.receipt import Receipt
 from integrations.sync.receive_orders import take_orders
-from integrations.sync.receive_returns import take_returns
+from integrations.sync.take_returns import take_returns
 from integrations.sync.wishes import order_status, return_status
 
 Owe = Callable[[AsyncEngine, str, Collection[int]], Awaitable[int]]

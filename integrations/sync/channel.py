@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.emag.client import EmagClient
+from integrations.emag.routes import Bucket, Route
 from integrations.erp.schema import ErpSchema
+from integrations.ledger.arrivals import Arrival, Arrived, bring_in
+from integrations.ledger.profile import Profile
 from integrations.ledger.sealing import Sealer
 from integrations.ledger.timings import Timings
 from integrations.sync.outage import OutageError
@@ -22,17 +25,41 @@ if TYPE_CHECKING:
     from integrations.sync.receive_returns import ReturnsScan
 
 
+Bring = Callable[[AsyncEngine, ErpSchema, Arrival], Awaitable[Arrived]]
+
+
 @dataclass
 class Tally:
-    """What a run has spent so far, and why it had to stop asking, if it had to."""
+    """What a run has spent so far, and why it had to stop asking, if it had to.
+
+    Attributes:
+        requests: how many requests left, by route.
+        spent: how many slots of the request budget that took, by bucket.
+        waits: seconds that requests waited for their slots, all together, by bucket.
+    """
 
     requests: Counter[str] = field(default_factory=Counter)
+    spent: Counter[Bucket] = field(default_factory=Counter)
+    waits: defaultdict[Bucket, float] = field(default_factory=lambda: defaultdict(float))
     throttled: int = 0
-    waited: float = 0.0
     lost_in_a_row: int = 0
     too_many_returns: bool = False
     looked_at: float = 0.0
     outage: OutageError | None = None
+
+    @property
+    def waited(self) -> float:
+        """Seconds that requests waited for their slots, all together."""
+        return sum(self.waits.values())
+
+    def count(self, route: Route) -> None:
+        """Note that a request on this route has left."""
+        self.requests[route.path] += 1
+        self.spent[route.bucket] += 1
+
+    def wait(self, route: Route, seconds: float) -> None:
+        """Note that a request on this route had to wait for its slot."""
+        self.waits[route.bucket] += seconds
 
 
 @dataclass(frozen=True)
@@ -46,6 +73,8 @@ class Channel:
         check_documents: whether a document is fetched before it is attached.
         scan: the open returns, read once for both directions; None where only one way is gone.
         background: whether others' requests come first.
+        bring: brings a piece of news into the ERP.
+        profile: what first contact showed of how eMAG answers this account.
     """
 
     account: Account
@@ -63,4 +92,6 @@ class Channel:
     check_documents: bool = True
     scan: ReturnsScan | None = None
     background: bool = False
+    bring: Bring = bring_in
+    profile: Profile = field(default_factory=Profile)
     tally: Tally = field(default_factory=Tally)

@@ -15,13 +15,20 @@ from typing import Any
 from integrations.emag.routes import Route
 from integrations.emag.wire import Raw
 from integrations.ledger.calls import Subject
+from integrations.ledger.profile import Profile
 from integrations.sync.ask import ask
 from integrations.sync.channel import Channel
 
 PAGE = 100
 MOST_PAGES = 65_535
 
-# Caps on a page are round numbers: a first page that ends on one may have been clipped.
+# So often a listing is read before it counts as incomplete, and so many rows fewer are asked for in
+# each page of another reading: what moved from page to page meanwhile is found where pages end
+# elsewhere.
+PASSES = 4
+LESS_A_PASS = 11
+
+# Caps on a page are mostly round numbers: a first page that ends on one may have been clipped.
 ROUND = 5
 
 # From this many rows on, a page that mostly holds what was not asked for is no listing of ours.
@@ -30,6 +37,10 @@ TELLING = 10
 
 class FilterIgnoredError(Exception):
     """eMAG returned rows that the filter excludes: the listing would be all of its history."""
+
+
+class IncompleteListingError(Exception):
+    """eMAG counts more rows than its pages showed, however often they were read."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +52,63 @@ class Page:
 
 
 @dataclass
-class Longest:
-    """The most rows that any page of several listings held: a page with fewer ends its listing."""
+class Ends:
+    """What tells the last page of a listing: how many rows a page can hold.
 
-    rows: int = 0
+    Attributes:
+        longest: the most rows that any page has held just now: one with fewer is its listing's
+            last.
+        cap: how many rows a page is believed to hold at most, from earlier on.
+        is_sure: belief is not enough: unless others were longer, a page is the last only if the
+            next one shows nothing new.
+        guessed: belief has ended a listing.
+    """
+
+    longest: int = 0
+    cap: int | None = None
+    is_sure: bool = True
+    guessed: bool = False
+
+    @classmethod
+    def believed(cls, profile: Profile) -> Ends:
+        """What first contact showed is believed; where it showed nothing, the first page is."""
+        return cls(cap=profile.page_cap, is_sure=False)
+
+    def at(self, rows: int, before: int, size: int) -> bool:
+        """Whether a page with so many rows is the last, after some with at most `before` rows."""
+        if rows == 0:
+            return True
+        if rows >= size:
+            return False
+        if rows < min(self.longest, size):
+            return True
+        if before or self.is_sure or not self._believes(rows, size):
+            return False
+        self.guessed = True
+        return True
+
+    def saw(self, rows: int) -> None:
+        """A page held so many rows."""
+        self.longest = max(self.longest, rows)
+        if self.cap is not None:
+            self.cap = max(self.cap, rows)
+
+    def brought_news(self) -> None:
+        """Not all of a page was known: where nobody knows a cap, more may be hidden behind it."""
+        self.is_sure |= self.cap is None
+
+    def went_on(self, rows: int, size: int) -> None:
+        """Pages held so many rows at most, of the `size` that was asked for, and more followed."""
+        if rows < size or self.cap is None:
+            self.cap = rows
+
+    def _believes(self, rows: int, size: int) -> bool:
+        return rows % ROUND != 0 if self.cap is None else rows < min(self.cap, size)
+
+
+def size_of(number: int) -> int:
+    """How many rows are asked for in a page of the reading of this number, from 0."""
+    return PAGE - LESS_A_PASS * number
 
 
 async def pages(
@@ -55,7 +119,7 @@ async def pages(
     key: Callable[[Raw], object],
     fits: Callable[[Raw], bool] = lambda _: True,
     size: int = PAGE,
-    longest: Longest | None = None,
+    ends: Ends | None = None,
 ) -> AsyncIterator[Page]:
     """The pages of a listing up to its end; each row once, and only rows that fit the filters.
 
@@ -63,43 +127,38 @@ async def pages(
         key: what tells one row from another.
         fits: whether a row is one that was asked for.
         size: rows asked for in a page.
-        longest: kept over listings that are cut alike. With it, a first page that is not shorter
-            than others never counts as the last, whatever its length.
+        ends: what tells the last page, kept over listings of one account; without it, what is
+            believed tells it.
 
     Raises:
         FilterIgnoredError: most of a page does not fit.
         OutageError, BudgetBusyError, ReadRefusedError: as `ask`.
     """
+    ends = Ends.believed(channel.profile) if ends is None else ends
     seen: set[object] = set()
-    most = longest.rows if longest else 0
+    most = 0
     for number in range(1, MOST_PAGES + 1):
         began = time.monotonic()
         body = {**filters, "currentPage": number, "itemsPerPage": size}
         found = await ask(channel, route, body, Subject())
         fresh = {key(raw): raw for raw in found if key(raw) not in seen}
         fitting = [raw for raw in fresh.values() if fits(raw)]
-        _check_filter(route, filters, len(found), sum(map(fits, found)))
+        check_filter(route, filters, len(found), sum(map(fits, found)))
         if found and not fresh:
             return
+        if fresh and most:
+            ends.went_on(most, size)
         yield Page(began, fitting)
-        if _is_last(len(found), most, size, may_be_cut=longest is not None):
+        is_last = ends.at(len(found), most, size)
+        ends.saw(len(found))
+        if is_last:
             return
         most = max(most, len(found))
-        if longest:
-            longest.rows = max(longest.rows, most)
         seen |= fresh.keys()
 
 
-def _is_last(rows: int, most: int, size: int, *, may_be_cut: bool) -> bool:
-    """Whether a page with so many rows ends the listing, after pages of at most `most` rows."""
-    if rows == 0:
-        return True
-    if most:
-        return rows < most
-    return rows < size and rows % ROUND != 0 and not may_be_cut
-
-
-def _check_filter(route: Route, filters: Mapping[str, Any], rows: int, fitting: int) -> None:
+def check_filter(route: Route, filters: Mapping[str, Any], rows: int, fitting: int) -> None:
+    """Raise FilterIgnoredError if most of a page's rows do not fit the filters."""
     if rows >= TELLING and fitting * 2 < rows:
         raise FilterIgnoredError(
             f"{route.path} ignored its filter {', '.join(sorted(filters))}:"

@@ -18,9 +18,9 @@ from integrations.emag.wire import Raw, WireError, to_local, whole_number
 from integrations.erp.load import HIGHEST_ORDER
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Arrived, Brought
+from integrations.ledger.awaited_refunds import look_now
 from integrations.ledger.calls import Subject
 from integrations.ledger.clock import Clock, read_clock
-from integrations.ledger.cursors import move_cursor, read_cursor
 from integrations.ledger.hints import forget_order
 from integrations.ledger.mirror_orders import (
     Seen,
@@ -39,12 +39,11 @@ from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.bring_orders import Became, bring_orders
 from integrations.sync.channel import Channel
 from integrations.sync.drift import note_changed_type
-from integrations.sync.listing import FilterIgnoredError, Page
+from integrations.sync.listing import FilterIgnoredError, IncompleteListingError, Page
 from integrations.sync.receipt import Parked, Receipt
-from integrations.sync.windows import IncompleteWindowError, read_window
+from integrations.sync.since import begin_look, end_look
+from integrations.sync.windows import read_window
 
-FIRST_LOOK: Final = timedelta(hours=24)
-OVERLAP: Final = timedelta(hours=3)
 MARGIN: Final = timedelta(seconds=0.5)
 
 # By how much an order may lie before the window: its time carries no zone.
@@ -118,6 +117,9 @@ async def _take_due(
         for order_id, became in brought.items():
             settled.append(_settled(channel, due[order_id], became, receipt))
         await settle_orders(engine, platform, read_at, settled)
+        # An order's refund can be that of a return, which is closed and would not be read soon.
+        refunded = {facts.id for facts, seen in news if seen.changed and facts.refunded}
+        await look_now(engine, platform, refunded)
 
 
 def _facts(channel: Channel, raw: Raw, seen: Seen, read_at: datetime) -> OrderFacts:
@@ -153,27 +155,29 @@ def _by_number(rows: Iterable[Raw], receipt: Receipt) -> dict[int, Raw]:
 
 async def _receive_modified(channel: Channel, kind: int, clock: Clock, receipt: Receipt) -> None:
     """Read what was modified since the cursor and move it, once all of that is mirrored."""
-    account, resource = channel.account, f"orders:{kind}"
-    cursor = await read_cursor(channel.engine, account.name, resource)
-    now = clock.now()
-    after = (cursor.position if cursor else now - FIRST_LOOK) - OVERLAP
+    look = await begin_look(channel, f"orders:{kind}", clock.now())
+    earliest = to_local(look.after - TOLERANCE, channel.account.zone)
     try:
         async for page in read_window(
             channel,
             ORDER_READ,
             ORDER_COUNT,
             {"type": kind},
-            after,
+            look.after,
             None,
             ("modifiedAfter", "modifiedBefore"),
             _key,
-            _fits(kind, to_local(after - TOLERANCE, account.zone)),
+            _fits(kind, earliest),
+            look.ends,
         ):
+            known = receipt.changed
             await take_orders(channel, page, clock, receipt)
-    except (FilterIgnoredError, IncompleteWindowError, ReadRefusedError) as problem:
+            if receipt.changed > known:
+                look.ends.brought_news()
+    except (FilterIgnoredError, IncompleteListingError, ReadRefusedError) as problem:
         receipt.parked.append(Parked(Kind.CANCELLATION, None, str(problem)))
     else:
-        await move_cursor(channel.engine, account.name, resource, now)
+        await end_look(channel, look)
 
 
 def _fits(kind: int, earliest: str) -> Callable[[Raw], bool]:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -22,35 +23,30 @@ from integrations.ledger.clock import Clock
 from integrations.ledger.database import database_time
 from integrations.ledger.issued import Source
 from integrations.sync.abreast import abreast
-from integrations.sync.ask import ReadRefusedError, ask
+from integrations.sync.ask import ask
 from integrations.sync.channel import Channel
-from integrations.sync.listing import PAGE, FilterIgnoredError, Page, pages
+from integrations.sync.listing import (
+    PASSES,
+    Ends,
+    IncompleteListingError,
+    Page,
+    check_filter,
+    size_of,
+)
 from integrations.sync.mirror import ROUTES, issued_pages, store_page
 from integrations.sync.past import Slice, lies_in, window
 from integrations.sync.receipt import Receipt
 from integrations.sync.receive_orders import take_orders
-from integrations.sync.receive_returns import take_returns
-
-# A listing that still misses rows after so many readings is not complete.
-READINGS = 4
-
-# So many rows fewer are asked for in each page of another reading.
-LESS_A_READING = 11
+from integrations.sync.take_returns import take_returns
+from integrations.sync.windows import count, read_whole
 
 # So often a request waits for the budget anew: work in the background is never in a hurry.
 PATIENCE = 30
-
-# From this many rows on, a page that mostly holds what was not asked for is no listing of ours.
-TELLING = 10
 
 Put = Callable[[Page], Awaitable[None]]
 Expect = Callable[[int], None]
 Read = Callable[["Reading"], Awaitable[None]]
 Take = Callable[[Channel, Page, Clock, Receipt], Awaitable[None]]
-
-
-class IncompleteListingError(Exception):
-    """eMAG counts more rows than its pages showed, however often they were read."""
 
 
 @dataclass(frozen=True)
@@ -145,10 +141,11 @@ async def _read_listing(listing: _Listing, reading: Reading) -> None:
     channel, zone = reading.channel, reading.channel.account.zone
     now = await database_time(channel.engine)
     filters = {"type": listing.kind, **window(reading.part, listing.names, zone, now)}
+    count_filters = _with_both_ends(listing, reading, filters, now)
     seen: set[str] = set()
     expected = 0
-    for reading_number in range(READINGS):
-        counted = await _count(channel, listing, filters, reading.part, now)
+    for number in range(PASSES):
+        counted = await count(channel, listing.count_route, count_filters, _ask)
         if counted is None:
             await _read_uncounted(listing, reading, filters)
             return
@@ -156,9 +153,8 @@ async def _read_listing(listing: _Listing, reading: Reading) -> None:
             reading.expect(counted)
         expected = counted
         if len(seen) < expected:
-            # What moved from one page to another meanwhile is found where pages end elsewhere.
-            page = PAGE - LESS_A_READING * reading_number
-            await _read_pages(listing, reading, {**filters, "itemsPerPage": page}, expected, seen)
+            sized = {**filters, "itemsPerPage": size_of(number)}
+            await _read_pages(listing, reading, sized, expected, seen)
         if len(seen) >= expected:
             return
     raise IncompleteListingError(
@@ -174,9 +170,9 @@ async def _read_pages(
     async def read(_: Channel, number: int) -> int:
         body = {**filters, "currentPage": number}
         began = time.monotonic()
-        found = await _ask(reading.channel, listing.route, body)
+        found = await _ask(reading.channel, listing.route, body, Subject())
         fitting = [raw for raw in found if _fits(listing, reading, raw)]
-        _check_filter(listing, filters, len(found), len(fitting))
+        check_filter(listing.route, filters, len(found), len(fitting))
         fresh = [raw for raw in fitting if str(raw.get(listing.key)) not in seen]
         seen.update(str(raw.get(listing.key)) for raw in found)
         if fresh:
@@ -195,36 +191,36 @@ async def _read_pages(
 
 async def _read_uncounted(listing: _Listing, reading: Reading, filters: Mapping[str, Any]) -> None:
     """All pages of a listing, one after the other, where eMAG does not say how many there are."""
-    async for page in pages(
-        reading.channel,
-        listing.route,
-        filters,
-        key=lambda raw: raw.get(listing.key),
-        fits=partial(_fits, listing, reading),
-    ):
+    channel = reading.channel
+    fits = partial(_fits, listing, reading)
+
+    def key(raw: Raw) -> object:
+        return str(raw.get(listing.key))
+
+    ends = Ends(cap=channel.profile.page_cap)
+    async for page in read_whole(channel, listing.route, None, filters, {}, key, fits, ends):
         await reading.put(page)
 
 
-async def _count(
-    channel: Channel, listing: _Listing, filters: Mapping[str, Any], part: Slice, now: Any
-) -> int | None:
-    """How many rows eMAG counts; None where it gives no number. A count wants both ends."""
-    closed = window(Slice(part.start, min(part.end, now)), listing.names, channel.account.zone, now)
-    try:
-        answer = await _ask(channel, listing.count_route, {**filters, **closed})
-    except ReadRefusedError:
-        return None
-    return whole_number(answer[0].get("noOfItems")) if answer else None
+def _with_both_ends(
+    listing: _Listing, reading: Reading, filters: Mapping[str, Any], now: datetime
+) -> Mapping[str, Any]:
+    """The filters of a count, which wants both ends."""
+    part, zone = reading.part, reading.channel.account.zone
+    closed = Slice(part.start, min(part.end, now))
+    return {**filters, **window(closed, listing.names, zone, now)}
 
 
-async def _ask(channel: Channel, route: Route, body: Mapping[str, Any]) -> list[Raw]:
+async def _ask(
+    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
+) -> list[Raw]:
     """The rows of a read, however long others keep the request budget to themselves."""
     for _ in range(PATIENCE):
         try:
-            return await ask(channel, route, body, Subject())
+            return await ask(channel, route, body, subject)
         except BudgetBusyError:
             continue
-    return await ask(channel, route, body, Subject())
+    return await ask(channel, route, body, subject)
 
 
 def _fits(listing: _Listing, reading: Reading, raw: Raw) -> bool:
@@ -233,11 +229,3 @@ def _fits(listing: _Listing, reading: Reading, raw: Raw) -> bool:
     return kind in (listing.kind, None) and lies_in(
         reading.part, placed, reading.channel.account.zone
     )
-
-
-def _check_filter(listing: _Listing, filters: Mapping[str, Any], rows: int, fitting: int) -> None:
-    if rows >= TELLING and fitting * 2 < rows:
-        raise FilterIgnoredError(
-            f"{listing.route.path} ignored its filter {', '.join(sorted(filters))}:"
-            f" {rows - fitting} of {rows} rows are others"
-        )

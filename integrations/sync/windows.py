@@ -7,28 +7,26 @@ fills more than one page, the rows are counted afterwards.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from integrations.emag.routes import Route
+from integrations.emag.routes import RMA_COUNT, Route
 from integrations.emag.wire import Raw, to_local, whole_number
 from integrations.ledger.calls import Subject
 from integrations.ledger.database import database_time
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
-from integrations.sync.listing import Page, pages
+from integrations.sync.listing import PASSES, Ends, IncompleteListingError, Page, pages, size_of
 
 SLICE = timedelta(days=27)
 
 # A slice's end is asked for this much later: of an hour that comes twice, both are meant.
 CLOCK_CHANGE = timedelta(hours=1)
 
-PASSES = 3
+IncompleteWindowError = IncompleteListingError
 
-
-class IncompleteWindowError(Exception):
-    """eMAG counts more rows than its pages showed, however often they were read."""
+Ask = Callable[[Channel, Route, Mapping[str, Any], Subject], Awaitable[list[Raw]]]
 
 
 async def read_window(
@@ -41,6 +39,7 @@ async def read_window(
     names: tuple[str, str],
     key: Callable[[Raw], object],
     fits: Callable[[Raw], bool] = lambda _: True,
+    ends: Ends | None = None,
 ) -> AsyncIterator[Page]:
     """All rows from `after` to `before` (None: to now) by pages; the same row can come again.
 
@@ -50,12 +49,14 @@ async def read_window(
         names: the filters for the window's beginning and end.
         key: what tells one row from another.
         fits: whether a row is one that was asked for.
+        ends: what tells the last page of a slice; without it, as by `pages`.
 
     Raises:
-        IncompleteWindowError: rows are missing after three passes over the pages.
+        IncompleteListingError: rows are missing however often the pages were read.
         FilterIgnoredError: as `pages`.
         OutageError, BudgetBusyError, ReadRefusedError: as `ask`.
     """
+    ends = Ends.believed(channel.profile) if ends is None else ends
     now = await database_time(channel.engine)
     zone = channel.account.zone
     for start, end in slices(after, before, now):
@@ -64,7 +65,7 @@ async def read_window(
             asked[names[1]] = to_local(end + CLOCK_CHANGE, zone)
         # Rows that come in while one reads would never let a count fit.
         counted = {names[1]: to_local(now, zone), **asked}
-        async for page in _read_slice(channel, route, count_route, asked, counted, key, fits):
+        async for page in read_whole(channel, route, count_route, asked, counted, key, fits, ends):
             yield page
         now = await database_time(channel.engine)
 
@@ -81,7 +82,7 @@ def slices(
     yield start, before if before is not None and before <= now else None
 
 
-async def _read_slice(
+async def read_whole(
     channel: Channel,
     route: Route,
     count_route: Route | None,
@@ -89,12 +90,21 @@ async def _read_slice(
     counted: Mapping[str, Any],
     key: Callable[[Raw], object],
     fits: Callable[[Raw], bool],
+    ends: Ends,
 ) -> AsyncIterator[Page]:
+    """All rows of one listing by pages, each row once.
+
+    Args:
+        count_route, key, fits, ends: as for `read_window`.
+        asked, counted: the filters of the listing and of its count.
+
+    Raises the same as `read_window`.
+    """
     seen: set[object] = set()
     expected: int | None = None
-    for _ in range(PASSES):
-        known, filled = len(seen), 0
-        async for page in pages(channel, route, asked, key=key, fits=fits):
+    for number in range(PASSES):
+        known, filled, size = len(seen), 0, size_of(number)
+        async for page in pages(channel, route, asked, key=key, fits=fits, size=size, ends=ends):
             filled += bool(page.rows)
             fresh = [raw for raw in page.rows if key(raw) not in seen]
             seen.update(map(key, fresh))
@@ -102,18 +112,22 @@ async def _read_slice(
                 yield Page(page.began, fresh)
         if filled <= 1 and not known:
             return
-        expected = await _count(channel, count_route, counted) if count_route else None
+        expected = await count(channel, count_route, counted) if count_route else None
         if len(seen) >= expected if expected is not None else known == len(seen):
             return
     if expected is not None:
-        raise IncompleteWindowError(
+        raise IncompleteListingError(
             f"{route.path} showed {len(seen)} rows where eMAG counts {expected}, {PASSES} times"
         )
-    raise IncompleteWindowError(f"{route.path} showed other rows each of {PASSES} times")
+    raise IncompleteListingError(f"{route.path} showed other rows each of {PASSES} times")
 
 
-async def _count(channel: Channel, route: Route, filters: Mapping[str, Any]) -> int | None:
-    """How many rows eMAG counts; None where it gives no number."""
+async def count(
+    channel: Channel, route: Route, filters: Mapping[str, Any], ask: Ask = ask
+) -> int | None:
+    """How many rows eMAG counts; None where it gives no number, or is known to count nothing."""
+    if route is RMA_COUNT and channel.profile.counts_returns is False:
+        return None
     try:
         [answer, *_] = await ask(channel, route, filters, Subject()) or [{}]
     except ReadRefusedError:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from migrations.patience import patiently
 
-# `owed` says that the ERP does not show this state yet; it is looked at again at `next_at`.
+# `owed` says that the ERP does not show this state yet; it is looked at again at `next_at`. A
+# closed return whose refund is awaited since `refund_since` is looked at again at `refund_at`.
 _SEEN = """
         digest text NOT NULL,
         read_at timestamptz NOT NULL,
@@ -26,7 +27,9 @@ _TABLES = (
         order_id bigint,
         status smallint NOT NULL,
         placed_at timestamptz,
-        finalize_by date,{_SEEN},
+        finalize_by date,
+        refund_since timestamptz,
+        refund_at timestamptz,{_SEEN},
         PRIMARY KEY (platform, emag_id)
     )""",
     """
@@ -35,6 +38,12 @@ _TABLES = (
     """
     CREATE INDEX IF NOT EXISTS emag_returns_owed_idx
         ON app.emag_returns (platform, account, next_at) WHERE owed""",
+    """
+    CREATE INDEX IF NOT EXISTS emag_returns_refund_idx
+        ON app.emag_returns (platform, account, refund_at) WHERE refund_at IS NOT NULL""",
+    """
+    CREATE INDEX IF NOT EXISTS emag_returns_order_idx
+        ON app.emag_returns (platform, order_id)""",
     """
     CREATE INDEX IF NOT EXISTS emag_returns_placed_idx
         ON app.emag_returns (platform, account, placed_at)""",
@@ -49,6 +58,7 @@ _TABLES = (
         modified_at timestamptz,
         finalized_at timestamptz,
         wish_at timestamptz,
+        wish_told boolean NOT NULL DEFAULT false,
         documents integer NOT NULL DEFAULT 0,
         lines jsonb NOT NULL DEFAULT '{{}}',{_SEEN},
         PRIMARY KEY (platform, order_id)

@@ -19,13 +19,13 @@ from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.clock import read_clock
 from integrations.ledger.mirror_orders import owe
+from integrations.ledger.profile import Profile
 from integrations.sandbox.faults import Fault, Faults, Point
 from integrations.sandbox.market import Market
 from integrations.sync.channel import Tally
-from integrations.sync.listing import Page
+from integrations.sync.listing import PASSES, Page
 from integrations.sync.receipt import Receipt
 from integrations.sync.receive_orders import receive_orders, take_orders
-from integrations.sync.windows import PASSES
 from tests.end_to_end.conftest import QUICK, Shop
 
 CANCELLATION = Kind.CANCELLATION
@@ -67,6 +67,23 @@ async def long_ago(shop: Shop) -> None:
     await shop.sql(
         "UPDATE app.emag_cancellation_integrations SET last_synced_at ="
         " last_synced_at - interval '9 s'"
+    )
+
+
+def cancel_lately(shop: Shop, first: int, count: int) -> None:
+    """So many orders are cancelled at eMAG just now."""
+    now = datetime.now(UTC)
+    shop.market.add_orders(
+        {"id": first + each, "status": 0, "modified": now} for each in range(count)
+    )
+
+
+async def an_hour_passes(shop: Shop) -> None:
+    """That the end of the listing was proved is an hour ago; nothing was modified meanwhile."""
+    await shop.sql(
+        "UPDATE app.emag_cursors SET detail = detail"
+        " || jsonb_build_object('proved', clock_timestamp() - interval '61 min')"
+        " WHERE resource LIKE 'orders:%'"
     )
 
 
@@ -124,6 +141,10 @@ def writes(shop: Shop) -> list[str]:
 
 
 ALL = {MUG: 3, JUICE: 1}
+
+
+async def _dies(*_: object) -> None:
+    raise RuntimeError("killed")
 
 
 class Growing(Faults):
@@ -371,6 +392,62 @@ class TestACustomersWish:
         at_emag(shop)["payment_status"] = 1
         await receive(shop)
         assert await rows(shop) == []
+
+    async def test_that_the_erp_has_deleted_is_not_told_again_when_its_order_is_owed(
+        self, shop: Shop
+    ) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        [row] = await rows(shop)
+        await shop.erp.delete(CANCELLATION, row["id"])
+        await owe(shop.channel.engine, shop.channel.account.platform, [ORDER])
+        await receive(shop)
+        await carry_out(shop)
+        assert (await rows(shop), writes(shop)) == ([], [])
+
+    async def test_that_the_erp_turned_down_under_a_number_of_its_own_is_not_told_again(
+        self, shop: Shop
+    ) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        [row] = await rows(shop)
+        own = {"cancellation_number": "C-1", "status": "rejected"}
+        await shop.erp.update(CANCELLATION, row["id"], **own)
+        await owe(shop.channel.engine, shop.channel.account.platform, [ORDER])
+        await receive(shop)
+        await carry_out(shop)
+        assert [each["status"] for each in await rows(shop)] == ["rejected"]
+        assert writes(shop) == []
+
+    async def test_that_a_run_died_behind_is_not_told_again(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        with monkeypatch.context() as patched:
+            patched.setattr("integrations.sync.receive_orders.settle_orders", _dies)
+            with pytest.raises(RuntimeError, match="killed"):
+                await receive(shop)
+        [row] = await rows(shop)
+        await shop.erp.delete(CANCELLATION, row["id"])
+        await receive(shop)
+        assert await rows(shop) == []
+
+    async def test_that_the_customer_takes_back_and_has_again_is_a_new_one(
+        self, shop: Shop
+    ) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        [row] = await rows(shop)
+        await shop.erp.delete(CANCELLATION, row["id"])
+        at_emag(shop)["cancellation_request"] = None
+        await receive(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        assert [each["status"] for each in await rows(shop)] == ["pending"]
 
     async def test_that_the_erp_turns_down_asks_nothing_of_emag(self, shop: Shop) -> None:
         an_order(shop)
@@ -846,22 +923,68 @@ class TestTheListing:
         await receive(shop)
         assert len(await rows(shop)) == 250
 
+    @pytest.mark.parametrize("cap", [1, 7, 13, 99])
+    async def test_of_pages_that_are_clipped_to_an_odd_number_is_read_whole(
+        self, shop: Shop, cap: int
+    ) -> None:
+        shop.switch(page_cap=cap)
+        cancel_lately(shop, ORDER, cap)
+        await receive(shop)
+        assert len(await rows(shop)) == cap
+        for more in range(3):
+            cancel_lately(shop, ORDER + 1000 + more, 1)
+            await receive(shop)
+            assert len(await rows(shop)) == cap + 1 + more
+
+    async def test_without_anything_new_takes_one_request(self, shop: Shop) -> None:
+        cancel_lately(shop, ORDER, 12)
+        await receive(shop)
+        before = len(shop.market.journal.requests)
+        await receive(shop)
+        assert len(shop.market.journal.requests) - before == 2, "one for each type"
+
+    async def test_loses_nothing_where_emag_clips_pages_from_one_day_to_another(
+        self, shop: Shop
+    ) -> None:
+        cancel_lately(shop, ORDER, 30)
+        await receive(shop)
+        shop.switch(page_cap=7)
+        cancel_lately(shop, ORDER + 100, 20)
+        await receive(shop)
+        await an_hour_passes(shop)
+        await receive(shop)
+        assert len(await rows(shop)) == 50
+        cancel_lately(shop, ORDER + 200, 20)
+        await receive(shop)
+        assert len(await rows(shop)) == 70, "it knows how long pages are"
+
+    async def test_loses_nothing_by_what_first_contact_measured_wrongly(self, shop: Shop) -> None:
+        shop.switch(page_cap=7)
+        cancel_lately(shop, ORDER, 20)
+        just_now = datetime.now(UTC) - timedelta(minutes=1)
+        await receive(shop, profile=Profile(page_cap=100, measured_at=just_now))
+        assert len(await rows(shop)) == 7
+        long_past = just_now - timedelta(hours=1)
+        await receive(shop, profile=Profile(page_cap=100, measured_at=long_past))
+        assert len(await rows(shop)) == 20
+
     async def test_that_stays_incomplete_is_said_and_read_again(self, shop: Shop) -> None:
         now = datetime.now(UTC) - timedelta(minutes=5)
         shop.market.add_orders(
             {"id": ORDER + each, "status": 2, "modified": now} for each in range(150)
         )
         shop.market.faults = Growing(shop)
+        shown = 149 + PASSES
         receipt = await receive(shop)
         assert [each.reason for each in receipt.parked] == [
-            f"order/read showed 152 rows where eMAG counts 153, {PASSES} times"
+            f"order/read showed {shown} rows where eMAG counts {shown + 1}, {PASSES} times"
         ]
         cursor = "SELECT resource FROM app.emag_cursors WHERE resource = 'orders:3'"
         assert await shop.sql(cursor) == []
         shop.market.faults = Faults()
         await receive(shop)
         assert len(await shop.sql(cursor)) == 1
-        assert len(await shop.sql("SELECT 1 FROM app.emag_orders")) == 153
+        assert len(await shop.sql("SELECT 1 FROM app.emag_orders")) == shown + 1
 
     @pytest.mark.parametrize("ignored", ["type", "modifiedAfter"])
     async def test_whose_filter_is_ignored_is_said_and_moves_no_cursor(

@@ -1,0 +1,164 @@
+"""A page of eMAG's returns: mirrored, and what the ERP is owed of it brought in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Final
+
+from integrations.emag.matrices import ReturnStatus
+from integrations.emag.return_facts import (
+    HIGHEST,
+    ReturnFacts,
+    emag_id_of,
+    finalize_by,
+    return_facts,
+    status_of,
+    type_of,
+)
+from integrations.emag.return_reasons import ERP_RETURN_REASONS
+from integrations.emag.routes import RMA_READ
+from integrations.emag.wire import Raw, WireError, to_utc, whole_number
+from integrations.erp.rows import Kind
+from integrations.ledger.arrivals import Arrived, Brought
+from integrations.ledger.clock import Clock
+from integrations.ledger.mirror_returns import (
+    UNREADABLE,
+    Seen,
+    Settled,
+    Sight,
+    see_returns,
+    settle_returns,
+)
+from integrations.ledger.persist import pause_after
+from integrations.sync.arrive_returns import News, arrive
+from integrations.sync.channel import Channel
+from integrations.sync.drift import note_changed_type
+from integrations.sync.listing import Page
+from integrations.sync.receipt import Parked, Receipt
+
+# A return goes from one to the next: one that moves while it is looked for is met twice, not never.
+OPEN: Final = (
+    ReturnStatus.INCOMPLETE,
+    ReturnStatus.NEW,
+    ReturnStatus.ACKNOWLEDGED,
+    ReturnStatus.RECEIVED,
+)
+
+# A read may show what was so this much before it began.
+MARGIN: Final = timedelta(seconds=0.5)
+
+# What a customer gets for the goods instead of money: the same product, or another.
+EXCHANGES: Final = frozenset({1, 2})
+
+_AGAIN = frozenset({Brought.UNSENT, Brought.OVERTAKEN, Brought.LOCKED, Brought.PARKED})
+
+
+async def take_returns(channel: Channel, page: Page, clock: Clock, receipt: Receipt) -> None:
+    """Mirror the returns of a page and bring those into the ERP that it is owed."""
+    account = channel.account
+    read_at = clock.at(page.began) - MARGIN
+    looks = {look.emag_id: look for look in _looks(channel, page.rows, receipt)}
+    receipt.read += len(page.rows)
+    sights = [_sight(channel, look) for look in looks.values()]
+    digests = {sight.emag_id: sight.digest for sight in sights}
+    seen = await see_returns(channel.engine, account.platform, account.name, read_at, sights)
+    receipt.changed += sum(each.changed for each in seen.values())
+    news = [
+        News(look.facts, look.raw, seen[look.emag_id].changed)
+        for look in looks.values()
+        if look.emag_id in seen and isinstance(look.facts, ReturnFacts)
+    ]
+    arrived = await arrive(channel, read_at, news)
+    for look in looks.values():
+        if look.emag_id in seen:
+            await _note_drift(channel, look)
+            if isinstance(look.facts, WireError):
+                arrived[look.emag_id] = Arrived(Brought.PARKED, problem=str(look.facts))
+    settled = []
+    for emag_id, each in arrived.items():
+        receipt.count(Kind.RMA, each.brought)
+        if each.brought is Brought.PARKED:
+            receipt.parked.append(Parked(Kind.RMA, emag_id, each.problem or ""))
+        closed = status_of(looks[emag_id].raw) not in OPEN
+        delay = _delay(channel, seen[emag_id], each, closed=closed)
+        owed = each.brought in _AGAIN
+        settled.append(Settled(emag_id, digests[emag_id], owed, each.problem, delay))
+    await settle_returns(channel.engine, account.platform, settled)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A return as it came, and what can be made of it."""
+
+    emag_id: int
+    raw: Raw
+    facts: ReturnFacts | WireError
+
+
+def _looks(channel: Channel, rows: Sequence[Raw], receipt: Receipt) -> list[_Look]:
+    """The returns that have a number; of the others the receipt tells."""
+    looks = []
+    for raw in rows:
+        emag_id = emag_id_of(raw)
+        if emag_id is None:
+            reason = "eMAG shows a return without a usable emag_id"
+            receipt.parked.append(Parked(Kind.RMA, None, reason))
+            continue
+        try:
+            looks.append(_Look(emag_id, raw, return_facts(raw, channel.account.zone)))
+        except WireError as error:
+            looks.append(_Look(emag_id, raw, error))
+    return looks
+
+
+def _sight(channel: Channel, look: _Look) -> Sight:
+    raw, status = look.raw, status_of(look.raw)
+    order_id, kind = whole_number(raw.get("order_id")), type_of(raw)
+    return Sight(
+        emag_id=look.emag_id,
+        type=kind if kind in (2, 3) else channel.account.order_type,
+        order_id=order_id if order_id is not None and 0 < order_id <= HIGHEST else None,
+        status=UNREADABLE if status is None else status,
+        placed_at=to_utc(raw.get("date"), channel.account.zone),
+        finalize_by=finalize_by(raw),
+        digest=look.facts.digest
+        if isinstance(look.facts, ReturnFacts)
+        else blake2b(f"{status} {look.facts}".encode(), digest_size=12).hexdigest(),
+        awaits_refund=isinstance(look.facts, ReturnFacts) and _awaits_refund(look.facts),
+    )
+
+
+def _awaits_refund(facts: ReturnFacts) -> bool:
+    """Whether eMAG is expected to pay the customer of a closed return back yet."""
+    is_through = facts.status == ReturnStatus.FINALIZED
+    return is_through and facts.return_type not in EXCHANGES and not facts.refund.processed
+
+
+def _delay(channel: Channel, seen: Seen, arrived: Arrived, *, closed: bool) -> float:
+    """Seconds until an owed return is looked at again.
+
+    What waits for the ERP's own decision and can't change any more is not read in every run.
+    """
+    if arrived.brought is Brought.PARKED:
+        return pause_after(seen.attempts, channel.timings)
+    if arrived.brought is Brought.UNSENT and closed and not seen.changed:
+        return channel.timings.look_again
+    return 0.0
+
+
+async def _note_drift(channel: Channel, look: _Look) -> None:
+    """Note what of a return nobody foresaw."""
+    facts = look.facts
+    if isinstance(facts, WireError):
+        await note_changed_type(channel, RMA_READ, facts)
+        return
+    strange = {f"refund_status {word}": "an unknown word" for word in facts.refund.unknown}
+    if facts.refund.apart:
+        strange["refund currency"] = "another than the return's"
+    if facts.reason is not None and facts.reason not in ERP_RETURN_REASONS:
+        strange["return_reason"] = str(facts.reason)
+    for name, value in strange.items():
+        await note_changed_type(channel, RMA_READ, WireError("return", look.emag_id, name, value))
