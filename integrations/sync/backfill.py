@@ -7,8 +7,6 @@ noted as done is stored; what was read and not stored yet is read again after a 
 from __future__ import annotations
 
 import asyncio
-import json
-import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,12 +14,12 @@ from datetime import date, timedelta
 from typing import Any
 
 from integrations.emag.routes import Bucket
-from integrations.emag.wire import Raw
 from integrations.ledger.clock import Clock, read_clock
 from integrations.ledger.cursors import move_cursor, place_cursor, read_cursor
 from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
 from integrations.sync.listing import FilterIgnoredError, IncompleteListingError, Page
+from integrations.sync.packed import PackedPage
 from integrations.sync.past import Slice, slices
 from integrations.sync.receipt import Receipt
 from integrations.sync.storing import Storage, storing
@@ -95,17 +93,16 @@ class _Piece:
 
 
 @dataclass(frozen=True)
-class _Packed:
+class _Read:
     piece: _Piece
-    began: float
-    rows: bytes
+    page: PackedPage
 
 
 @dataclass(frozen=True)
 class _Waiting:
     """What is read and not stored yet, in the order of reading; None after the last."""
 
-    entries: asyncio.Queue[_Packed | _Piece | None] = field(default_factory=asyncio.Queue)
+    entries: asyncio.Queue[_Read | _Piece | None] = field(default_factory=asyncio.Queue)
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WAITING))
 
 
@@ -186,7 +183,7 @@ async def _lane(
     async with _running(_read_all(channel, courses, gate, waiting, watch)) as reading:
         reading.add_done_callback(lambda _: waiting.entries.put_nowait(None))
         while (entry := await waiting.entries.get()) is not None:
-            if isinstance(entry, _Packed):
+            if isinstance(entry, _Read):
                 course = entry.piece.course
                 course.rows += await apart.run(_store(apart.channel, entry, receipt))
                 waiting.room.release()
@@ -248,8 +245,8 @@ async def _read_one(
 
     async def put(page: Page) -> None:
         await waiting.room.acquire()
-        packed = await asyncio.to_thread(_pack, page.rows)
-        waiting.entries.put_nowait(_Packed(piece, page.began, packed))
+        packed = await asyncio.to_thread(PackedPage.of, page)
+        waiting.entries.put_nowait(_Read(piece, packed))
 
     def expect(rows: int) -> None:
         course.expected += rows
@@ -266,13 +263,13 @@ async def _read_one(
         waiting.entries.put_nowait(piece)
 
 
-async def _store(channel: Channel, packed: _Packed, receipt: Receipt) -> int:
+async def _store(channel: Channel, read: _Read, receipt: Receipt) -> int:
     """Store a page part by part; the number of its rows."""
-    course, rows = packed.piece.course, _unpack(packed.rows)
-    for start in range(0, len(rows), PART):
-        page = Page(packed.began, rows[start : start + PART])
-        await course.stream.take(channel, page, packed.piece.clock, receipt)
-    return len(rows)
+    course, page = read.piece.course, read.page.page()
+    for start in range(0, len(page.rows), PART):
+        part = Page(page.began, page.rows[start : start + PART])
+        await course.stream.take(channel, part, read.piece.clock, receipt)
+    return len(page.rows)
 
 
 async def _note(channel: Channel, course: Course, number: int) -> None:
@@ -287,12 +284,3 @@ async def _note(channel: Channel, course: Course, number: int) -> None:
     detail = {**(cursor.detail or {} if cursor else {}), "stored": course.stored}
     end = course.slices[course.stored - 1].end
     await move_cursor(channel.engine, course.account, course.resource, end, detail)
-
-
-def _pack(rows: Sequence[Raw]) -> bytes:
-    return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1)
-
-
-def _unpack(packed: bytes) -> list[Raw]:
-    rows: list[Raw] = json.loads(zlib.decompress(packed))
-    return rows

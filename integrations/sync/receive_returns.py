@@ -36,6 +36,7 @@ from integrations.sync.listing import (
     Page,
     pages,
 )
+from integrations.sync.packed import PackedPage
 from integrations.sync.receipt import Parked, Receipt
 from integrations.sync.since import begin_look, end_look
 from integrations.sync.take_returns import MARGIN, OPEN, take_returns
@@ -63,7 +64,7 @@ class ReturnsScan:
     complete: bool = False
     broken: bool = False
     ends: Ends = field(default_factory=Ends)
-    _read: list[Page] = field(default_factory=list)
+    _read: list[PackedPage] = field(default_factory=list)
     _listing: AsyncIterator[Page] | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -86,7 +87,7 @@ class ReturnsScan:
     async def _page(self, channel: Channel, number: int) -> Page | None:
         async with self._turn:
             if number < len(self._read):
-                return self._read[number]
+                return self._read[number].page()
             if self.complete or self.broken:
                 return None
             if self._listing is None:
@@ -99,7 +100,7 @@ class ReturnsScan:
             except BaseException:
                 self.broken = True
                 raise
-            self._read.append(page)
+            self._read.append(PackedPage.of(page))
             return page
 
 
