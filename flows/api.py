@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from flows.database import open_database
 from flows.doctor import examine
+from integrations.ledger.check import Finding
 from integrations.ledger.web_secret import web_secret
 from integrations.services.books import database_of
 from integrations.settings import ConfigurationError, Settings
@@ -38,11 +39,15 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
             accounts=settings.accounts,
             database=await database_of(engine),
             secret=await web_secret(engine),
-            examine=examine,
+            examine=_examined,
             token=settings.api_token.get_secret_value() if settings.api_token else None,
             public_url=settings.public_url,
             configuration=told(settings),
         )
+
+
+async def _examined(account: str) -> Mapping[str, list[Finding]]:
+    return (await examine(account)).findings
 
 
 def callback_urls(context: Context) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from flows.shop import open_channel, open_shop
 from integrations.ledger.check import Finding, check_database
@@ -10,22 +11,38 @@ from integrations.ledger.profile import write_profile
 from integrations.sync.doctor import visit
 
 
-async def examine(account: str) -> Mapping[str, list[Finding]]:
-    """What was found, by account; the database comes first, and nothing is asked before it is well.
+@dataclass(frozen=True)
+class Examination:
+    """What first contact showed.
 
-    What an account showed is kept as its profile, which its next runs go by.
+    Attributes:
+        findings: by account; the database comes first, and alone if it is not well.
+        unreachable: eMAG can't be reached, or refuses the credentials or the address.
+    """
+
+    findings: Mapping[str, list[Finding]]
+    unreachable: bool = False
+
+
+async def examine(account: str) -> Examination:
+    """Look at the database and, if that is well, at eMAG as each account sees it.
+
+    What an account showed is kept as its profile, which its next runs go by; what could not be told
+    this time stays as it was.
 
     Raises:
         ConfigurationError, DatabaseUnreachableError: there is nothing to look at.
     """
     async with open_shop(account) as shop:
-        database = await check_database(shop.engine)
-        found = {"database": database}
-        if not all(finding.ok for finding in database):
-            return found
+        found = {"database": await check_database(shop.engine)}
+        if not all(finding.ok for finding in found["database"]):
+            return Examination(found)
+        unreachable = False
         for each in shop.accounts:
             async with open_channel(shop, each, max_in_flight=1) as channel:
                 told = await visit(channel)
-            await write_profile(shop.engine, each.name, told.profile)
+                profile = replace(channel.profile, **told.seen)
+            await write_profile(shop.engine, each.name, profile)
             found[each.name] = told.findings
-        return found
+            unreachable |= told.is_outage
+        return Examination(found, unreachable)

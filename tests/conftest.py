@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -79,6 +82,55 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         # Workers that were killed stopped nothing: being the last user here stops it for them.
         start_embedded(folder / "pg").stop()
     shutil.rmtree(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests begin first: one that began last would have the others wait for it."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """More workers than cores: a good part of the tests waits for a limit or for a process."""
+    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates() -> Iterator[None]:
+    """httpx reads them anew for each of its clients, of which every test makes some: 20 ms each."""
+    import httpx
+
+    with pytest.MonkeyPatch.context() as patch:
+        read_once = functools.cache(httpx.create_ssl_context)
+        patch.setattr("httpx._transports.default.create_ssl_context", read_once)
+        yield
+
+
+@pytest.fixture(scope="session")
+def prefect_database() -> Path:
+    """Prefect's own tables in a SQLite file, without rows: making them takes ten seconds."""
+    from flows.prefect_server import settings_for
+
+    home = Path(os.environ[SHARED_FOLDER]) / "prefect-template"
+    with (Path(os.environ[SHARED_FOLDER]) / "prefect-template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not home.exists():
+            fresh = home.with_suffix(".new")
+            fresh.mkdir(exist_ok=True)
+            command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
+            environment = {**os.environ, **settings_for(fresh)}
+            subprocess.run(command, env=environment, check=True, capture_output=True)
+            fresh.rename(home)
+    return home / "prefect.db"
+
+
+@pytest.fixture
+def prefect_home(prefect_database: Path, tmp_path: Path) -> Path:
+    """A folder for a Prefect server, whose tables are there already."""
+    home = tmp_path / "prefect"
+    home.mkdir()
+    shutil.copy(prefect_database, home)
+    return home
 
 
 @pytest.fixture(scope="session")

@@ -17,12 +17,13 @@ def doctor(
     account: Annotated[str, typer.Option(help="One account by name, or all.")] = "all",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> int:
-    """Look at everything that a first run needs, and say for each what to do; writes nothing."""
+    """Look at all that a first run needs, and say what to do; changes nothing in ERP or eMAG."""
     from flows.doctor import examine
 
     settings = begin()
     settings.chosen(account)
-    found = asyncio.run(examine(account))
+    examination = asyncio.run(examine(account))
+    found = examination.findings
     if as_json:
         print_json(found)
     else:
@@ -34,7 +35,6 @@ def doctor(
             ]
             title = "Database" if name == "database" else f"Account {name}"
             screen.print(table(title, ["", "what", "found", "what to do"], rows))
-    wrong = {name for name, findings in found.items() if not all(each.ok for each in findings)}
-    if wrong - {"database"}:
+    if examination.unreachable:
         return UNREACHABLE
-    return WRONG if wrong else 0
+    return 0 if all(each.ok for findings in found.values() for each in findings) else WRONG

@@ -21,7 +21,6 @@ from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Subject
 from integrations.ledger.check import Finding
 from integrations.ledger.clock import read_clock
-from integrations.ledger.profile import Profile
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
 from integrations.sync.outage import OutageError
@@ -50,17 +49,19 @@ _OUTAGES: Mapping[Cause, tuple[str, str]] = {
 
 @dataclass
 class Visit:
-    """What has been found out so far."""
+    """What has been found out so far.
+
+    Attributes:
+        seen: the fields of a profile that could be told.
+        is_outage: eMAG can't be reached, or refuses the credentials or the address.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     seen: dict[str, Any] = field(default_factory=dict)
+    is_outage: bool = False
 
     def note(self, name: str, ok: bool, detail: str, remedy: str = "") -> None:
         self.findings.append(Finding(name, ok, detail, "" if ok else remedy))
-
-    @property
-    def profile(self) -> Profile:
-        return Profile(**self.seen)
 
 
 Step = Callable[[Channel, Visit], Awaitable[None]]
@@ -80,6 +81,7 @@ async def visit(channel: Channel) -> Visit:
         except OutageError as outage:
             what, remedy = _OUTAGES.get(outage.cause, ("eMAG", "try again later"))
             told.note(what, False, str(outage), remedy)
+            told.is_outage = True
             return told
         except BudgetBusyError as busy:
             told.note(name, False, str(busy), "others use the request budget: try again later")
@@ -144,9 +146,10 @@ async def _pages(channel: Channel, told: Visit) -> None:
     body = {"type": channel.account.order_type, "currentPage": 1, "itemsPerPage": PAGE}
     rows = await ask(channel, ORDER_READ, body, Subject())
     there = told.seen["own_orders" if channel.account.order_type == 3 else "fbe_orders"] or 0
-    capped = len(rows) < min(PAGE, there)
-    told.seen["page_cap"] = len(rows) if capped else PAGE
-    told.note("page size", True, f"a page holds {told.seen['page_cap']} rows at most")
+    is_full = bool(rows) and (len(rows) >= PAGE or len(rows) < there)
+    told.seen["page_cap"] = len(rows) if is_full else None
+    shown = f"a page holds {len(rows)} rows at most" if is_full else "too few orders to tell"
+    told.note("page size", True, shown)
     _currency(channel, told, rows)
     _zone(channel, told, rows)
 

@@ -5,8 +5,8 @@ What mirroring any listing of invoices takes is here too.
 
 from __future__ import annotations
 
+import json
 import logging
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
@@ -20,7 +20,6 @@ from integrations.emag.wire import (
     read_issued_invoice,
 )
 from integrations.ledger.budget import BudgetBusyError
-from integrations.ledger.calls import Subject
 from integrations.ledger.database import database_time
 from integrations.ledger.issued import (
     Source,
@@ -29,16 +28,14 @@ from integrations.ledger.issued import (
     mirrored_until,
     store_issued,
 )
-from integrations.sync.ask import ReadRefusedError, ask
+from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
-from integrations.sync.listing import Page
+from integrations.sync.listing import Ends, Page, pages
 from integrations.sync.outage import OutageError
 
 log = logging.getLogger("emag.mirror")
 
 PAGE = 1000
-SMALLEST_PAGE = 100
-MOST_PAGES = 65_535
 
 ROUTES: Mapping[Source, Route] = {
     Source.CUSTOMER: CUSTOMER_INVOICE_READ,
@@ -94,21 +91,18 @@ async def issued_pages(
     Raises:
         OutageError, BudgetBusyError, ReadRefusedError: eMAG could not be asked.
     """
-    whole = 0
-    for number in range(1, MOST_PAGES + 1):
-        body = {
-            "date_start": since.isoformat(),
-            "date_end": (until + timedelta(days=1)).isoformat(),
-            "itemsPerPage": PAGE,
-            "currentPage": number,
-        }
-        began = time.monotonic()
-        rows = await ask(channel, ROUTES[source], body, Subject())
-        yield Page(began, rows)
-        # A page may be clipped without a word, but to no less than this.
-        whole = max(whole, len(rows), SMALLEST_PAGE)
-        if len(rows) < whole:
-            return
+    filters = {
+        "date_start": since.isoformat(),
+        "date_end": (until + timedelta(days=1)).isoformat(),
+    }
+    route = ROUTES[source]
+    # Nothing is believed of the end: an invoice that was missed may be issued a second time.
+    async for page in pages(channel, route, filters, key=_content, size=PAGE, ends=Ends()):
+        yield page
+
+
+def _content(raw: Raw) -> object:
+    return json.dumps(raw, sort_keys=True)
 
 
 async def store_page(channel: Channel, source: Source, page: Page) -> int:
