@@ -15,7 +15,7 @@ demo: install
 	@$(BIN)/emag-flows demo $(ARGS)
 
 test: install
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxschedchunk=1 $(ARGS)
 
 lint: install
 	@$(BIN)/ruff format --check .

@@ -6,11 +6,12 @@ from flows.inbound import bring_in
 from flows.outbound import carry_out
 from flows.parameters import CancellationParameters, SyncParameters
 from flows.pausing import ApprovalNeededError, question_of, within_bounds
-from flows.preview import preview
+from flows.preview import preview, preview_news
 from flows.report import Report
 from flows.sync import for_each_account
 from integrations.erp.rows import Kind
 from integrations.sync.channel import Channel
+from integrations.sync.foresee import foresee_orders
 from tasks.receive import receive_orders
 
 
@@ -31,7 +32,10 @@ async def sync_cancellations(parameters: CancellationParameters) -> list[Report]
 async def _sync(channel: Channel, parameters: SyncParameters, report: Report) -> None:
     way = parameters.direction
     if parameters.dry_run:
-        await preview(channel, Kind.CANCELLATION, parameters.limit, report)
+        if way.goes_out:
+            await preview(channel, Kind.CANCELLATION, parameters.limit, report)
+        if way.comes_in and not report.unreachable:
+            await preview_news(report, foresee_orders(channel))
         return
     if way.goes_out:
         await carry_out(channel, Kind.CANCELLATION, parameters.limit, report)

@@ -1,7 +1,7 @@
 """Bring the work pool, the deployments and the automations to a Prefect server.
 
-The files prefect.yaml and automations.yaml say what is to be there. What a person has switched off
-or on in the UI, or added there, stays as it is, and is told.
+The files prefect.yaml and automations.yaml beside this module say what is to be there. What a
+person has switched off or on in the UI, or added there, stays as it is, and is told.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
     from prefect.events.schemas.automations import Automation
 
-HOME = Path(__file__).resolve().parents[1]
-DEPLOYMENTS_FILE = HOME / "prefect.yaml"
-AUTOMATIONS_FILE = HOME / "automations.yaml"
+DEPLOYMENTS_FILE = "prefect.yaml"
+AUTOMATIONS_FILE = "automations.yaml"
 
 POOL = "emag"
 PARAMETERS = "parameters"
@@ -141,21 +140,15 @@ def read_automations() -> list[dict[str, Any]]:
     return entries
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = yaml.safe_load(file.read_text())
-    except OSError as error:
-        raise DeployError(
-            f"{file} can't be read ({error.strerror}): run this from the project, installed with"
-            " `make install`"
-        ) from error
+def _read(file: str) -> dict[str, Any]:
+    """A file that is installed with us, wherever that is."""
+    content: dict[str, Any] = yaml.safe_load((files("flows") / file).read_text())
     return content
 
 
 def _flow(entrypoint: str) -> Flow[..., Any]:
-    path, _, name = entrypoint.partition(":")
-    module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
-    flow: Flow[..., Any] = getattr(module, name)
+    module, _, name = entrypoint.rpartition(".")
+    flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
     return flow
 
 

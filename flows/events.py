@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
+from flows.deadlines import REMEDIES, subject_of
 from flows.report import Report
 from integrations.ledger.books import State
 from integrations.ledger.deadlines import About, Deadline
@@ -45,11 +46,22 @@ def deadline_events(alarms: Iterable[Deadline]) -> list[Event]:
                 "account": alarm.account,
                 "about": alarm.about.value,
                 "subject": alarm.subject,
+                "what": subject_of(alarm),
+                "remedy": REMEDIES[alarm.about],
                 "due_at": alarm.due_at.astimezone(UTC).isoformat(),
             },
         )
         for alarm in alarms
     ]
+
+
+def asking_event(run_id: str, question: str) -> Event:
+    """A run is about to wait for a person, and silent from now on: it has not been killed.
+
+    Prefect's own event of that can come before the run's last sign of life, or a quarter of an
+    hour late; this one takes the same way as the signs of life, and so comes after them.
+    """
+    return Event("emag.run.asks", f"prefect.flow-run.{run_id}", {"question": question})
 
 
 def row_events(reports: Sequence[Report]) -> list[Event]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from flows.inbound import bring_in
 from flows.outbound import carry_out
 from flows.parameters import SyncParameters
-from flows.preview import preview
+from flows.preview import preview, preview_documents, preview_news
 from flows.report import Report
 from flows.sync import for_each_account
 from integrations.erp.rows import Kind
 from integrations.sync.channel import Channel
+from integrations.sync.foresee import foresee_documents, foresee_orders
 from integrations.sync.mirror import NOT_MIRRORED
 from tasks.call import mirror_issued, mirror_own
 from tasks.receive import receive_orders
@@ -23,7 +24,11 @@ async def sync_invoices(parameters: SyncParameters) -> list[Report]:
 async def _sync(channel: Channel, parameters: SyncParameters, report: Report) -> None:
     way = parameters.direction
     if parameters.dry_run:
-        await preview(channel, Kind.INVOICE, parameters.limit, report)
+        if way.goes_out:
+            await preview(channel, Kind.INVOICE, parameters.limit, report)
+        if way.comes_in and not report.unreachable:
+            await preview_documents(report, foresee_documents(channel))
+            await preview_news(report, foresee_orders(channel))
         return
     if not await learn_issued(channel, report, own=way.comes_in):
         return

@@ -50,6 +50,23 @@ class Question:
             f" EMAG_CANCELLATIONS_PAUSE_ABOVE={self.above} lets go unasked"
         )
 
+    @property
+    def asked(self) -> str:
+        """What stands above the form."""
+        return (
+            f"{self}. Nothing of it is cancelled before you answer: switch Approve on and submit"
+            " to cancel them. Submitted with Approve off, none is; they stay pending, and the next"
+            " run asks again."
+        )
+
+    @property
+    def refused(self) -> str:
+        """What a run says that was told not to cancel them."""
+        return (
+            f"nothing was cancelled: {self}. The rows stay pending, and the next run asks again;"
+            " reject in the ERP what is not to be cancelled."
+        )
+
 
 async def question_of(parameters: CancellationParameters) -> Question | None:
     """What is to be asked before this run of cancellations; None where it may go ahead.

@@ -12,10 +12,12 @@ import runpy
 import signal
 import socket
 import sys
+import sysconfig
 import threading
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -60,6 +62,10 @@ def server_settings(port: int) -> dict[str, str]:
         "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "3d",
+        # In memory, the default, a slot that was held when the server stopped is held for ever.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
     }
 
 
@@ -79,10 +85,14 @@ async def prefect_server(home: Path, port: int | None = None) -> AsyncIterator[s
         await stop(process)
 
 
-async def start_server(home: Path, port: int) -> Process:
-    """Start the server's process; `await_ready` says when it answers."""
+async def start_server(home: Path, port: int, listener: socket.socket | None = None) -> Process:
+    """Start the server's process; `await_ready` says when it answers.
+
+    With a `listener` on the port nobody else can take it, not even while the server is away.
+    """
     variables = {**settings_for(home), **server_settings(port)}
-    return await _start(home, "server.log", variables, "server", str(port))
+    handed = [] if listener is None else [listener.fileno()]
+    return await _start(home, "server.log", variables, "server", str(port), handed=handed)
 
 
 async def start_worker(home: Path, variables: Mapping[str, str], pool: str) -> Process:
@@ -90,18 +100,37 @@ async def start_worker(home: Path, variables: Mapping[str, str], pool: str) -> P
     return await _start(home, "worker.log", variables, "worker", pool)
 
 
-async def _start(home: Path, log: str, variables: Mapping[str, str], *arguments: str) -> Process:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+async def _start(
+    home: Path,
+    log: str,
+    variables: Mapping[str, str],
+    *arguments: str,
+    handed: Sequence[int] = (),
+) -> Process:
     with _open_log(home / log) as file:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "flows.prefect_server", *arguments),
-            env={**ours, **variables},
-            cwd=HOME,
+            *(sys.executable, "-m", "flows.prefect_server", *arguments, *map(str, handed)),
+            pass_fds=handed,
+            env=environment(variables),
+            cwd=home,  # no settings of Prefect's lie there, nor anybody's modules
             stdin=PIPE,
             stdout=DEVNULL,
             stderr=file,
             start_new_session=True,  # a Ctrl-C in the terminal is for us: we stop it in order
         )
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """A child's environment: ours without what it says of another Prefect, and these variables."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return {**ours, **_importable(), **variables}
+
+
+def _importable() -> dict[str, str]:
+    """What lets a child import this very package, which need not be installed."""
+    if Path(sysconfig.get_path("purelib")).resolve() == HOME:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(HOME), os.environ.get("PYTHONPATH")]))}
 
 
 def _open_log(file: Path) -> BinaryIO:
@@ -137,11 +166,36 @@ async def stop(process: Process, seconds: float = STOP_SECONDS) -> None:
 
 async def stop_worker(process: Process) -> None:
     """Ask a worker to end, then its runs; what is left after that is ended."""
+    runs = descendants(process.pid)
     await stop(process, WORKER_STOP_SECONDS)
     for sent in (signal.SIGTERM, signal.SIGKILL):
+        _signal(process.pid, runs, sent)
+        await asyncio.sleep(1)
+
+
+def descendants(ancestor: int) -> list[int]:
+    """Processes below one, whatever their session: Prefect gives every run its own.
+
+    None where there is no /proc to tell them.
+    """
+    below = defaultdict(list)
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            _, parent, *_ = file.read_text().rpartition(")")[2].split()
+            below[int(parent)].append(int(file.parent.name))
+    found = [ancestor]
+    for each in found:
+        found += below[each]
+    return found[1:]
+
+
+def _signal(group: int, others: Iterable[int], sent: signal.Signals) -> None:
+    """The group comes last: we may be in it ourselves."""
+    for each in others:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, sent)
-            await asyncio.sleep(1)
+            os.kill(each, sent)
+    with suppress(ProcessLookupError):
+        os.killpg(group, sent)
 
 
 def free_port() -> int:
@@ -151,17 +205,20 @@ def free_port() -> int:
     return port
 
 
-def _serve(port: int) -> None:
+def _serve(port: str, listener: str | None = None) -> None:
+    """Serve on the port, or on a socket that whoever started us has bound to it."""
     import uvicorn
 
-    uvicorn.run(
+    config = uvicorn.Config(
         APPLICATION,
         factory=True,
         host="127.0.0.1",
-        port=port,
+        port=int(port),
         log_level="warning",
         timeout_graceful_shutdown=1,
     )
+    sockets = None if listener is None else [socket.socket(fileno=int(listener))]
+    uvicorn.Server(config).run(sockets)
 
 
 def _work(pool: str) -> None:
@@ -171,19 +228,18 @@ def _work(pool: str) -> None:
 
 
 def _end_with_starter() -> None:
-    """Everybody in the session goes: the runs of a worker, too."""
-    sys.stdin.buffer.read()
-    os.killpg(os.getpgrp(), signal.SIGTERM)
+    """When the input ends, everybody goes: the runs of a worker, too."""
+    while os.read(0, 1024):  # sys.stdin would be locked at the interpreter's end
+        pass
+    runs = descendants(os.getpid())
+    _signal(os.getpgrp(), runs, signal.SIGTERM)
     time.sleep(STOP_SECONDS)
-    os.killpg(os.getpgrp(), signal.SIGKILL)
+    _signal(os.getpgrp(), runs, signal.SIGKILL)
 
 
-def _main(what: str, argument: str) -> None:
+def _main(what: str, *arguments: str) -> None:
     threading.Thread(target=_end_with_starter, daemon=True).start()
-    if what == "worker":
-        _work(argument)
-    else:
-        _serve(int(argument))
+    (_work if what == "worker" else _serve)(*arguments)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,49 @@
-"""A dry run: what each due row would become, with nothing sent and nothing folded or leased."""
+"""A dry run: what each due row would become, and what eMAG's news would make of the ERP's rows.
+
+Nothing is sent, folded, leased or brought in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
-from flows.report import PlanLine, Report
+from flows.report import NewsLine, PlanLine, Report
 from integrations.erp.rows import Kind
+from integrations.ledger.arrivals import Brought
+from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.changes import Entry
+from integrations.ledger.issued import Source
 from integrations.ledger.prospects import prospects
+from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
+from integrations.sync.foresee import Foreseen, News
 from integrations.sync.mirror import NOT_MIRRORED
+from integrations.sync.outage import OutageError
 from integrations.sync.plan import describe_outcome, describe_state, describe_wish
 from integrations.sync.propose import Proposal, propose
+from integrations.sync.receipt import Parked
 
 DELETED = "the row was deleted"
+
+# Why eMAG's news may not be had now.
+UNREADABLE = (OutageError, BudgetBusyError, ReadRefusedError)
+
+OUTCOMES: Mapping[Brought, str] = {
+    Brought.CREATED: "created",
+    Brought.UPDATED: "changed",
+    Brought.SAME: "the same",
+    Brought.UNSENT: "stays: what the ERP decided is not at eMAG yet",
+    Brought.KEPT: "stays: eMAG refused what the ERP decided, a person must look",
+    Brought.OVERTAKEN: "later: a request of ours about the order came between",
+    Brought.LOCKED: "later: the ERP holds the row locked",
+    Brought.GONE: "stays: the ERP has deleted the row",
+    Brought.PARKED: "could not be stored",
+}
+
+DOCUMENTS: Mapping[Source, str] = {
+    Source.CUSTOMER: "invoices that eMAG issued to customers",
+    Source.OWN: "invoices that eMAG issued to the seller",
+}
 
 
 async def preview(
@@ -43,6 +73,53 @@ async def preview(
             report.plans.append(_line(kind, proposal))
     except NOT_MIRRORED as stopped:
         report.unreachable = str(stopped)
+
+
+async def preview_news(report: Report, foreseeing: Awaitable[Foreseen]) -> None:
+    """Await what eMAG's news would do to the ERP's rows and enter it into the report."""
+    try:
+        found = await foreseeing
+    except UNREADABLE as stopped:
+        report.unreachable = f"eMAG's news could not be read: {stopped}"
+        return
+    report.looked_at = (report.looked_at or 0) + found.receipt.read
+    report.news.extend(map(_news_line, found.news))
+    told = {line.subject for line in report.news}
+    parked = (_parked_line(each) for each in found.receipt.parked)
+    report.news.extend(line for line in parked if line.subject not in told)
+
+
+async def preview_documents(report: Report, foreseeing: Awaitable[Mapping[Source, int]]) -> None:
+    """The same for invoices that eMAG issued: the books would know them, the ERP has no place."""
+    try:
+        found = await foreseeing
+    except UNREADABLE as stopped:
+        report.unreachable = f"the invoices that eMAG issued could not be read: {stopped}"
+        return
+    report.news.extend(
+        NewsLine(Kind.INVOICE, None, f"{number} {DOCUMENTS[source]}", (), "noted in our books")
+        for source, number in found.items()
+        if number
+    )
+
+
+def _news_line(news: News) -> NewsLine:
+    subject = _subject(news.kind, news.emag_id or news.order_id)
+    of = f" of order {news.order_id}" if news.emag_id else ""
+    outcome = OUTCOMES[news.brought]
+    if news.reason:
+        outcome = f"{outcome}: {news.reason}"
+    return NewsLine(news.kind, news.row_id, subject + of, news.changes, outcome)
+
+
+def _parked_line(parked: Parked) -> NewsLine:
+    subject = _subject(parked.kind, parked.emag_id)
+    return NewsLine(parked.kind, None, subject, (), f"{OUTCOMES[Brought.PARKED]}: {parked.reason}")
+
+
+def _subject(kind: Kind, number: object) -> str:
+    what = "return" if kind is Kind.RMA else "order"
+    return f"{what} {number}" if number else f"{what}s"
 
 
 def _before_any_plan(entry: Entry) -> str:

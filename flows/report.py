@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from integrations.emag.routes import Bucket
+from integrations.erp.differences import Change
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.books import State
@@ -56,9 +57,30 @@ class PlanLine:
     outcome: str
 
 
+@dataclass(frozen=True)
+class NewsLine:
+    """What a dry run found out about one piece of eMAG's news.
+
+    Attributes:
+        row_id: the ERP's row; None: there is none.
+        subject: what it is at eMAG.
+        changes: columns of the ERP's row with what they hold and would hold.
+    """
+
+    kind: Kind
+    row_id: int | None
+    subject: str
+    changes: Sequence[Change]
+    outcome: str
+
+
 @dataclass
 class Report:
-    """One account's share of a run; `unreachable` says why eMAG could not be worked with."""
+    """One account's share of a run; `unreachable` says why eMAG could not be worked with.
+
+    Of a dry run, `plans` tell what would go out, `news` what would come in, and `looked_at` how
+    many rows of eMAG's that was found in; None where the way in was not asked for.
+    """
 
     flow: str
     account: str
@@ -72,6 +94,8 @@ class Report:
     budget: Sequence[Spent] = ()
     problems: list[Problem] = field(default_factory=list)
     plans: list[PlanLine] = field(default_factory=list)
+    news: list[NewsLine] = field(default_factory=list)
+    looked_at: int | None = None
     received: Counter[Brought] = field(default_factory=Counter)
     parked: list[Parked] = field(default_factory=list)
     unreachable: str | None = None
@@ -148,6 +172,21 @@ class Report:
                     "outcome": line.outcome,
                 }
                 for line in self.plans
+            ]
+        if self.looked_at is not None:
+            report["looked_at"] = self.looked_at
+            report["news"] = [
+                {
+                    "kind": line.kind.value,
+                    "row_id": line.row_id,
+                    "subject": line.subject,
+                    "changes": [
+                        {"column": each.column, "old": each.old, "new": each.new}
+                        for each in line.changes
+                    ],
+                    "outcome": line.outcome,
+                }
+                for line in self.news
             ]
         if self.unreachable:
             report["unreachable"] = self.unreachable

@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from dotenv import dotenv_values
 
 from flows.database import DatabaseUnreachableError, open_database
 from flows.prefect_server import (
-    HOME,
     PrefectServerError,
     await_ready,
+    environment,
     free_port,
     settings_for,
     start_server,
@@ -95,14 +94,12 @@ async def keep_house(
         stack.enter_context(_alone(settings.data_dir))
         prefect = stack.enter_context(_listening("--port", prefect_port, PREFECT_PORT))
         api = stack.enter_context(_listening("--api-port", api_port, API_PORT))
-        prefect_at = prefect.getsockname()[1]
-        prefect.close()  # the server binds it itself, in its own process
         settings = await _set_up_database(settings, stack, say)
         parts = [
             _part("the resident loops", reside(house.vitals, stopping=house.stopping)),
             _part("the status line", _count(settings, house, count_every)),
             _part("the HTTP endpoints", _serve_api(settings, house, api)),
-            _part("Prefect", _keep_prefect(settings, house, prefect_at, say)),
+            _part("Prefect", _keep_prefect(settings, house, prefect, say)),
         ]
         say("the resident loops carry what the ERP decides from now on")
         stack.push_async_callback(_end, parts, house)
@@ -213,13 +210,15 @@ async def _serve_api(settings: Settings, house: House, listener: socket.socket) 
         await _pause(house, trouble.pause)
 
 
-async def _keep_prefect(settings: Settings, house: House, port: int, say: Say) -> None:
+async def _keep_prefect(
+    settings: Settings, house: House, listener: socket.socket, say: Say
+) -> None:
     """Keep a Prefect server and a worker running; what ends by itself is started again."""
     home = settings.data_dir.expanduser().resolve() / "prefect"
     trouble = Trouble("Prefect")
     while not house.stopping.is_set():
         try:
-            await _run_prefect(settings, house, home, port, say)
+            await _run_prefect(settings, house, home, listener, say)
             if not house.stopping.is_set():
                 trouble.begins(f"its server or worker has ended; see {home}")
         except PrefectServerError as error:
@@ -228,11 +227,14 @@ async def _keep_prefect(settings: Settings, house: House, port: int, say: Say) -
         await _pause(house, trouble.pause)
 
 
-async def _run_prefect(settings: Settings, house: House, home: Path, port: int, say: Say) -> None:
+async def _run_prefect(
+    settings: Settings, house: House, home: Path, listener: socket.socket, say: Say
+) -> None:
     """A server with our deployments and a worker of them, until one ends or all is to end."""
+    port = listener.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
     variables = _variables(settings, home, url)
-    server = await start_server(home, port)
+    server = await start_server(home, port, listener)
     try:
         ready = asyncio.create_task(await_ready(server, url, home / "server.log"))
         if not await _or_stopping(house, ready):
@@ -268,8 +270,7 @@ async def _deploy(variables: Mapping[str, str], home: Path) -> str:
     """Bring our deployments to the server, in a process of its own: it has to load Prefect."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "flows.cli.main", "deploy", "--json"),
-        env=_clean(variables),
-        cwd=HOME,
+        env=environment(variables),
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=PIPE,
@@ -289,27 +290,14 @@ async def _deploy(variables: Mapping[str, str], home: Path) -> str:
 
 
 def _variables(settings: Settings, home: Path, api_url: str) -> dict[str, str]:
-    """What this shop's runs need in their environment, wherever they work."""
-    told = {
-        name: value
-        for name, value in dotenv_values(".env").items()
-        if value is not None and name.upper().startswith("EMAG_") and name not in os.environ
-    }
+    """What this shop's runs need in their environment; `.env` they read in the shop's folder."""
     return {
-        **told,
         **settings_for(home, api_url),
         "DATABASE_URL": settings.database_url or "",
         "EMAG_DATA_DIR": str(settings.data_dir.expanduser().resolve()),
         "EMAG_LOG_FILE": str(settings.log_file.expanduser().resolve()),
-        "EMAG_FLOWS_HOME": str(HOME),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(HOME), os.environ.get("PYTHONPATH")])),
+        "EMAG_FLOWS_HOME": str(Path.cwd()),
     }
-
-
-def _clean(variables: Mapping[str, str]) -> dict[str, str]:
-    """Our environment without what it says of another Prefect."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    return {**ours, **variables}
 
 
 async def _pause(house: House, seconds: float) -> None:

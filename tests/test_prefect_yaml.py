@@ -46,7 +46,7 @@ class WorkPool(Strict):
 
 class Deployment(Strict):
     name: Literal["scheduled"]
-    entrypoint: str = Field(pattern=r"^flows/\w+\.py:\w+$")
+    entrypoint: str = Field(pattern=r"^flows\.deployed\.\w+$")
     description: str
     tags: list[str] = Field(min_length=1)
     parameters: dict[str, Any]
@@ -57,9 +57,8 @@ class Deployment(Strict):
 
     @property
     def flow(self) -> Flow[..., Any]:
-        path, _, name = self.entrypoint.partition(":")
-        module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
-        flow = getattr(module, name)
+        module, _, name = self.entrypoint.rpartition(".")
+        flow = getattr(importlib.import_module(module), name)
         assert isinstance(flow, Flow)
         return flow
 
@@ -81,7 +80,8 @@ class PrefectYaml(Strict):
     deployments: list[Deployment]
 
 
-FILE = PrefectYaml.model_validate(yaml.safe_load((ROOT / "prefect.yaml").read_text()))
+INSTALLED = ROOT / "flows/prefect.yaml"
+FILE = PrefectYaml.model_validate(yaml.safe_load(INSTALLED.read_text()))
 EVERY = pytest.mark.parametrize("deployment", FILE.deployments, ids=lambda each: each.entrypoint)
 
 
@@ -94,6 +94,10 @@ def minutes(cron: str) -> set[int]:
     span, _, step = field.partition("/")
     first, _, last = span.partition("-")
     return set(range(int(first), int(last or first) + 1, int(step or 1)))
+
+
+def test_prefect_deploy_finds_in_the_root_what_is_installed() -> None:
+    assert (ROOT / "prefect.yaml").resolve() == INSTALLED
 
 
 def test_every_flow_is_deployed() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,11 +51,9 @@ def begin(log_to_file: bool = True) -> Settings:
 
 
 def console() -> Console:
-    """Standard output, as wide as the terminal or COLUMNS; else a file gets long lines."""
+    """Standard output; into a file or pipe it is wide enough that tables stay tables."""
     screen = Console(highlight=False)
-    if screen.is_terminal or os.environ.get("COLUMNS"):
-        return screen
-    return Console(highlight=False, width=WIDTH_OF_A_FILE)
+    return screen if screen.is_terminal else Console(highlight=False, width=WIDTH_OF_A_FILE)
 
 
 @dataclass(frozen=True)

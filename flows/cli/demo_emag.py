@@ -48,7 +48,7 @@ def emag_apart(answer_seconds: float) -> Iterator[Emag]:
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=_serve, args=(theirs, answer_seconds), daemon=True)
-    with _deaf_to_interrupts():
+    with _no_interrupts():
         process.start()
     theirs.close()
     try:
@@ -62,13 +62,13 @@ def emag_apart(answer_seconds: float) -> Iterator[Emag]:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """What is started here never hears a Ctrl-C, from its first moment on; we do, afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _no_interrupts() -> Iterator[None]:
+    """A process that is started here ignores Ctrl-C from its first moment on."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
 
 
 def _serve(pipe: Connection, answer_seconds: float) -> None:

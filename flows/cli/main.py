@@ -149,10 +149,14 @@ def _failed(error: Exception) -> int:
 
 def _message(error: Exception) -> str:
     """SQLAlchemy's own text holds the statement and its parameters: the driver's says enough."""
-    driver_error = getattr(error, "orig", None)
-    if driver_error is None:
+    driver_error = getattr(error, "orig", None) or error
+    if not type(driver_error).__module__.startswith(("psycopg", "sqlalchemy")):
         return str(error)
-    return f"the database failed: {str(driver_error).strip().splitlines()[0]}"
+    said = (str(driver_error).strip().splitlines() or [type(driver_error).__name__])[0]
+    return (
+        f"the database failed ({said}): see that it runs and repeat the command,"
+        " which goes on where this one stopped"
+    )
 
 
 def _say(text: str, code: int) -> int:

@@ -121,6 +121,8 @@ def _show_certificate(screen: Console, certificate: Certificate) -> None:
     screen.print(table(title, ["listing", "status", "at eMAG", "mirrored"], numbers))
     rows = ", ".join(f"{count} {what}" for what, count in sorted(certificate.rows.items()))
     screen.print(f"Compared with the ERP, row by row: {rows or 'nothing was there'}.")
+    for line in certificate.compared_how():
+        screen.print(line)
     for why, listed in certificate.explained.items():
         _show_listed(screen, f"Explained: {why.value}", listed)
     _show_listed(screen, "Put right", certificate.repaired)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 
 from flows.cli.console import table
+from flows.parameters import Direction
 from flows.report import Report
+from integrations.erp.differences import Change
 
 
 def show_report(screen: Console, report: Report) -> None:
@@ -47,7 +49,8 @@ def show_plans(screen: Console, report: Report) -> None:
     """What a dry run found out: for each row the wish, eMAG's state, the steps and the end."""
     title = f"{report.flow}, account {report.account}: what would be done"
     if not report.plans:
-        screen.print(f"{title}: nothing")
+        if report.direction != Direction.IN:
+            screen.print(f"{title}: nothing")
     else:
         screen.print(
             table(
@@ -66,8 +69,36 @@ def show_plans(screen: Console, report: Report) -> None:
                 ],
             )
         )
+    _show_news(screen, report)
+    _show_effort(screen, report)
     if report.unreachable:
         screen.print(f"eMAG could not be worked with: {report.unreachable}", style="red")
+
+
+def _show_news(screen: Console, report: Report) -> None:
+    """What eMAG has that the ERP lacks or holds otherwise."""
+    title = f"{report.flow}, account {report.account}: what would come in"
+    if report.looked_at is None:
+        return
+    if report.news:
+        rows = [
+            (
+                f"{line.kind}:{line.row_id}" if line.row_id else "none yet",
+                line.subject,
+                "\n".join(map(_change, line.changes)),
+                line.outcome,
+            )
+            for line in report.news
+        ]
+        screen.print(table(title, ["row", "at eMAG", "in the ERP", "afterwards"], rows))
+    else:
+        screen.print(f"{title}: nothing")
+    screen.print(f"Rows of eMAG's listings that were looked at for it: {report.looked_at}")
+
+
+def _change(change: Change) -> str:
+    new = "nothing" if change.new is None else change.new
+    return f"{change.column}: {new if change.old is None else f'{change.old} -> {new}'}"
 
 
 def _show_effort(screen: Console, report: Report) -> None:

@@ -29,6 +29,11 @@ def retention(
     screen = console()
     rows = [tuple(line.values()) for line in lines]
     screen.print(table("Old days of the call record", list(lines[0]), rows))
+    gone = trimmed.forgotten
+    screen.print(
+        f"Out of date and deleted: {gone.alarms} alarms, {gone.keys} idempotency keys,"
+        f" {gone.differences} differences."
+    )
     if trimmed.problem:
         screen.print(trimmed.problem, style="red")
     return IN_USE if trimmed.problem else 0

@@ -126,7 +126,6 @@ def _show_bodies(screen: Console, settings: Settings) -> None:
         screen.print("The call record keeps bodies whole, sealed with EMAG_CALLS_KEY.")
     else:
         screen.print(
-            "The call record keeps bodies redacted; set EMAG_CALLS_KEY to keep them whole and"
-            " sealed (a key: head -c 32 /dev/urandom | base64 | tr +/ -_).",
-            soft_wrap=True,
+            "The call record keeps bodies redacted; set EMAG_CALLS_KEY to seal them whole."
         )
+        screen.print("A key: head -c 32 /dev/urandom | base64 | tr +/ -_")

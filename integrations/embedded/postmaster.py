@@ -21,6 +21,7 @@ from integrations.embedded.unprivileged import Identity, let_through, private_fo
 
 VERSION = "18"
 PORT = 5432  # only names the socket file: nothing listens on a network address
+SOCKETS = "unix_socket_directories"
 SOCKET_PREFIX = "emag-pg-"
 LONGEST_SOCKET_DIR = 80  # sun_path holds 104 bytes on macOS, and the file's name takes some
 START_SECONDS = 60.0
@@ -123,10 +124,10 @@ def _check_version(home: Path) -> None:
 
 
 def _launch(home: Path, programs: Path, identity: Identity, options: Mapping[str, str]) -> Server:
-    sockets = _socket_folder(identity)
+    sockets = None if SOCKETS in options else _socket_folder(identity)
     settings = {
         "listen_addresses": "",
-        "unix_socket_directories": f'"{sockets}"',
+        SOCKETS: f'"{sockets}"',
         "port": str(PORT),
         "timezone": "UTC",
         "log_timezone": "UTC",
@@ -141,7 +142,8 @@ def _launch(home: Path, programs: Path, identity: Identity, options: Mapping[str
     except BaseException:
         process.send_signal(signal.SIGQUIT)
         process.wait()
-        _remove_socket_folder(sockets)
+        if sockets:
+            _remove_socket_folder(sockets)
         raise
 
 

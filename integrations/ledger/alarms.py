@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # More are told by the next run: what a shop has long missed must not flood its inbox at once.
 MOST = 200
 
+# Deleted in one statement.
+AT_ONCE = 10_000
+
 # Whoever inserts an alarm, or stamps one that nobody has, tells it. Always in the same order, so
 # that two runs can't wait for each other, and what can still be kept before what was missed.
 _RAISE = f"""
@@ -48,6 +51,42 @@ _RAISED = f"""
       JOIN app.emag_alarms a USING (platform, about, subject, due_at)
      ORDER BY due_at DESC, subject LIMIT %(most)s
 """
+
+# Only what can't be raised anew by the same deadline, however the hours are set: a document so late
+# is no longer looked for, and what was closed long ago stays closed. Without its row in the mirror
+# nobody knows, and the alarm stays. In order, so that two never wait for each other.
+_FORGET = """
+    DELETE FROM app.emag_alarms WHERE (platform, about, subject, due_at) IN (
+        SELECT a.platform, a.about, a.subject, a.due_at FROM app.emag_alarms a
+         WHERE a.due_at < statement_timestamp() - make_interval(days => %(days)s + 1)
+           AND (a.about = 'document'
+                OR a.about = 'return' AND EXISTS (
+                   SELECT FROM app.emag_returns r
+                    WHERE r.platform = a.platform AND r.emag_id = a.subject::bigint
+                      AND r.status IN (4, 5, 7)
+                      AND r.changed_at < statement_timestamp() - make_interval(days => %(days)s))
+                OR a.about = 'wish' AND EXISTS (
+                   SELECT FROM app.emag_orders o
+                    WHERE o.platform = a.platform AND o.order_id = a.subject::bigint
+                      AND o.status IN (0, 4, 5)
+                      AND o.changed_at < statement_timestamp() - make_interval(days => %(days)s)))
+         ORDER BY a.platform, a.about, a.subject, a.due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+    RETURNING 1 AS forgotten
+"""
+
+
+async def forget_settled(engine: AsyncEngine, days: int) -> int:
+    """Delete alarms that have been settled for so many days, 30 at least; how many.
+
+    None of them could be told again because of that.
+    """
+    from integrations.ledger.database import driver
+
+    forgotten = 0
+    async with driver(engine) as connection:
+        while rows := await fetch(connection, _FORGET, {"days": max(days, 30), "most": AT_ONCE}):
+            forgotten += len(rows)
+    return forgotten
 
 
 async def raise_alarms(

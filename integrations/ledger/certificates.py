@@ -68,8 +68,13 @@ class Certificate:
     Attributes:
         numbers: eMAG's and the mirror's numbers of rows, by listing ("orders of type 3") and the
             days that were compared together.
-        rows: rows compared with the ERP's, by what they are.
-        days_read: days of which eMAG's rows were read.
+        rows: mirrored rows whose state was compared with the ERP's, by what they are.
+        by_value: eMAG's rows that were read and compared with the ERP's with their money: their
+            numbers, by what they are.
+        read: days of which every row was read, by listing; the others were counted.
+        left: rows with money open in the ERP that are left to the next runs, by what they are.
+        unlooked: mirrored rows that eMAG's pages did not show and nobody has looked up yet, by what
+            they are. They are among the unexplained.
         repaired: what was put right by the normal way, by what was wrong.
         explained: differences that our books explain.
         unexplained: differences that nothing explains and that were seen again.
@@ -83,7 +88,10 @@ class Certificate:
     until: date
     numbers: dict[str, dict[str, Numbers]] = field(default_factory=dict)
     rows: Counter[str] = field(default_factory=Counter)
-    days_read: int = 0
+    by_value: dict[str, set[int]] = field(default_factory=dict)
+    read: dict[str, set[date]] = field(default_factory=dict)
+    left: Counter[str] = field(default_factory=Counter)
+    unlooked: Counter[str] = field(default_factory=Counter)
     repaired: Listed = field(default_factory=Listed)
     explained: dict[Why, Listed] = field(default_factory=dict)
     unexplained: Listed = field(default_factory=Listed)
@@ -99,6 +107,11 @@ class Certificate:
         return not self.unexplained.rows and not self.incomplete
 
     @property
+    def days_read(self) -> int:
+        """Days of which every row was read, over all listings."""
+        return sum(len(days) for days in self.read.values())
+
+    @property
     def cells(self) -> int:
         """The numbers that stand behind the sums: one for each listing, status and day."""
         return sum(
@@ -110,7 +123,38 @@ class Certificate:
     @property
     def compared(self) -> int:
         """Everything that was compared: eMAG's numbers with the mirror's, rows with the ERP's."""
-        return self.cells + sum(self.rows.values())
+        by_value = sum(len(numbers) for numbers in self.by_value.values())
+        return self.cells + sum(self.rows.values()) + by_value
+
+    def coverage(self) -> list[dict[str, Any]]:
+        """How many days of each listing were compared by value, and how many by count alone."""
+        return [
+            {
+                "listing": name,
+                "days_by_value": len(read := self.read.get(name, set())),
+                "days_by_count": max(0, sum(each.days for each in parts.values()) - len(read)),
+            }
+            for name, parts in self.numbers.items()
+        ]
+
+    def compared_how(self) -> list[str]:
+        """The same in words, with the rows whose money was compared."""
+        lines = [
+            f"{each['listing']}: {each['days_by_value']} days by value (every row read, with its"
+            f" money), {each['days_by_count']} by count alone"
+            for each in self.coverage()
+        ]
+        for what in sorted({*self.by_value, *self.left}):
+            rows, left = len(self.by_value.get(what, ())), self.left[what]
+            lines.append(
+                f"{what} compared by value: {rows}; with money open in the ERP and left to the next"
+                f" runs: {left}"
+            )
+        lines += [
+            f"{what} that eMAG did not list and nobody has looked up yet: {rows}; the next run does"
+            for what, rows in sorted(self.unlooked.items())
+        ]
+        return lines
 
     def sums(self) -> list[dict[str, Any]]:
         """eMAG's and the mirror's numbers of the whole window, by listing and status."""
@@ -155,7 +199,10 @@ class Certificate:
                 "days": (self.until - self.since).days + 1,
                 "cells": self.cells,
                 "rows": dict(self.rows),
+                "rows_by_value": {what: len(each) for what, each in self.by_value.items()},
                 "days_read": self.days_read,
+                "coverage": self.coverage(),
+                "left": dict(self.left),
                 "numbers": self.sums(),
             },
             "differences": self.differences,
@@ -164,6 +211,7 @@ class Certificate:
                 {"why": why.value, **listed.document()} for why, listed in self.explained.items()
             ],
             "unexplained": self.unexplained.document(),
+            "unlooked": dict(self.unlooked),
             "unsure": self.unsure.document(),
             "incomplete": self.incomplete,
             "requests": dict(self.requests),

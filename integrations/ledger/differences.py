@@ -44,7 +44,8 @@ _FORGET = text("""
     DELETE FROM app.emag_differences
      WHERE platform = :platform AND account = :account
        AND (last_seen_at < CAST(:began AS timestamptz)
-            AND left(subject, 10) BETWEEN :since AND :until
+            AND (left(subject, 10) BETWEEN :since AND :until
+                 OR subject = ANY(CAST(:subjects AS text[])))
             OR last_seen_at < clock_timestamp() - make_interval(days => :stale))
 """)
 
@@ -67,6 +68,7 @@ class Why(StrEnum):
     DELETED = "the ERP has deleted its row"
     BEFORE = "the ERP's row is from before the installation and was never adopted"
     OWED = "not brought into the ERP yet: the next runs do"
+    ELSEWHERE = "the ERP holds money that eMAG does not show: it went another way, or never went"
     DATED = "eMAG counts some rows under other days than they show; each was read and agrees"
 
 
@@ -79,6 +81,7 @@ class Difference:
         day: the local day at which it was placed.
         text: what either side says.
         in_erp: whether it is the ERP that differs from the mirror, not the mirror from eMAG.
+        money: whether it is about money; a row can differ in this and in its status.
         why: what explains it; None where nothing does.
         detail: the explanation's particulars.
     """
@@ -90,12 +93,14 @@ class Difference:
     why: Why | None = None
     detail: str = ""
     in_erp: bool = False
+    money: bool = False
 
     @property
     def subject(self) -> str:
         """What it is called in the books, its day first."""
         where = " in the ERP" if self.in_erp else ""
-        return f"{self.day.isoformat()} {self.about.value} {self.number}{where}"
+        money = ", its money" if self.money else ""
+        return f"{self.day.isoformat()} {self.about.value} {self.number}{where}{money}"
 
     @property
     def explained(self) -> str | None:
@@ -150,15 +155,25 @@ async def see(
 
 
 async def forget_unseen(
-    engine: AsyncEngine, platform: str, account: str, since: date, until: date, began: datetime
+    engine: AsyncEngine,
+    platform: str,
+    account: str,
+    since: date,
+    until: date,
+    began: datetime,
+    subjects: Iterable[str] = (),
 ) -> None:
-    """Forget the window's differences that nobody has seen since `began` (database time)."""
+    """Forget differences that nobody has seen since `began` (database time).
+
+    Those of the window, and these `subjects`, which were compared although they lie outside of it.
+    """
     window = {
         "platform": platform,
         "account": account,
         "since": since.isoformat(),
         "until": until.isoformat(),
         "began": began,
+        "subjects": sorted(subjects),
         "stale": STALE_DAYS,
     }
     async with autocommit(engine) as connection:

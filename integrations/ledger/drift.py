@@ -15,11 +15,20 @@ if TYPE_CHECKING:
 
 _COLUMNS = "platform, route, name, what, value, seen, first_at, last_at"
 
+# Names kept of a route: an answer whose fields are named by its data must not fill the table.
+MOST_OF_A_ROUTE = 500
+
 # In the order of their names, so that two runs that meet the same fields can't wait for each other.
 _NOTE = f"""
     INSERT INTO app.emag_drift AS d (platform, route, name, what, value, seen)
     SELECT %(platform)s, %(route)s, n.name, %(what)s, %(value)s, n.seen
-      FROM unnest(%(names)s::text[], %(seen)s::bigint[]) AS n (name, seen) ORDER BY n.name
+      FROM unnest(%(names)s::text[], %(seen)s::bigint[]) AS n (name, seen)
+     WHERE EXISTS (SELECT FROM app.emag_drift k
+                    WHERE k.platform = %(platform)s AND k.route = %(route)s AND k.name = n.name
+                      AND k.what = %(what)s)
+        OR (SELECT count(*) FROM app.emag_drift k
+             WHERE k.platform = %(platform)s AND k.route = %(route)s) < %(most)s
+     ORDER BY n.name
     ON CONFLICT (platform, route, name, what) DO UPDATE
        SET seen = d.seen + excluded.seen, value = excluded.value, last_at = clock_timestamp()
     RETURNING {_COLUMNS}, xmax = 0 AS is_new
@@ -76,7 +85,10 @@ async def note_drift(
     names: Mapping[str, int],
     value: str | None = None,
 ) -> list[Drift]:
-    """Count these fields, each met so many times; those that were never met before."""
+    """Count these fields, each met so many times; those that were never met before.
+
+    Beyond MOST_OF_A_ROUTE of a route no new ones are kept.
+    """
     from integrations.ledger.database import driver
 
     values = {
@@ -85,6 +97,7 @@ async def note_drift(
         "what": what.value,
         "value": value,
         "names": list(names),
+        "most": MOST_OF_A_ROUTE,
         "seen": list(names.values()),
     }
     async with driver(engine) as connection:

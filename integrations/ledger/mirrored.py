@@ -43,13 +43,18 @@ _ABSENT = """
        AND placed_at >= :after AND placed_at < :before
        AND (CAST(:statuses AS integer[]) IS NULL OR status = ANY(CAST(:statuses AS integer[])))
        AND NOT {number} = ANY(CAST(:seen AS bigint[]))
-     ORDER BY {number} LIMIT :most
+     ORDER BY compared_at NULLS FIRST, {number}
 """
 
 
 _TOLD = """
     SELECT order_id FROM app.emag_orders
      WHERE platform = :platform AND order_id = ANY(CAST(:numbers AS bigint[])) AND NOT owed
+"""
+
+_OWED = """
+    SELECT {number} AS number FROM app.{table}
+     WHERE platform = :platform AND {number} = ANY(CAST(:numbers AS bigint[])) AND owed
 """
 
 _UNREFUNDED = """
@@ -63,6 +68,26 @@ _UNREFUNDED = """
      WHERE round(e.refund_amount::numeric, 2) IS DISTINCT FROM r.amount
         OR e.refund_processed IS DISTINCT FROM r.processed
 """
+
+# Of several rows of the ERP's the newest is the return's owner.
+_REFUNDS = """
+    SELECT DISTINCT ON (b.emag_return_id) b.emag_return_id::bigint AS number, e.id AS row_id,
+           e.refund_amount::numeric AS amount,
+           coalesce(e.refund_processed::boolean, false) AS processed
+      FROM app.emag_return_integrations b JOIN app.return_requests e ON e.id = b.return_request_id
+     WHERE b.platform = :platform AND NOT b.superseded
+       AND b.emag_return_id = ANY(CAST(:numbers AS text[]))
+     ORDER BY b.emag_return_id, b.id DESC
+"""
+
+
+@dataclass(frozen=True)
+class Refunded:
+    """What a return of the ERP's holds of its refund."""
+
+    row_id: int
+    amount: Decimal | None
+    processed: bool
 
 
 @dataclass(frozen=True)
@@ -139,9 +164,11 @@ async def absent(
     before: datetime,
     statuses: Iterable[int] | None,
     seen: Iterable[int],
-    most: int,
 ) -> dict[int, date]:
-    """Mirrored rows of the window (and statuses) that are not among those seen: days by number."""
+    """Mirrored rows of the window (and statuses) that are not among those seen: days by number.
+
+    Those that were looked at longest ago come first.
+    """
     mirror = MIRRORS[scope.about]
     query = text(_ABSENT.format(table=mirror.table, number=mirror.number))
     values = {
@@ -149,7 +176,6 @@ async def absent(
         "zone": scope.zone.key,
         "statuses": None if statuses is None else sorted(statuses),
         "seen": list(seen),
-        "most": most,
     }
     async with autocommit(engine) as connection:
         return {row.number: row.day for row in await connection.execute(query, values)}
@@ -173,3 +199,29 @@ async def unrefunded(
     values = {"platform": platform, "refunds": json.dumps(rows)}
     async with autocommit(engine) as connection:
         return [row.number for row in await connection.execute(text(_UNREFUNDED), values)]
+
+
+async def refunds_held(
+    engine: AsyncEngine, platform: str, numbers: Iterable[int]
+) -> dict[int, Refunded]:
+    """What the ERP's rows of these returns hold of their refunds."""
+    values = {"platform": platform, "numbers": [str(each) for each in numbers]}
+    if not values["numbers"]:
+        return {}
+    query = text(_REFUNDS)
+    async with autocommit(engine) as connection:
+        return {
+            row.number: Refunded(row.row_id, row.amount, row.processed)
+            for row in await connection.execute(query, values)
+        }
+
+
+async def owed_of(
+    engine: AsyncEngine, about: About, platform: str, numbers: Iterable[int]
+) -> set[int]:
+    """Which of these the ERP is still owed."""
+    mirror = MIRRORS[about]
+    query = text(_OWED.format(table=mirror.table, number=mirror.number))
+    values = {"platform": platform, "numbers": list(numbers)}
+    async with autocommit(engine) as connection:
+        return {row.number for row in await connection.execute(query, values)}

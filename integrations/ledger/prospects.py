@@ -36,7 +36,7 @@ _DUE_OR_CHANGED = """
             UNION
             SELECT unnest(CAST(:also AS bigint[]))) d
       LEFT JOIN {table} t ON t.{erp_id} = d.row_id AND NOT t.superseded
-     ORDER BY d.row_id LIMIT :rows
+     ORDER BY t.waiting_for IS NOT DISTINCT FROM 'account', d.row_id LIMIT :rows
 """
 
 

@@ -1,4 +1,7 @@
-"""How long calls are kept: old days of the call record are dropped whole, one at a time."""
+"""How long things are kept: old days of the call record, settled alarms, idempotency keys.
+
+Days of the call record are dropped whole, one at a time.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from integrations.ledger.alarms import forget_settled
 from integrations.ledger.database import autocommit
+from integrations.ledger.differences import STALE_DAYS
 
 # eMAG asks sellers to keep what they sent and received for as long (API facts: Response envelope).
 LEAST_DAYS = 30
@@ -33,6 +38,20 @@ _OLD = text("""
       FROM app.emag_old_calls(:days) AS old
 """)
 
+# Deleted in one statement; who holds a key at that moment keeps it.
+_FORGET_KEYS = text("""
+    DELETE FROM app.emag_idempotency_keys WHERE key IN (
+        SELECT key FROM app.emag_idempotency_keys
+         WHERE made_at < clock_timestamp() - make_interval(days => :days)
+         ORDER BY made_at LIMIT 10000 FOR UPDATE SKIP LOCKED)
+""")
+
+# Of accounts that nobody reconciles any more; the others' are forgotten by their reconciliations.
+_FORGET_DIFFERENCES = text("""
+    DELETE FROM app.emag_differences
+     WHERE last_seen_at < clock_timestamp() - make_interval(days => :days)
+""")
+
 
 class CallsInUseError(Exception):
     """A day of the call record could not be dropped now; nothing of it is lost."""
@@ -45,6 +64,30 @@ class Day:
     day: date
     calls: int
     bytes: int
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """How much was deleted beside old calls."""
+
+    alarms: int = 0
+    keys: int = 0
+    differences: int = 0
+
+
+async def forget_old(engine: AsyncEngine, days: int) -> Forgotten:
+    """Delete what has been settled for so many days, and would come to nothing new.
+
+    A request with an idempotency key that old is done anew.
+    """
+    alarms = await forget_settled(engine, days)
+    keys = 0
+    async with autocommit(engine) as connection:
+        while gone := (await connection.execute(_FORGET_KEYS, {"days": days})).rowcount:
+            keys += gone
+        stale = {"days": max(days, STALE_DAYS)}
+        differences = (await connection.execute(_FORGET_DIFFERENCES, stale)).rowcount
+    return Forgotten(alarms, keys, differences)
 
 
 async def prepare_days(engine: AsyncEngine) -> None:

@@ -1,47 +1,29 @@
-"""Compare eMAG's numbers with the mirror's, and read only where they differ.
+"""Compare eMAG's numbers with the mirror's, and read where they differ, or where it was long ago.
 
 A listing is counted by type and status. What differs is halved down to days, and the rows of these
 are read and taken in the normal way. A small listing is read at once: that takes fewer requests
 than counting it, and proves every row. Two rows that are wrong in opposite ways leave a number as
 it is, so that it is counted week by week. Numbers only tell where to look: what was read decides.
+They tell nothing of money, so that what they agree about is read too, as far as requests allow.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import (
-    AsyncIterator,
-    Callable,
-    Collection,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from integrations.emag.accounts import order_types
 from integrations.emag.wire import Raw, to_utc, whole_number
-from integrations.ledger.arrivals import Brought
 from integrations.ledger.calls import Subject
-from integrations.ledger.certificates import Certificate, Numbers
-from integrations.ledger.clock import Clock
-from integrations.ledger.differences import About, Difference, Why
-from integrations.ledger.mirrored import (
-    UNREADABLE,
-    Scope,
-    Unlike,
-    absent,
-    tally,
-    unlike,
-)
+from integrations.ledger.certificates import Numbers
+from integrations.ledger.compared import longest_uncompared
+from integrations.ledger.mirrored import absent, tally
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.census_listings import Listing
-from integrations.sync.channel import Channel
-from integrations.sync.listing import PAGE, FilterIgnoredError, Page, pages
-from integrations.sync.receipt import Receipt
+from integrations.sync.census_rows import look_up, take
+from integrations.sync.census_state import Census
+from integrations.sync.listing import PAGE, FilterIgnoredError, Page
 from integrations.sync.span import Span
 from integrations.sync.windows import IncompleteWindowError, read_window
 
@@ -52,52 +34,14 @@ WEEK = 7
 # Rows read before they are compared and forgotten.
 MOST_AT_ONCE = 2000
 
-# Rows that are asked for singly in one run.
-MOST_SINGLES = 200
-
-# From here on a status is unreadable.
-HIGHEST_STATUS = 100
+# Pages that one run reads of a listing only to compare by value what agrees by count.
+MOST_PAGES = 300
 
 # A row may be placed a little outside of what was asked for: eMAG has two dates for it.
 LEEWAY = timedelta(days=2)
 
 # Why a part of a listing could not be read.
 NOT_READ = (FilterIgnoredError, IncompleteWindowError, ReadRefusedError)
-
-
-@dataclass
-class Census:
-    """One account's listing of one type: where it is compared, and what was found.
-
-    Attributes:
-        certificate: what was compared is entered here.
-        found: differences that reading did not put right.
-        differing: days whose numbers still differed after their rows were read, and in what.
-        unread: days that could not be read whole, and why.
-        receipt: what reading brought into the ERP.
-        say: tells a person how far it is.
-    """
-
-    channel: Channel
-    listing: Listing
-    type: int
-    clock: Clock
-    certificate: Certificate
-    say: Callable[[str], None]
-    found: dict[int, Difference] = field(default_factory=dict)
-    differing: dict[Span, str] = field(default_factory=dict)
-    unread: dict[Span, str] = field(default_factory=dict)
-    receipt: Receipt = field(default_factory=Receipt)
-    singles: int = 0
-
-    @property
-    def scope(self) -> Scope:
-        account = self.channel.account
-        return Scope(self.listing.about, account.platform, account.name, self.type, account.zone)
-
-    @property
-    def name(self) -> str:
-        return f"{self.listing.what} of type {self.type}"
 
 
 async def compare_with_emag(census: Census, span: Span) -> None:
@@ -110,28 +54,43 @@ async def compare_with_emag(census: Census, span: Span) -> None:
         await _compare(census, month)
 
 
+async def compare_by_value(census: Census, span: Span) -> None:
+    """Read days that were only counted, those compared longest ago first, up to a limit.
+
+    Raises as `compare_with_emag`.
+    """
+    zone = census.channel.account.zone
+    days = await longest_uncompared(
+        census.channel.engine, census.scope, span.begins(zone), span.ends(zone)
+    )
+    unclear = {day for each in (*census.differing, *census.unread) for day in each.each()}
+    census.read_days.update({*span.each()} - days.keys() - unclear)  # neither side has a row
+    left = MOST_PAGES
+    for day, rows in days.items():
+        one, cost = Span(day, day), -(-rows // PAGE)
+        if day in census.read_days:
+            continue
+        if cost > left:
+            return
+        left -= cost
+        try:
+            await _read(census, one, None, rows)
+        except NOT_READ as error:
+            census.unread[one] = str(error)
+
+
 async def look_again(census: Census) -> None:
     """Compare anew what differed or could not be read. Raises as `compare_with_emag`."""
     spans = sorted({*census.differing, *census.unread})
-    days = {number: each.day for number, each in census.found.items()}
-    for known in (census.differing, census.unread, census.found):
+    days = {number: each.day for number, each in census.found.items()} | census.unlooked
+    for known in (census.differing, census.unread, census.found, census.unlooked):
         known.clear()
+    census.dated.clear()
     census.singles = 0
     for span in spans:
         await _compare(census, span)
-    await look_up(census, days)
-
-
-async def look_up(census: Census, days: Mapping[int, date]) -> None:
-    """Read rows by their numbers, take them and compare each; beyond a limit no more of them.
-
-    `days` holds when each was placed. Raises as `compare_with_emag`.
-    """
-    for number, day in days.items():
-        if census.singles >= MOST_SINGLES:
-            return
-        census.singles += 1
-        await _look_up(census, number, day)
+    again = {number: day for number, day in days.items() if number not in census.found}
+    census.unlooked |= await look_up(census, again)
 
 
 async def _compare(census: Census, span: Span) -> None:
@@ -145,25 +104,25 @@ async def _compare(census: Census, span: Span) -> None:
 async def _compare_month(census: Census, span: Span) -> None:
     total = await _count(census, span)
     if total == 0 and not await _tally(census, span):
-        _enter(census, span, Counter(), Counter())
+        _enter_nothing(census, span)
     elif total is not None and -(-total // PAGE) > len(census.listing.statuses):
         for week in span.parts(WEEK):
             await _compare(census, week)
     else:
-        await _read_all(census, span)
+        await _read_all(census, span, total)
 
 
 async def _compare_week(census: Census, span: Span) -> None:
     total = await _count(census, span)
     mirrored = await _tally(census, span)
     if total == 0 and not mirrored:
-        _enter(census, span, Counter(), Counter())
+        _enter_nothing(census, span)
         return
     pages_of_it = -(-(total or 0) // PAGE)
     is_read = total is None or not mirrored or pages_of_it <= len(census.listing.statuses)
     emag = None if is_read else await _count_statuses(census, span)
-    if emag is None:
-        await _read_all(census, span)
+    if emag is None or _hides_some(total, emag, mirrored):
+        await _read_all(census, span, total)
         return
     differing = _differing(emag, mirrored, census.listing.statuses)
     if differing:
@@ -172,8 +131,28 @@ async def _compare_week(census: Census, span: Span) -> None:
         for status in differing:
             emag[status] = await _count(census, span, status) or 0
         mirrored = await _tally(census, span)
-        _note_still_differing(census, span, emag, mirrored)
+        still = _differing(emag, mirrored, census.listing.statuses)
+        if still:
+            _note_still_differing(census, span, emag, mirrored)
+            await _date(census, span, still)
     _enter(census, span, emag, mirrored)
+
+
+def _hides_some(total: int | None, emag: Counter[int], mirrored: Counter[tuple[date, int]]) -> bool:
+    """Whether eMAG counts more rows in statuses that nobody knows than the mirror holds."""
+    mirror = _by_status(mirrored)
+    unknown = mirror.total() - sum(mirror[status] for status in emag)
+    return total is not None and total - emag.total() > unknown
+
+
+async def _date(census: Census, span: Span, counted: Mapping[int, int]) -> None:
+    """Note whether eMAG shows as many rows as it counts: then only their days are others."""
+    census.ends.is_sure = True
+    shown = Counter(
+        status for status, _ in (await _read_listed(census, span, sorted(counted))).values()
+    )
+    if all(shown[status] == number for status, number in counted.items()):
+        census.dated.add(span)
 
 
 async def _narrow(
@@ -197,36 +176,44 @@ async def _narrow(
             await _narrow(census, half, differing, mirrored)
 
 
-async def _read_all(census: Census, span: Span) -> None:
-    """Read everything that was placed in these days: then eMAG's numbers are those of its rows."""
-    emag = await _read(census, span, None, 0)
+async def _read_all(census: Census, span: Span, total: int | None) -> None:
+    """Read everything that was placed in these days: then eMAG's numbers are those of its rows.
+
+    `total` is how many rows eMAG counts, if it does.
+    """
+    shown = await _read(census, span, None, 0)
+    if total is not None and total > len(shown) and not census.ends.is_sure:
+        # Pages may be shorter than was believed: from now on each listing's end is proved.
+        census.ends.is_sure = True
+        shown = await _read(census, span, None, 0)
+    emag = Counter(status for status, day in shown.values() if span.first <= day <= span.last)
     mirrored = await _tally(census, span)
-    _note_still_differing(census, span, emag, mirrored)
+    if total is not None and total > len(shown):
+        hidden = f"of {span} eMAG counts {total} rows and shows {len(shown)}"
+        census.differing[span] = hidden
+    elif _differing(emag, mirrored, sorted({*emag, *_by_status(mirrored)})):
+        _note_still_differing(census, span, emag, mirrored)
+        census.dated.add(span)
     _enter(census, span, emag, mirrored)
 
 
 async def _read(
     census: Census, span: Span, statuses: Sequence[int] | None, rows: int
-) -> Counter[int]:
+) -> dict[int, tuple[int, date]]:
     """Read days in some statuses (None: all), take the rows, and compare each with the mirror.
 
-    Returns the numbers of the rows by status.
+    Returns the rows that eMAG shows, also those that were placed on other days.
     """
     if rows > MOST_AT_ONCE and span.days > 1:
         return await _read_halves(census, span, statuses, rows)
     census.say(f"{census.name}: reading {span}")
     try:
-        seen = await _read_pages(census, span, statuses)
-    except FilterIgnoredError:
-        if statuses is None:
-            raise
-        seen = await _read_pages(census, span, None)
+        shown = await _read_listed(census, span, statuses)
     except IncompleteWindowError:
         if span.days == 1:
             raise
         # Rows move between pages: fewer days have fewer pages.
         return await _read_halves(census, span, statuses, rows)
-    census.certificate.days_read += span.days
     zone = census.channel.account.zone
     missing = await absent(
         census.channel.engine,
@@ -234,28 +221,41 @@ async def _read(
         span.begins(zone),
         span.ends(zone),
         statuses,
-        seen,
-        MOST_SINGLES,
+        shown,
     )
-    await look_up(census, missing)
-    return Counter(status for status, day in seen.values() if span.first <= day <= span.last)
+    census.unlooked |= await look_up(census, missing)
+    if statuses is None:
+        census.read_days.update(span.each())
+    return shown
 
 
 async def _read_halves(
     census: Census, span: Span, statuses: Sequence[int] | None, rows: int
-) -> Counter[int]:
+) -> dict[int, tuple[int, date]]:
     left, right = span.halves()
-    numbers = await _read(census, left, statuses, rows // 2)
-    return numbers + await _read(census, right, statuses, rows // 2)
+    shown = await _read(census, left, statuses, rows // 2)
+    return shown | await _read(census, right, statuses, rows // 2)
+
+
+async def _read_listed(
+    census: Census, span: Span, statuses: Sequence[int] | None
+) -> dict[int, tuple[int, date]]:
+    """The rows of the days' pages, taken; of all statuses if eMAG ignores the filter."""
+    try:
+        return await _read_pages(census, span, statuses)
+    except FilterIgnoredError:
+        if statuses is None:
+            raise
+        return await _read_pages(census, span, None)
 
 
 async def _read_pages(
     census: Census, span: Span, statuses: Sequence[int] | None
 ) -> dict[int, tuple[int, date]]:
-    seen: dict[int, tuple[int, date]] = {}
+    shown: dict[int, tuple[int, date]] = {}
     async for page in _pages(census, span, statuses):
-        seen |= await _take(census, page)
-    return seen
+        shown |= await take(census, page)
+    return shown
 
 
 async def _pages(census: Census, span: Span, statuses: Sequence[int] | None) -> AsyncIterator[Page]:
@@ -279,6 +279,7 @@ async def _pages(census: Census, span: Span, statuses: Sequence[int] | None) -> 
             listing.names,
             lambda raw: whole_number(raw.get(listing.number)),
             fits,
+            census.ends,
         ):
             yield page
 
@@ -298,103 +299,6 @@ def _is_placed(census: Census, raw: Raw, after: datetime, before: datetime) -> b
     dates = [to_utc(raw.get(name), zone) for name in census.listing.dates]
     known = [each for each in dates if each]
     return not known or any(after - LEEWAY <= each < before + LEEWAY for each in known)
-
-
-async def _take(census: Census, page: Page) -> dict[int, tuple[int, date]]:
-    """Take a page in the normal way and compare its rows before and after.
-
-    Returns the status and the day of each row by its number.
-    """
-    engine, scope = census.channel.engine, census.scope
-    rows = _rows(census, page.rows)
-    statuses = {number: status for number, (status, _) in rows.items()}
-    before = await unlike(engine, scope, statuses)
-    await census.listing.take(census.channel, page, census.clock, census.receipt)
-    after = {each.number: each for each in await unlike(engine, scope, statuses)}
-    news = {each.number for each in before}
-    await _compare_whole(census, page, rows, rows.keys() - news)
-    for each in before:
-        if each.number not in after:
-            census.certificate.repaired.add(_difference(census, each, rows[each.number][1]))
-            census.found.pop(each.number, None)
-    for number, each in after.items():
-        census.found[number] = _difference(census, each, rows[number][1])
-    return rows
-
-
-async def _compare_whole(
-    census: Census, page: Page, rows: Mapping[int, tuple[int, date]], known: Collection[int]
-) -> None:
-    """Compare what the mirror knew already with the ERP, money and all, by bringing it in anew.
-
-    Of an order only what the ERP lacks is written; a return is taken where its refund differs.
-    """
-    listing, channel = census.listing, census.channel
-    by_number = {whole_number(raw.get(listing.number)): raw for raw in page.rows}
-    raws = {number: by_number[number] for number in known}
-    numbers = await listing.unlike_erp(channel, raws)
-    census.certificate.rows[f"{listing.what} with their money"] += len(known)
-    if not numbers:
-        return
-    await listing.owe(channel.engine, channel.account.platform, numbers)
-    receipt = Receipt()
-    again = Page(page.began, [raws[number] for number in numbers])
-    await listing.take(channel, again, census.clock, receipt)
-    for kind, brought in receipt.brought.items():
-        written = brought[Brought.CREATED] + brought[Brought.UPDATED]
-        if written:
-            day = min(rows[number][1] for number in numbers)
-            text = f"{written} rows of the ERP ({kind.value}) did not hold what eMAG says"
-            census.certificate.repaired.add(Difference(About.LISTING, census.type, day, text))
-
-
-def _rows(census: Census, raws: Sequence[Raw]) -> dict[int, tuple[int, date]]:
-    """The status and the local day of each row; an unreadable status is -1, as in the mirror."""
-    listing, zone = census.listing, census.channel.account.zone
-    rows: dict[int, tuple[int, date]] = {}
-    for raw in raws:
-        number = whole_number(raw.get(listing.number))
-        status = whole_number(raw.get(listing.status))
-        placed = to_utc(raw.get(listing.dates[0]), zone) or census.clock.now()
-        if number is not None:
-            if status is None or not 0 <= status < HIGHEST_STATUS:
-                status = UNREADABLE
-            rows[number] = (status, placed.astimezone(zone).date())
-    return rows
-
-
-def _difference(census: Census, each: Unlike, day: date) -> Difference:
-    shown = census.listing.shown
-    mirror = "has none" if each.mirror is None else f"has {shown(each.mirror)}"
-    return Difference(
-        census.listing.about,
-        each.number,
-        each.day or day,
-        f"eMAG says {shown(each.emag)}, the mirror {mirror}",
-        Why.PARKED if each.problem else None,
-        each.problem or "",
-    )
-
-
-async def _look_up(census: Census, number: int, day: date) -> None:
-    listing = census.listing
-    types = order_types(census.channel.account, census.channel.accounts)
-    for kind in sorted(types, key=lambda each: each != census.type):
-        found = False
-        async for page in pages(
-            census.channel,
-            listing.read,
-            {listing.number: number, "type": kind},
-            key=lambda raw: whole_number(raw.get(listing.number)),
-            fits=lambda raw: whole_number(raw.get(listing.number)) == number,
-        ):
-            if page.rows:
-                found = True
-                await _take(census, page)
-        if found:
-            return
-    gone = "eMAG shows it no longer, the mirror has it"
-    census.found[number] = Difference(listing.about, number, day, gone)
 
 
 async def _count_statuses(census: Census, span: Span) -> Counter[int] | None:
@@ -470,6 +374,12 @@ def _note_still_differing(
             for status, number in differing.items()
         )
         census.differing[span] = f"of {span} eMAG counts and the mirror holds: {numbers}"
+
+
+def _enter_nothing(census: Census, span: Span) -> None:
+    """Neither eMAG nor the mirror has a row of these days: that is all there is to compare."""
+    census.read_days.update(span.each())
+    _enter(census, span, Counter(), Counter())
 
 
 def _enter(

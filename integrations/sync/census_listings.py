@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.matrices import OrderStatus, ReturnStatus
-from integrations.emag.return_facts import return_facts
 from integrations.emag.routes import ORDER_COUNT, ORDER_READ, RMA_COUNT, RMA_READ, Route
-from integrations.emag.wire import Raw, WireError
+from integrations.emag.wire import Raw
 from integrations.ledger import mirror_orders, mirror_returns
 from integrations.ledger.clock import Clock
 from integrations.ledger.differences import About
-from integrations.ledger.mirrored import told_orders, unrefunded
+from integrations.sync.census_money import (
+    Held,
+    beyond_orders,
+    beyond_returns,
+    held_of_orders,
+    held_of_returns,
+    refunded_otherwise,
+    told,
+)
 from integrations.sync.channel import Channel
 from integrations.sync.listing import Page
 from integrations.sync.receipt import Receipt
@@ -40,6 +46,9 @@ class Listing:
         take: mirrors a page and brings it into the ERP.
         owe: has mirrored rows brought in anew when they are taken.
         unlike_erp: which rows are to be compared with the ERP by being brought in anew.
+        tells_apart: whether those are only rows that differ.
+        held: what the ERP's rows hold of their money, in words.
+        beyond: money that the ERP holds and eMAG does not show, in words.
     """
 
     about: About
@@ -56,20 +65,9 @@ class Listing:
     take: Take
     owe: Owe
     unlike_erp: Callable[[Channel, Mapping[int, Raw]], Awaitable[list[int]]]
-
-
-async def _told(channel: Channel, raws: Mapping[int, Raw]) -> list[int]:
-    return await told_orders(channel.engine, channel.account.platform, raws)
-
-
-async def _unrefunded(channel: Channel, raws: Mapping[int, Raw]) -> list[int]:
-    refunds = {}
-    for number, raw in raws.items():
-        with suppress(WireError):
-            refund = return_facts(raw, channel.account.zone).refund
-            if refund.amount is not None:
-                refunds[number] = (refund.amount, refund.processed)
-    return await unrefunded(channel.engine, channel.account.platform, refunds)
+    tells_apart: bool
+    held: Callable[[Channel, Collection[int]], Awaitable[Held]]
+    beyond: Callable[[Channel, Mapping[int, Raw]], Awaitable[Mapping[int, str]]]
 
 
 ORDERS = Listing(
@@ -86,7 +84,10 @@ ORDERS = Listing(
     shown=order_status,
     take=take_orders,
     owe=mirror_orders.owe,
-    unlike_erp=_told,
+    unlike_erp=told,
+    tells_apart=False,
+    held=held_of_orders,
+    beyond=beyond_orders,
 )
 RETURNS = Listing(
     about=About.RETURN,
@@ -102,6 +103,9 @@ RETURNS = Listing(
     shown=return_status,
     take=take_returns,
     owe=mirror_returns.owe,
-    unlike_erp=_unrefunded,
+    unlike_erp=refunded_otherwise,
+    tells_apart=True,
+    held=held_of_returns,
+    beyond=beyond_returns,
 )
 LISTINGS: Mapping[About, Listing] = {each.about: each for each in (ORDERS, RETURNS)}

@@ -7,7 +7,7 @@ eMAG's `modified` can stand still or go back (API facts: Quirks).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -55,21 +55,26 @@ INVOICED: Final = timedelta(days=1)
 MOST_SINGLY = 200
 TOGETHER = 20
 
+Take = Callable[[Channel, Page, Clock, Receipt], Awaitable[None]]
 
-async def receive_orders(channel: Channel) -> Receipt:
+
+async def receive_orders(channel: Channel, take: Take | None = None) -> Receipt:
     """Bring into the ERP what happened to orders at eMAG since the last run.
+
+    Args:
+        take: what becomes of a page; without it, it is mirrored and brought in.
 
     Raises:
         OutageError, BudgetBusyError: eMAG could not be asked.
     """
-    receipt = Receipt()
+    receipt, take = Receipt(), take or take_orders
     clock = await read_clock(channel.engine)
     began = clock.now()
     for kind in order_types(channel.account, channel.accounts):
-        await _receive_modified(channel, kind, clock, receipt)
+        await _receive_modified(channel, kind, clock, receipt, take)
     account = channel.account
     await owe_invoiced(channel.engine, account.platform, account.name, began - INVOICED)
-    await _receive_owed(channel, clock, began - MARGIN, receipt)
+    await _receive_owed(channel, clock, began - MARGIN, receipt, take)
     return receipt
 
 
@@ -153,7 +158,9 @@ def _by_number(rows: Iterable[Raw], receipt: Receipt) -> dict[int, Raw]:
     return raws
 
 
-async def _receive_modified(channel: Channel, kind: int, clock: Clock, receipt: Receipt) -> None:
+async def _receive_modified(
+    channel: Channel, kind: int, clock: Clock, receipt: Receipt, take: Take
+) -> None:
     """Read what was modified since the cursor and move it, once all of that is mirrored."""
     look = await begin_look(channel, f"orders:{kind}", clock.now())
     earliest = to_local(look.after - TOLERANCE, channel.account.zone)
@@ -171,7 +178,7 @@ async def _receive_modified(channel: Channel, kind: int, clock: Clock, receipt: 
             look.ends,
         ):
             known = receipt.changed
-            await take_orders(channel, page, clock, receipt)
+            await take(channel, page, clock, receipt)
             if receipt.changed > known:
                 look.ends.brought_news()
     except (FilterIgnoredError, IncompleteListingError, ReadRefusedError) as problem:
@@ -196,7 +203,9 @@ def _key(raw: Raw) -> object:
     return str(raw.get("id"))
 
 
-async def _receive_owed(channel: Channel, clock: Clock, since: datetime, receipt: Receipt) -> None:
+async def _receive_owed(
+    channel: Channel, clock: Clock, since: datetime, receipt: Receipt, take: Take
+) -> None:
     """Read by their numbers what the ERP is owed and no page has shown since then."""
     account = channel.account
     owed = await owed_due(channel.engine, account.platform, account.name, since, MOST_SINGLY)
@@ -207,7 +216,7 @@ async def _receive_owed(channel: Channel, clock: Clock, since: datetime, receipt
             await _read_again(channel, *order, page, receipt)
 
         await abreast(channel, owed[first : first + TOGETHER], read)
-        await take_orders(channel, page, clock, receipt)
+        await take(channel, page, clock, receipt)
 
 
 async def _read_again(

@@ -7,13 +7,14 @@ short begins with less to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from integrations.emag.accounts import order_types
 from integrations.ledger.certificates import Certificate, store
 from integrations.ledger.clock import Clock, read_clock
+from integrations.ledger.compared import money_open, unmirrored
 from integrations.ledger.comparison import Shop, compare_these, compare_window
 from integrations.ledger.differences import (
     About,
@@ -22,8 +23,10 @@ from integrations.ledger.differences import (
     forget_unseen,
     see,
 )
-from integrations.sync.census import Census, compare_with_emag, look_again, look_up
+from integrations.sync.census import compare_by_value, compare_with_emag, look_again
 from integrations.sync.census_listings import LISTINGS
+from integrations.sync.census_rows import look_up, look_up_one, missing_text
+from integrations.sync.census_state import Census
 from integrations.sync.channel import Channel
 from integrations.sync.span import DAY, Span
 
@@ -32,6 +35,12 @@ USUAL_DAYS = 28
 
 # Differences that one run keeps in mind to look at them again; the others are counted.
 MOST_KEPT = 1000
+
+# Rows with money open in the ERP, and rows that only our books name, that one run reads singly.
+MOST_MONEY = 200
+MOST_UNMIRRORED = 100
+
+_NOT_LOOKED_UP = "its number was not looked up yet: the next run does"
 
 # What a repair is tried for.
 _REPAIRED = frozenset({None, Why.OWED})
@@ -45,6 +54,7 @@ class Reconciliation:
         apart: seconds after which a second look at a difference counts.
         censuses: eMAG's listings that are compared.
         open: what the ERP holds otherwise and nothing explains, by subject.
+        differing: orders and returns whose state the ERP holds otherwise, explained or not.
         say: tells a person how far it is.
     """
 
@@ -56,6 +66,7 @@ class Reconciliation:
     censuses: Sequence[Census]
     say: Callable[[str], None]
     open: dict[str, Difference] = field(default_factory=dict)
+    differing: set[tuple[About, int]] = field(default_factory=set)
     began: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,9 +75,7 @@ class Reconciliation:
     @property
     def is_sure(self) -> bool:
         """Whether nothing is left that a second look could decide."""
-        return not self.open and not any(
-            census.found or census.differing or census.unread for census in self.censuses
-        )
+        return not self.open and all(census.is_sure for census in self.censuses)
 
     @property
     def pause(self) -> float:
@@ -100,14 +109,54 @@ async def begin(
 
 
 async def reconcile_with_emag(work: Reconciliation) -> None:
-    """Compare eMAG's numbers with the mirror's and read what differs.
+    """Compare eMAG's numbers with the mirror's and read what differs, or was not read for long.
 
     Raises:
         OutageError, BudgetBusyError: nothing can be asked of eMAG now.
     """
     for census in work.censuses:
         census.found.clear()
+        census.singles = 0
         await compare_with_emag(census, work.span)
+    for census in work.censuses:
+        await compare_by_value(census, work.span)
+    for about in LISTINGS:
+        await _look_for_unmirrored(work, about)
+        await _compare_open_money(work, about)
+
+
+async def _look_for_unmirrored(work: Reconciliation, about: About) -> None:
+    """Look up what only our books name: the mirror has never seen it, or has lost it."""
+    channel, census = work.channel, work.census(about)
+    zone = channel.account.zone
+    found = await unmirrored(
+        channel.engine,
+        census.scope,
+        work.span.begins(zone),
+        work.span.ends(zone),
+    )
+    census.unmirrored.update(found)
+    for place, (number, day) in enumerate(found.items()):
+        if place < MOST_UNMIRRORED:
+            await look_up_one(census, number, day)
+        else:
+            census.unlooked[number] = day
+
+
+async def _compare_open_money(work: Reconciliation, about: About) -> None:
+    """Read what the ERP waits for money of, however old, and was not read just now."""
+    channel, census = work.channel, work.census(about)
+    opened = await money_open(
+        channel.engine,
+        channel.schema,
+        census.scope,
+        work.span.ends(channel.account.zone),
+        work.began,
+        MOST_MONEY,
+    )
+    work.certificate.left[LISTINGS[about].what] = opened.left
+    for number, day in opened.days.items():
+        await look_up_one(census, number, day)
 
 
 async def reconcile_with_erp(work: Reconciliation) -> None:
@@ -118,6 +167,7 @@ async def reconcile_with_erp(work: Reconciliation) -> None:
             read.
     """
     work.open.clear()
+    work.differing.clear()
     work.certificate.rows.clear()
     work.certificate.explained.clear()
     zone = work.channel.account.zone
@@ -157,12 +207,11 @@ async def certify(work: Reconciliation) -> Certificate:
     channel, certificate = work.channel, work.certificate
     account = channel.account
     for census in work.censuses:
-        left = [*census.found.values(), *_numbers(census)]
+        left = [*census.found.values(), *_numbers(census), *_explained_money(work, census)]
         sights = await see(channel.engine, account.platform, account.name, left, work.apart)
         for each in left:
-            sight = sights[each.subject]
-            dated = each.about is About.LISTING and sight.believed
-            certificate.enter(_dated(each) if dated else each, sight)
+            certificate.enter(each, sights[each.subject])
+        await _enter_unlooked(work, census)
         certificate.incomplete += [
             f"{census.name}, {span}: {why}" for span, why in sorted(census.unread.items())
         ]
@@ -178,6 +227,7 @@ async def certify(work: Reconciliation) -> Certificate:
         work.span.first,
         work.span.last,
         work.began,
+        [subject for census in work.censuses for subject in _looked(census)],
     )
     await store(channel.engine, certificate)
     return certificate
@@ -187,7 +237,9 @@ async def note_first_sight(work: Reconciliation) -> None:
     """Note everything that a second look will be taken at: its time counts from now."""
     account = work.channel.account
     seen = [
-        each for census in work.censuses for each in (*census.found.values(), *_numbers(census))
+        each
+        for census in work.censuses
+        for each in (*census.found.values(), *_numbers(census), *_unlooked(census))
     ]
     await see(
         work.channel.engine,
@@ -230,6 +282,7 @@ async def _enter(work: Reconciliation, differences: Sequence[Difference]) -> Non
     sights = await see(work.channel.engine, account.platform, account.name, explained, work.apart)
     for each in explained:
         work.certificate.enter(each, sights[each.subject])
+    work.differing.update((each.about, each.number) for each in differences)
     for each in differences:
         if each.why is None and len(work.open) < MOST_KEPT:
             work.open[each.subject] = each
@@ -238,16 +291,56 @@ async def _enter(work: Reconciliation, differences: Sequence[Difference]) -> Non
 
 
 def _numbers(census: Census) -> list[Difference]:
-    """Numbers that differ although no row of their days does."""
-    days = {each.day for each in census.found.values()}
+    """Numbers that differ although no row of their days does.
+
+    Where every row was shown, only the days are others by which eMAG counts them.
+    """
+    days = {each.day for each in census.found.values()} | set(census.unlooked.values())
     return [
-        Difference(About.LISTING, census.type, span.first, f"{census.name}: {text}")
+        Difference(
+            About.LISTING,
+            census.type,
+            span.first,
+            f"{census.name}: {text}",
+            Why.DATED if span in census.dated else None,
+        )
         for span, text in sorted(census.differing.items())
         if days.isdisjoint(span.each())
     ]
 
 
-def _dated(difference: Difference) -> Difference:
-    return Difference(
-        difference.about, difference.number, difference.day, difference.text, Why.DATED
-    )
+def _explained_money(work: Reconciliation, census: Census) -> list[Difference]:
+    """What differs in money and is explained, unless the row is named for its state already."""
+    about = census.listing.about
+    return [
+        each
+        for number, each in census.money.items()
+        if each.why is Why.ELSEWHERE or (about, number) not in work.differing
+    ]
+
+
+async def _enter_unlooked(work: Reconciliation, census: Census) -> None:
+    """What was too much to be looked up is unexplained until the next runs have done so."""
+    listing, account = census.listing, work.channel.account
+    left = _unlooked(census)
+    await see(work.channel.engine, account.platform, account.name, left, work.apart)
+    for each in left:
+        work.certificate.unexplained.add(each)
+    if left:
+        work.certificate.unlooked[listing.what] += len(left)
+
+
+def _unlooked(census: Census) -> list[Difference]:
+    about = census.listing.about
+    return [
+        Difference(about, number, day, missing_text(census, number), None, _NOT_LOOKED_UP)
+        for number, day in census.unlooked.items()
+    ]
+
+
+def _looked(census: Census) -> Iterator[str]:
+    """The subjects under which a row that was looked up may be in the books."""
+    for number, day in census.looked.items():
+        row = Difference(census.listing.about, number, day, "")
+        for each in (row, replace(row, in_erp=True), replace(row, in_erp=True, money=True)):
+            yield each.subject

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from migrations.patience import patiently
 
 # `owed` says that the ERP does not show this state yet; it is looked at again at `next_at`. A
-# closed return whose refund is awaited since `refund_since` is looked at again at `refund_at`.
+# closed return whose refund is awaited since `refund_since` is looked at again at `refund_at`. All
+# of a row, money too, was last compared with the ERP at `compared_at`.
 _SEEN = """
         digest text NOT NULL,
         read_at timestamptz NOT NULL,
@@ -15,7 +16,8 @@ _SEEN = """
         owed boolean NOT NULL DEFAULT true,
         problem text,
         attempts integer NOT NULL DEFAULT 0,
-        next_at timestamptz NOT NULL DEFAULT clock_timestamp()"""
+        next_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        compared_at timestamptz"""
 
 _TABLES = (
     f"""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from threading import Event
 
 import pytest
 
@@ -212,7 +213,7 @@ class TestGoingOn:
 
 
 class TestStoring:
-    def course(self, shop: Shop, pages: int, take: Take, was_read: asyncio.Event) -> Course:
+    def course(self, shop: Shop, pages: int, take: Take, was_read: Event) -> Course:
         """A course of one slice and so many pages, each of one row."""
 
         async def read(reading: Reading) -> None:
@@ -225,10 +226,10 @@ class TestStoring:
 
     async def test_reading_does_not_wait_for_what_is_being_stored(self, shop: Shop) -> None:
         taken: list[object] = []
-        was_read = asyncio.Event()
+        was_read = Event()
 
         async def take(_: Channel, page: Page, __: Clock, ___: Receipt) -> None:
-            await asyncio.wait_for(was_read.wait(), 30)
+            assert await asyncio.to_thread(was_read.wait, 30)
             taken.extend(page.rows)
 
         course = self.course(shop, 100, take, was_read)
@@ -240,7 +241,7 @@ class TestStoring:
             if page.rows == [{"id": 1}]:
                 raise ConnectionError("the database is gone")
 
-        course = self.course(shop, 2, take, asyncio.Event())
+        course = self.course(shop, 2, take, Event())
         with pytest.raises(ConnectionError):
             await backfill(shop.channel, [course], 2, Receipt(), lambda _: None)
         assert (course.stored, course.rows) == (0, 1)

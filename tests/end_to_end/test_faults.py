@@ -219,6 +219,7 @@ async def scenery(database_url: str, market: Market, account: Account) -> AsyncI
         yield Scenery(shop, hasty)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 async def test_each_fault_has_its_outcome_and_each_effect_happens_once(
     scenery: Scenery, operation: Operation, record_property: Callable[[str, object], None]

@@ -51,8 +51,8 @@ STEPS = int(os.environ.get("EMAG_MODEL_STEPS", "2000"))
 SEED = int(os.environ.get("EMAG_MODEL_SEED", "1"))
 STEPS_OF_A_CASE = 25
 
-# Each share is a test of its own, so that two of them run at once.
-SHARES = 2
+# Each share is a test of its own, so that several run at once and none takes long.
+SHARES = 8
 
 DEADLINE = 0.5
 UNTIL_QUIET = 8
@@ -611,6 +611,7 @@ def _items(life: Life) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", range(SHARES))
 def test_whatever_happens_all_ends_well(database_url: str, share: int) -> None:
     steps = -(-STEPS // SHARES)

@@ -193,12 +193,17 @@ class Days(RuleBasedStateMachine):
     def others_act(self, placed: list[Raw], done: list[tuple[str, int, int]]) -> None:
         self.customers_order(placed)
         for what, nth, how in done:
-            about = list(self.market.orders if what in WITH_ORDERS else self.market.returns)
-            if about:
-                one = about[nth % len(about)]
-                with suppress(ValueError):  # too late for that, or not there yet
-                    DEEDS[what](self.market, one, how)
-                    self.story.append(f"{what} {one} ({how})")
+            self.act(what, nth, how)
+
+    def act(self, what: str, nth: int, how: int) -> None:
+        """Do something with the first order or return, from the nth on, that allows it."""
+        about = list(self.market.orders if what in WITH_ORDERS else self.market.returns)
+        start = nth % max(1, len(about))
+        for one in about[start:] + about[:start]:
+            with suppress(ValueError):  # too late for that, or not there yet
+                DEEDS[what](self.market, one, how)
+                self.story.append(f"{what} {one} ({how})")
+                return
 
     def customers_order(self, placed: Iterable[Raw]) -> None:
         for each in placed:
@@ -348,9 +353,10 @@ class Days(RuleBasedStateMachine):
         echoed = [each for each in journal.effects_of(by="seller") if each.id not in self.decided]
         assert echoed == [], "what came from eMAG was sent back"
         assert await self.shop.sql("SELECT * FROM app.emag_changes") == []
-        for table in ("emag_returns", "emag_orders"):
+        for table, number in (("emag_returns", "emag_id"), ("emag_orders", "order_id")):
             owed = await self.shop.sql(f"SELECT * FROM app.{table} WHERE owed")
-            assert owed == [], str(owed)
+            # What the ERP decided and eMAG does not take yet stands, and its news waits.
+            assert [row for row in owed if row[number] not in self.decided] == [], str(owed)
         await self._check_returns()
         await self._check_orders()
         await self._check_invoices()
@@ -370,9 +376,6 @@ class Days(RuleBasedStateMachine):
             assert not paid or row["refund_amount"] == paid, row
 
     async def _check_orders(self) -> None:
-        restored = {
-            each.id for each in self.market.journal.effects_of("order.status") if each.from_ == 0
-        }
         returned = {int(rma["order_id"]) for rma in self._all(self.market.returns)}
         for order in self._all(self.market.orders):
             number = order["id"]
@@ -383,7 +386,7 @@ class Days(RuleBasedStateMachine):
             completed = [row for row in rows if row["status"] == "completed"]
             if order["status"] == 0:
                 assert completed, told
-            if number in restored | returned:
+            if number in returned:
                 continue
             gone = sum((self.first[number] - _there(order)).values())
             assert sum(row["pieces"] for row in completed) == gone, told

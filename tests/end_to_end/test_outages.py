@@ -437,11 +437,13 @@ class TestTheDatabaseGoesAndComesBack:
 
 
 class TestPrefectsServerGoes:
-    async def test_in_the_middle_of_a_flow_run(self, place: Place, tmp_path: Path) -> None:
+    async def test_in_the_middle_of_a_flow_run(
+        self, place: Place, tmp_path: Path, prefect_home: Path
+    ) -> None:
         rows = await place.rows(CANCELLATION)
         async with AsyncExitStack() as server:
-            url = await server.enter_async_context(prefect_server(tmp_path / "prefect"))
-            variables = settings_for(tmp_path / "prefect", url)
+            url = await server.enter_async_context(prefect_server(prefect_home))
+            variables = settings_for(prefect_home, url)
             worker = await started(place, tmp_path, "-c", WORKER, **variables)
             assert worker.stdin is not None
             assert worker.stdout is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +15,21 @@ from integrations.emag.accounts import Account
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
+def prefect_server(prefect_database: Path) -> Iterator[None]:
     """A Prefect server of this process alone, on a database that is thrown away."""
-    with (
-        prefect_test_harness(server_startup_timeout=90),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+
+    def folder() -> str:
+        made = tempfile.mkdtemp()
+        shutil.copy(prefect_database, Path(made) / "prefect-test.db")
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prefect.testing.utilities.mkdtemp", folder)
+        with (
+            prefect_test_harness(server_startup_timeout=90),
+            temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+        ):
+            yield
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from flows.prefect_server import prefect_server, settings_for
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.xdist_group("deploy")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("deploy")]
 
 ENTRY = {"username": "seller@example.com", "password": "secret"}
 
@@ -78,10 +78,9 @@ class Server:
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    home = tmp_path / "prefect"
-    async with prefect_server(home) as url:
-        yield Server(home, url)
+async def server(prefect_home: Path) -> AsyncIterator[Server]:
+    async with prefect_server(prefect_home) as url:
+        yield Server(prefect_home, url)
 
 
 async def test_a_server_gets_everything_once_and_keeps_what_people_set(server: Server) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from flows import events
+from flows.deadlines import REMEDIES
 from flows.events import Event, deadline_events, row_events
 from flows.report import Problem, Report
 from integrations.erp.rows import Kind
@@ -23,14 +24,19 @@ def report(*problems: Problem) -> Report:
 
 
 @pytest.mark.parametrize(
-    ("about", "subject", "resource"),
+    ("about", "subject", "resource", "what"),
     [
-        (About.RETURN, "52000077", "emag.return.52000077"),
-        (About.DOCUMENT, "480000101", "emag.order.480000101"),
-        (About.WISH, "480000101", "emag.order.480000101"),
+        (
+            *(About.RETURN, "52000077", "emag.return.52000077"),
+            "return 52000077 of order 480000101",
+        ),
+        (About.DOCUMENT, "480000101", "emag.order.480000101", "invoice of order 480000101"),
+        (About.WISH, "480000101", "emag.order.480000101", "wish to cancel order 480000101"),
     ],
 )
-def test_a_deadline_names_the_return_or_order(about: About, subject: str, resource: str) -> None:
+def test_a_deadline_names_the_return_or_order_and_what_to_do(
+    about: About, subject: str, resource: str, what: str
+) -> None:
     alarm = Deadline("emag-ro", "main", about, subject, 480000101, DUE)
 
     assert deadline_events([alarm]) == [
@@ -42,6 +48,8 @@ def test_a_deadline_names_the_return_or_order(about: About, subject: str, resour
                 "account": "main",
                 "about": about.value,
                 "subject": subject,
+                "what": what,
+                "remedy": REMEDIES[about],
                 "due_at": "2026-11-27T22:00:00+00:00",
             },
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.flows.test_up import ADD, ask, start
 
 __all__ = ["emag_flows", "shop", "variables"]
 
-pytestmark = pytest.mark.xdist_group("up")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("up")]
 
 PAUSE = {"EMAG_CANCELLATIONS_PAUSE_ABOVE": "2"}
 STATES = "SELECT sync_state FROM app.emag_cancellation_integrations"
@@ -72,9 +73,10 @@ async def test_only_cancellations_are_approved(emag_flows: CommandLine) -> None:
 
 
 async def test_a_run_of_prefect_waits_for_the_form_and_does_as_it_says(
-    tmp_path: Path, market: Market, emag_url: str, database_url: str
+    tmp_path: Path, prefect_home: Path, market: Market, emag_url: str, database_url: str
 ) -> None:
-    """One test, because each start of a Prefect server takes ten seconds."""
+    """One test, because each start of a Prefect server takes five seconds."""
+    shutil.copytree(prefect_home, tmp_path / ".emag" / "prefect")
     environment = {
         "DATABASE_URL": database_url,
         "EMAG_USERNAME": "seller@example.com",

@@ -11,9 +11,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import psycopg
+import pytest
 
 from flows.prefect_server import prefect_server, settings_for
 from integrations.sandbox.market import Market
+
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 STARTER = """

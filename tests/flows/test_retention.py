@@ -62,6 +62,21 @@ async def test_a_dry_run_only_shows(engine: AsyncEngine) -> None:
     assert len(await old_days(engine, 30)) == 1
 
 
+async def test_what_else_is_out_of_date_goes_with_the_same_run(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO app.emag_alarms (platform, account, about, subject, due_at, told_at)"
+                " VALUES ('emag-ro', 'main', 'document', '480000101', now() - interval '40 days',"
+                " now())"
+            )
+        )
+
+    assert (await trim_call_record(RetentionParameters(dry_run=True))).forgotten.alarms == 0
+    assert (await trim_call_record(RetentionParameters(days=60))).forgotten.alarms == 0
+    assert (await trim_call_record(RetentionParameters())).forgotten.alarms == 1
+
+
 async def test_what_is_in_use_is_named_and_stays(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

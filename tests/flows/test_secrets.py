@@ -28,6 +28,8 @@ from integrations.sandbox.market import Market
 from integrations.sandbox.server import serving
 from tests.conftest import USERNAME
 
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("prefect")]
+
 ROOT = Path(__file__).parents[2]
 PASSWORD = "Parola-Zq7kXw9"
 BASIC = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
@@ -111,11 +113,11 @@ asyncio.run(rounds())
 
 
 async def test_nothing_that_is_left_behind_holds_a_secret(
-    engine: AsyncEngine, database_url: str, market: Market, tmp_path: Path
+    engine: AsyncEngine, database_url: str, market: Market, tmp_path: Path, prefect_home: Path
 ) -> None:
     """One test, because a Prefect server takes its time to start."""
     market.credentials = {USERNAME: PASSWORD}
-    home = tmp_path / "prefect"
+    home = prefect_home
     async with serving(market) as base_url, prefect_server(home) as api_url:
         await populate(engine, market, base_url)
         environment = {
@@ -319,6 +321,3 @@ def assert_worth_searching(places: Mapping[str, str]) -> None:
         if word not in places.get(place, "")
     }
     assert missing == set()
-
-
-pytestmark = pytest.mark.xdist_group("prefect")

@@ -23,7 +23,7 @@ from integrations.sandbox.market import Market
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.xdist_group("up")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("up")]
 
 ADD = "INSERT INTO app.cancellation_requests (emag_order_id, account_type) VALUES (%s, 'main')"
 SYNCED = "SELECT count(*) FROM app.emag_cancellation_integrations WHERE sync_state = 'synced'"

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -57,6 +58,25 @@ def test_the_last_user_stops_it_and_removes_its_socket(data_dir: Path) -> None:
 
     assert not alive(pid)
     assert not Path(str(conninfo_to_dict(first.url)["host"])).exists()
+
+
+def test_a_socket_folder_that_was_asked_for_is_the_only_one(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TemporaryDirectory(dir="/tmp") as short:
+        wanted, temporary = Path(short) / "wanted", Path(short) / "temporary"
+        wanted.mkdir()
+        temporary.mkdir()
+        for folder in (Path(short), wanted, temporary):
+            folder.chmod(0o777)  # PostgreSQL does not run as root
+        monkeypatch.setattr("tempfile.tempdir", str(temporary))
+
+        with embedded(data_dir, **NO_SYNC, unix_socket_directories=f'"{wanted}"') as url:
+            assert conninfo_to_dict(url)["host"] == str(wanted)
+            assert postmaster(url) > 0
+
+        assert list(temporary.iterdir()) == []
+        assert wanted.exists()
 
 
 def test_a_killed_user_counts_no_more(data_dir: Path) -> None:

@@ -32,6 +32,7 @@ def deaths(scenario: Scenario) -> Iterator[tuple[Point, int]]:
         yield from ((point, visit) for visit in range(1, visits + 1))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 async def test_wherever_workers_die_every_row_ends_well_and_has_its_effects_once(
     scenario: Scenario, database_url: str, open_yard: OpenYard

@@ -38,6 +38,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
         yield server
 
 
+@pytest.mark.long
 async def test_nothing_is_lost_and_nothing_happens_twice(
     server: Server, open_yard: OpenYard
 ) -> None:

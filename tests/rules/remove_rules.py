@@ -32,6 +32,16 @@ ROOT = Path(__file__).resolve().parents[2]
 MOST_SECONDS = 120.0
 STANDS_STILL = "stands still"
 
+# Only outcomes count: what explains a failure, and plugins that these tests don't use, cost as much
+# as the tests.
+BARE = [
+    "--assert=plain",
+    *("-p", "no:xdist"),
+    *("-p", "no:cacheprovider"),
+    *("-p", "no:schemathesis"),
+    *("-p", "no:hypothesispytest"),
+]
+
 
 def outcomes(folder: Path, tests: Sequence[str], removed: Rule | None) -> Mapping[str, str]:
     """How tests end, in a process of their own, without a rule; on the PostgreSQL of a folder."""
@@ -43,16 +53,8 @@ def outcomes(folder: Path, tests: Sequence[str], removed: Rule | None) -> Mappin
         removing.REMOVED: removed.name if removed else "",
         removing.OUTCOMES: str(found),
     }
-    plugins = ["-p", removing.__name__, "-p", "no:xdist", "-p", "no:cacheprovider"]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        f"--basetemp={folder / name}",
-        *plugins,
-        *tests,
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", f"--basetemp={folder / name}"]
+    command += ["-p", removing.__name__, *BARE, *tests]
     try:
         done = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=MOST_SECONDS

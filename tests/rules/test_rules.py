@@ -15,6 +15,7 @@ from tests.rules.remove_rules import outcomes
 from tests.rules.rules import RULES, Rule
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_without_the_rule_its_tests_fail(rule: Rule, template: str) -> None:
     ended = outcomes(Path(os.environ[SHARED_FOLDER]), rule.tests, rule)

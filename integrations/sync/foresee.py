@@ -1,0 +1,324 @@
+"""What the way in would bring into the ERP, found out by reading alone.
+
+The receiving functions themselves do it, on an engine that commits nothing: the mirror, cursors and
+books stay as they are. Rows that would be new are not even tried, since that would use up numbers
+of the ERP's sequences.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from integrations.emag.accounts import order_types
+from integrations.emag.order_facts import OrderFacts, read_facts, sight_of
+from integrations.emag.return_facts import emag_id_of
+from integrations.emag.routes import ORDER_READ, RMA_READ
+from integrations.emag.wire import Raw, WireError, whole_number
+from integrations.erp.differences import Change, differences
+from integrations.erp.load import HIGHEST_ORDER
+from integrations.erp.rows import Kind
+from integrations.erp.schema import ErpSchema
+from integrations.erp.tables import ERP_TABLES
+from integrations.erp.write import UnfitError, with_required
+from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
+from integrations.ledger.calls import Subject
+from integrations.ledger.clock import Clock, read_clock
+from integrations.ledger.database import autocommit, database_time
+from integrations.ledger.issued import Source, mirrored_since
+from integrations.ledger.mirror_orders import Seen, see_orders
+from integrations.ledger.mirror_returns import Owed
+from integrations.ledger.uncommitted import uncommitted
+from integrations.ledger.unread import invoiced, open_before, unknown_invoices
+from integrations.sync.abreast import abreast
+from integrations.sync.ask import ReadRefusedError, ask
+from integrations.sync.bring_orders import Became, bring_orders
+from integrations.sync.channel import Channel
+from integrations.sync.listing import Page
+from integrations.sync.mirror import issued_pages, readable
+from integrations.sync.receipt import Parked, Receipt
+from integrations.sync.receive_orders import INVOICED, receive_orders
+from integrations.sync.receive_returns import ReturnsScan, receive_returns
+from integrations.sync.take_returns import take_returns
+
+MARGIN: Final = timedelta(seconds=0.5)
+
+MOST_SINGLY: Final = 200
+
+# Who the customer is, and what is said in free text, is nobody's business before it is needed.
+SHOWN: Final = (
+    "return_number",
+    "cancellation_number",
+    "status",
+    "emag_status",
+    "emag_return_id",
+    "emag_order_id",
+    "reason",
+    "refund_amount",
+    "refund_status",
+    "refund_processed",
+    "currency",
+    "paid_amount",
+    "paid_at",
+)
+
+GOES_ON: Final = "the order's state at eMAG is noted in our books: see the inbox afterwards"
+
+
+@dataclass(frozen=True)
+class News:
+    """A piece of eMAG's news and what would become of it.
+
+    Attributes:
+        emag_id: eMAG's number of the return, None for an order's news.
+        row_id: the ERP's row; None: there is none yet.
+        changes: what the row would get, without what tells of a customer.
+        reason: why the ERP could not take it, or what else would happen.
+    """
+
+    kind: Kind
+    order_id: int | None
+    emag_id: str | None
+    row_id: int | None
+    brought: Brought
+    changes: tuple[Change, ...] = ()
+    reason: str | None = None
+
+
+@dataclass
+class Foreseen:
+    """What would be brought in; `receipt` tells how much of eMAG's listings was looked at."""
+
+    receipt: Receipt = field(default_factory=Receipt)
+    news: list[News] = field(default_factory=list)
+
+
+async def foresee_returns(channel: Channel, scan: ReturnsScan | None = None) -> Foreseen:
+    """What would happen to the ERP's returns; `scan` is what has been read of the open ones.
+
+    Raises:
+        OutageError, BudgetBusyError, ReadRefusedError: eMAG could not be asked.
+    """
+    scan = scan or ReturnsScan()
+    found = Foreseen()
+    async with _rehearsal(channel, found.news) as dry:
+        clock = await read_clock(dry.engine)
+        found.receipt = await receive_returns(dry, scan)
+        if scan.complete:
+            await _look_at_closed(dry, scan, clock, found.receipt)
+    return _told_once(found)
+
+
+async def foresee_orders(channel: Channel) -> Foreseen:
+    """What would happen to the ERP's cancellations and invoices.
+
+    Raises:
+        OutageError, BudgetBusyError: eMAG could not be asked.
+    """
+    found = Foreseen()
+    async with _rehearsal(channel, found.news) as dry:
+        clock = await read_clock(dry.engine)
+        take = partial(_take_orders, found.news)
+        found.receipt = await receive_orders(dry, take)
+        await _look_at_invoiced(dry, found, clock)
+    return _told_once(found)
+
+
+async def foresee_documents(channel: Channel) -> dict[Source, int]:
+    """How many invoices that eMAG issued are not known yet, by its listing.
+
+    Raises:
+        OutageError, BudgetBusyError, ReadRefusedError: eMAG could not be asked.
+    """
+    account = channel.account
+    today = (await database_time(channel.engine)).astimezone(account.zone).date()
+    unknown = {}
+    for source in Source:
+        since = await mirrored_since(channel.engine, account.name, source, today)
+        numbers = {
+            invoice.number
+            async for page in issued_pages(channel, source, since, today)
+            for invoice, _ in readable(page.rows)
+        }
+        found = await unknown_invoices(channel.engine, account.platform, account.name, numbers)
+        unknown[source] = len(found)
+    return unknown
+
+
+@asynccontextmanager
+async def _rehearsal(channel: Channel, news: list[News]) -> AsyncIterator[Channel]:
+    """The channel with which nothing is written and everything that would be is noted."""
+
+    async def bring(engine: AsyncEngine, schema: ErpSchema, arrival: Arrival) -> Arrived:
+        arrived, changes = await _rehearse(engine, schema, arrival)
+        news.append(
+            News(
+                kind=arrival.kind,
+                order_id=arrival.order_id,
+                emag_id=arrival.emag_id if arrival.kind is Kind.RMA else None,
+                row_id=arrival.row_id,
+                brought=arrived.brought,
+                changes=tuple(_shown(changes)),
+                reason=arrived.problem,
+            )
+        )
+        return arrived
+
+    async with uncommitted(channel.engine) as engine:
+        yield replace(channel, engine=engine, bring=bring)
+
+
+async def _rehearse(
+    engine: AsyncEngine, schema: ErpSchema, arrival: Arrival
+) -> tuple[Arrived, Sequence[Change]]:
+    table, row_id, values = ERP_TABLES[arrival.kind].name, arrival.row_id, arrival.values
+    try:
+        async with autocommit(engine) as connection:
+            changes = await differences(connection, schema, table, row_id, values)
+        if row_id is not None:
+            return await bring_in(engine, schema, arrival), changes
+        with_required(schema, table, values)
+    except UnfitError as unfit:
+        return Arrived(Brought.PARKED, row_id, str(unfit)), ()
+    items = [Change("items", None, str(len(arrival.items)))] if arrival.items else []
+    return Arrived(Brought.CREATED), [*changes, *items]
+
+
+def _shown(changes: Iterable[Change]) -> list[Change]:
+    """The changes that tell something, in the order in which one asks for them."""
+    by_name = {change.column: change for change in changes}
+    return [by_name[name] for name in (*SHOWN, "items") if name in by_name]
+
+
+def _told_once(found: Foreseen) -> Foreseen:
+    """Each piece of news once, without those that change nothing: a row may be met repeatedly."""
+    told = (each for each in found.news if each.brought is not Brought.SAME)
+    return Foreseen(found.receipt, list(dict.fromkeys(told)))
+
+
+async def _look_at_closed(dry: Channel, scan: ReturnsScan, clock: Clock, receipt: Receipt) -> None:
+    """Read by their numbers the returns that were open and are not any more."""
+    account = dry.account
+    types = order_types(account, dry.accounts)
+    met = {emag_id_of(raw) async for page in scan.pages(dry) for raw in page.rows} - {None}
+    closed = await open_before(
+        dry.engine,
+        account.platform,
+        account.name,
+        types,
+        {number for number in met if number is not None},
+        MOST_SINGLY,
+    )
+
+    async def read(channel: Channel, each: Owed) -> None:
+        for kind in dict.fromkeys((each.type, *types)):
+            began = time.monotonic()
+            body = {"emag_id": each.emag_id, "type": kind}
+            rows = await _read(channel, Kind.RMA, each.emag_id, body, receipt)
+            found = [raw for raw in rows if emag_id_of(raw) == each.emag_id]
+            if found:
+                await take_returns(channel, Page(began, found[:1]), clock, receipt)
+                return
+
+    await abreast(dry, closed, read)
+
+
+async def _look_at_invoiced(dry: Channel, found: Foreseen, clock: Clock) -> None:
+    """Read by their numbers the orders for which the ERP has made an invoice lately."""
+    account = dry.account
+    since = clock.now() - INVOICED
+    orders = await invoiced(dry.engine, account.platform, account.name, since, MOST_SINGLY)
+    began = time.monotonic()
+    raws: dict[int, Raw] = {}
+
+    async def read(channel: Channel, order: tuple[int, Seen]) -> None:
+        kind, known = order
+        body = {"id": known.order_id, "type": kind}
+        rows = await _read(channel, Kind.INVOICE, known.order_id, body, found.receipt)
+        of_order = _by_number(rows)
+        raws.update(
+            {known.order_id: of_order[known.order_id]} if known.order_id in of_order else {}
+        )
+
+    await abreast(dry, orders, read)
+    found.receipt.read += len(raws)
+    seen = [known for _, known in orders if known.order_id in raws]
+    await _bring(found.news, dry, clock.at(began) - MARGIN, raws, seen, found.receipt)
+
+
+async def _read(
+    channel: Channel, kind: Kind, number: int, body: Mapping[str, int], receipt: Receipt
+) -> list[Raw]:
+    """One return or order by its number; why it can't be had is noted in the receipt."""
+    is_return = kind is Kind.RMA
+    subject = Subject(returns=[number]) if is_return else Subject(orders=[number])
+    try:
+        return await ask(channel, RMA_READ if is_return else ORDER_READ, body, subject)
+    except ReadRefusedError as refused:
+        receipt.parked.append(Parked(kind, number, str(refused)))
+        return []
+
+
+async def _take_orders(
+    news: list[News], dry: Channel, page: Page, clock: Clock, receipt: Receipt
+) -> None:
+    """What `take_orders` would do with a page, were the mirror to keep what it is told."""
+    account = dry.account
+    read_at = clock.at(page.began) - MARGIN
+    receipt.read += len(page.rows)
+    raws = _by_number(page.rows)
+    sights = [
+        sight_of(order_id, raw, account.zone, read_at, account.order_type)
+        for order_id, raw in raws.items()
+    ]
+    seen = await see_orders(dry.engine, account.platform, account.name, read_at, sights)
+    receipt.changed += sum(each.changed for each in seen.values())
+    due = [seen[order_id] for order_id in sorted(seen) if seen[order_id].due]
+    await _bring(news, dry, read_at, raws, due, receipt)
+
+
+async def _bring(
+    news: list[News],
+    dry: Channel,
+    read_at: datetime,
+    raws: Mapping[int, Raw],
+    due: Sequence[Seen],
+    receipt: Receipt,
+) -> None:
+    """Rehearse what these orders bring, and note it."""
+    account = dry.account
+    orders: list[tuple[OrderFacts, Seen]] = []
+    for seen in due:
+        raw = raws[seen.order_id]
+        try:
+            facts = read_facts(raw, seen.lines, account.zone, account.currency, read_at)
+        except WireError as error:
+            receipt.parked.append(Parked(Kind.CANCELLATION, seen.order_id, str(error)))
+        else:
+            orders.append((facts, seen))
+    for order_id, became in (await bring_orders(dry, read_at, orders)).items():
+        news.extend(_in_our_books(order_id, became, news))
+        receipt.parked.extend(Parked(Kind.INVOICE, order_id, note) for note in became.notes)
+
+
+def _by_number(rows: Iterable[Raw]) -> dict[int, Raw]:
+    """The orders that have a usable number."""
+    numbered = ((whole_number(raw.get("id")), raw) for raw in rows)
+    return {number: raw for number, raw in numbered if number and 0 < number <= HIGHEST_ORDER}
+
+
+def _in_our_books(order_id: int, became: Became, news: Sequence[News]) -> list[News]:
+    """What would change in our books alone: the ERP's row stays as it is."""
+    told = {(each.kind, each.row_id) for each in news if each.order_id == order_id}
+    return [
+        News(kind, order_id, None, each.row_id, each.brought, reason=GOES_ON)
+        for kind, each in became.arrived
+        if each.row_id is not None and (kind, each.row_id) not in told
+    ]

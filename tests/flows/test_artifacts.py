@@ -1,0 +1,65 @@
+"""What the tables of a run say of eMAG's request limits."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from flows.artifacts import report_table
+from flows.cancellation import sync_cancellations
+from flows.parameters import CancellationParameters
+from flows.report import Report
+from integrations.emag.routes import LIMITS, Bucket
+from integrations.sandbox.market import Market
+
+FIRST, ORDERS = 480_000_101, 10
+
+
+@pytest.fixture
+async def report(configured: None, database_url: str, market: Market) -> Report:
+    """A run that read and cancelled some orders."""
+    with psycopg.connect(database_url) as connection:
+        for order_id in range(FIRST, FIRST + ORDERS):
+            market.add_order({"id": order_id, "status": 1})
+            connection.execute(
+                "INSERT INTO app.cancellation_requests (emag_order_id, reason)"
+                " VALUES (%s, 'other')",
+                [str(order_id)],
+            )
+    [report] = await sync_cancellations(CancellationParameters())
+    return report
+
+
+async def test_a_run_says_what_it_took_of_each_limit(report: Report) -> None:
+    orders, other = report.budget
+
+    assert (orders.bucket, orders.requests) == (Bucket.ORDERS, sum(report.requests.values()))
+    assert orders.limit == LIMITS[Bucket.ORDERS]
+    assert 0 < orders.share == orders.requests / (1 + report.seconds * orders.limit) <= 1
+    assert orders.waited > 0
+    assert (other.bucket, other.requests, other.share, other.waited) == (Bucket.OTHER, 0, 0, 0)
+
+
+async def test_the_table_has_a_line_for_each_limit(report: Report) -> None:
+    orders, _ = report.budget
+
+    lines = {line["row"]: line for line in report_table([report])}
+
+    line = lines["request budget: orders"]
+    assert line["state"] == f"{orders.requests} requests, {orders.share:.0%} of eMAG's 12/s"
+    assert line["reason"] == f"{orders.waited:.1f} s waited"
+    assert lines["request budget: other"]["state"] == "0 requests, 0% of eMAG's 3/s"
+
+
+async def test_a_program_gets_the_same_figures(report: Report) -> None:
+    orders, _ = report.budget
+
+    told = report.to_json()["budget"]
+
+    assert told["orders"] == {
+        "requests": orders.requests,
+        "limit": 12.0,
+        "share": round(orders.share, 4),
+        "waited": round(orders.waited, 3),
+    }
+    assert list(told) == ["orders", "other"]
