@@ -138,6 +138,7 @@ def _page(certificate: Certificate) -> str:
         f"# Certificate {certificate.id}: account {certificate.account}",
         f"{certificate.since} to {certificate.until} on {certificate.platform}. {verdict}",
         effort,
+        _bullets("How it was compared", certificate.compared_how()),
         *_section("Unexplained", certificate.unexplained),
         *_section("Seen once, to be looked at again", certificate.unsure),
         *(

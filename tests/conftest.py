@@ -63,8 +63,16 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     os.environ[SHARED_FOLDER] = tempfile.mkdtemp(prefix="emag-tests-", dir=_in_memory())
     os.environ["PREFECT_HOME"] = str(Path(os.environ[SHARED_FOLDER]) / "prefect")
+    _put_temporary_files_into(Path(os.environ[SHARED_FOLDER]) / "temporary")
     if not config.option.basetemp:  # else pytest would keep the files of the last three runs
         config.option.basetemp = str(Path(os.environ[SHARED_FOLDER]) / "tmp")
+
+
+def _put_temporary_files_into(folder: Path) -> None:
+    """What any process of the tests, killed or not, leaves of its temporary files goes with it."""
+    folder.mkdir()
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = str(folder)
 
 
 def _in_memory() -> Path | None:

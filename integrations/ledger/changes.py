@@ -19,6 +19,7 @@ from integrations.emag.accounts import Account
 from integrations.erp.load import NO_ORDER, fetch_fields, load_rows, order_text
 from integrations.erp.rows import ErpRow, Kind, queued
 from integrations.erp.schema import ErpSchema
+from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS, State
 from integrations.ledger.database import autocommit
 from integrations.ledger.points import Point, reached
@@ -117,14 +118,26 @@ _CONDITIONS = {
     "astray": "(t.sent_at IS NOT NULL AND t.emag_order_id IS DISTINCT FROM excluded.emag_order_id)",
 }
 
+# A row of no account of ours is claimed by nobody, so that nothing would come of planning it again.
+_NEVER_OURS = """
+    UPDATE {table} t SET wanted_revision = t.wanted_revision + 1, waiting_for = NULL,
+        waiting_since = NULL, updated_at = timezone('utc', clock_timestamp()),
+        sync_state = CASE WHEN t.sent_at IS NULL THEN 'withdrawn' ELSE 'refused' END,
+        error_message = CASE WHEN t.sent_at IS NOT NULL THEN 'the row was deleted after a request'
+            ' about order ' || t.emag_order_id || ' was sent, and its account is not configured:'
+            ' check that order at eMAG' END
+     WHERE t.sync_state = 'waiting' AND t.waiting_for = 'account' AND NOT t.superseded
+       AND NOT EXISTS (SELECT 1 FROM app.{erp_table} r WHERE r.id = t.{erp_id})
+"""
+
 _MAKE_DUE = """
     UPDATE {table} t SET wanted_revision = t.wanted_revision + 1,
         sync_state = CASE WHEN t.sync_state = 'in_doubt' THEN t.sync_state ELSE 'pending' END,
         next_attempt_at = CASE WHEN t.sync_state = 'in_doubt' THEN t.next_attempt_at
                                ELSE clock_timestamp() END
      WHERE t.sync_state IN ('pending', 'waiting', 'in_doubt') AND NOT t.superseded
+       AND t.waiting_for IS DISTINCT FROM 'account'
 """
-
 
 _MAKE_HISTORY = """
     UPDATE {table} SET superseded = true
@@ -226,7 +239,8 @@ async def _fold_truncations(engine: AsyncEngine, timings: Timings) -> int:
         taken = await connection.execute(_TAKE_TRUNCATIONS, {"quiet": timings.quiet})
         kinds = [Kind(row.kind) for row in taken]
         for kind in set(kinds):
-            await connection.execute(text(_MAKE_DUE.format(table=BOOKS[kind].name)))
+            await connection.execute(text(_of(kind, _NEVER_OURS)))
+            await connection.execute(text(_of(kind, _MAKE_DUE)))
     return len(kinds)
 
 
@@ -336,11 +350,12 @@ async def _fold_deletions(connection: AsyncConnection, kind: Kind, gone: Collect
     """An open row whose ERP row was deleted is planned again; a settled one is history."""
     if not gone:
         return
+    for statement in (_NEVER_OURS, _MAKE_DUE):
+        those = text(f"{_of(kind, statement)} AND t.{BOOKS[kind].erp_id} = ANY(:gone)")
+        await connection.execute(those, {"gone": sorted(gone)})
+    await connection.execute(text(_of(kind, _MAKE_HISTORY)), {"gone": sorted(gone)})
+
+
+def _of(kind: Kind, statement: str) -> str:
     books = BOOKS[kind]
-    await connection.execute(
-        text(f"{_MAKE_DUE.format(table=books.name)} AND t.{books.erp_id} = ANY(:gone)"),
-        {"gone": sorted(gone)},
-    )
-    await connection.execute(
-        text(_MAKE_HISTORY.format(table=books.name, erp_id=books.erp_id)), {"gone": sorted(gone)}
-    )
+    return statement.format(table=books.name, erp_id=books.erp_id, erp_table=ERP_TABLES[kind].name)

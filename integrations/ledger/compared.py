@@ -71,8 +71,8 @@ _KINDS: Mapping[About, tuple[Kind, ...]] = {
     About.RETURN: (Kind.RMA,),
 }
 
-# Our books name an order or a return that nobody has mirrored, or whose mirror is lost. Nothing says
-# when one was last looked for: where there are too many, chance has each come round.
+# Our books name an order or a return that nobody has mirrored, or whose mirror is lost. Nothing
+# says when one was last looked for: where there are too many, chance has each come round.
 _UNMIRRORED = """
     SELECT {named} AS number,
            (min(coalesce(b.queued_at, b.last_synced_at AT TIME ZONE 'UTC'))

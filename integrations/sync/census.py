@@ -388,7 +388,11 @@ def _enter(
     emag: Counter[int],
     mirrored: Counter[tuple[date, int]],
 ) -> None:
-    """Enter the days' numbers into the certificate."""
+    """Enter the days' numbers into the certificate, unless they are in it as part of more days."""
+    wider = (each for each in census.entered if each != span)
+    if any(each.first <= span.first and span.last <= each.last for each in wider):
+        return
+    census.entered.add(span)
     mirror = _by_status(mirrored)
     for status in {*census.listing.statuses, *emag, *mirror}:
         emag[status] += 0

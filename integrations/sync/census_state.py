@@ -31,6 +31,7 @@ class Census:
         unmirrored: rows that the ERP's side alone knows.
         differing: days whose numbers still differed after their rows were read, and in what.
         dated: those of them all of whose rows eMAG did show, if under other days.
+        entered: days whose numbers are in the certificate, as they were compared together.
         unread: days that could not be read whole, and why.
         receipt: what reading brought into the ERP.
         ends: what tells the last page of the listing.
@@ -51,6 +52,7 @@ class Census:
     unmirrored: set[int] = field(default_factory=set)
     differing: dict[Span, str] = field(default_factory=dict)
     dated: set[Span] = field(default_factory=set)
+    entered: set[Span] = field(default_factory=set)
     unread: dict[Span, str] = field(default_factory=dict)
     receipt: Receipt = field(default_factory=Receipt)
     ends: Ends = field(init=False)

@@ -26,6 +26,9 @@ class Recent:
 
     SECONDS = 1.0
 
+    # Nobody waits for somebody else's question, unless what is known is older than this.
+    STALE_SECONDS = 10.0
+
     def __init__(self) -> None:
         self._asking = asyncio.Lock()
         self._at = float("-inf")
@@ -36,12 +39,21 @@ class Recent:
         engine: AsyncEngine,
         question: Callable[[AsyncEngine], Awaitable[Mapping[str, Any]]],
     ) -> Mapping[str, Any]:
-        """The answer to the question, at most a second old; only one of many callers asks."""
+        """The answer to the question, a second old; only one of many callers asks.
+
+        While one asks, the others have the answer before it.
+        """
+        if self._asking.locked() and self._age < self.STALE_SECONDS:
+            return self._answer
         async with self._asking:
-            if time.monotonic() - self._at > self.SECONDS:
+            if self._age > self.SECONDS:
                 self._answer = await question(engine)
                 self._at = time.monotonic()
             return self._answer
+
+    @property
+    def _age(self) -> float:
+        return time.monotonic() - self._at
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,15 @@ from integrations.web.problems import documented
 # The last successful call is younger than this.
 CONNECTED_SECONDS = 300
 
+# By the calls' own order, newest first: a day may hold very many.
 _LAST_SUCCESS = text("""
-    SELECT lower(account) AS account, max(closed_at) AS at,
-           max(closed_at) > clock_timestamp() - make_interval(secs => :recent) AS connected
-      FROM app.emag_api_calls
-     WHERE sent_at > clock_timestamp() - interval '1 day' AND verdict = 'applied'
-     GROUP BY 1
+    SELECT a.name AS account, c.closed_at AS at,
+           c.closed_at > clock_timestamp() - make_interval(secs => :recent) AS connected
+      FROM unnest(CAST(:names AS text[])) AS a(name),
+           LATERAL (SELECT closed_at FROM app.emag_api_calls
+                     WHERE sent_at > clock_timestamp() - interval '1 day'
+                       AND verdict = 'applied' AND lower(account) = a.name
+                     ORDER BY sent_at DESC LIMIT 1) AS c
 """)
 
 FLOWS: Mapping[str, Mapping[str, Any]] = {
@@ -174,7 +177,13 @@ async def test_connection(
 
 
 async def _accounts(context: Context) -> dict[str, AccountStatus]:
-    rows = await context.recent.ask(context.database.engine, _last_successes)
+    async def last_successes(engine: AsyncEngine) -> Mapping[str, Any]:
+        async with autocommit(engine) as connection:
+            values = {"names": list(context.accounts), "recent": CONNECTED_SECONDS}
+            found = await connection.execute(_LAST_SUCCESS, values)
+            return {row.account: row for row in found}
+
+    rows = await context.recent.ask(context.database.engine, last_successes)
     return {
         name: AccountStatus(
             connected=bool(name in rows and rows[name].connected),
@@ -184,9 +193,3 @@ async def _accounts(context: Context) -> dict[str, AccountStatus]:
         )
         for name, account in context.accounts.items()
     }
-
-
-async def _last_successes(engine: AsyncEngine) -> Mapping[str, Any]:
-    async with autocommit(engine) as connection:
-        found = await connection.execute(_LAST_SUCCESS, {"recent": CONNECTED_SECONDS})
-        return {row.account: row for row in found}

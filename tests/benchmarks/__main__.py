@@ -32,6 +32,8 @@ from tests.benchmarks.recovery import recovery
 from tests.benchmarks.requests import requests_of_one, requests_per_row
 from tests.benchmarks.resident import resident
 from tests.benchmarks.share import share_of_limit
+from tests.benchmarks.web import answering
+from tests.benchmarks.whole import whole
 
 WIDTH_OF_A_FILE = 120
 
@@ -51,6 +53,8 @@ MEASUREMENTS: Mapping[str, Callable[[Place], Sequence[Figure]]] = {
     "resident": resident,
     "inbound": inbound,
     "backfill": backfilling,
+    "http": answering,
+    "up": whole,
 }
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from statistics import median
 
 import psycopg
@@ -50,7 +51,7 @@ _CALLS = """
 
 def call_record(place: Place) -> Sequence[Figure]:
     """The median times with a million calls of a month, in proportion to those with a thousand."""
-    urls = {calls: _filled(place, calls) for calls in (MANY, FEW)}
+    urls = {calls: filled(place, calls) for calls in (MANY, FEW)}
     seconds = asyncio.run(measure(urls))
     return [
         _figure("writing one call", seconds["write"]),
@@ -69,7 +70,8 @@ def _figure(what: str, seconds: Mapping[int, Sequence[float]]) -> Figure:
     )
 
 
-def _filled(place: Place, calls: int) -> str:
+@cache
+def filled(place: Place, calls: int) -> str:
     """The URL of a database with so many calls, spread over a month."""
     url = place.database()
     today = datetime.now(UTC).date()

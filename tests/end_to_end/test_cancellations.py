@@ -736,6 +736,20 @@ class TestAccounts:
         await shop.run(CANCELLATION)
         assert await cancelled(shop, row)
 
+    @pytest.mark.parametrize("gone", ["DELETE FROM", "TRUNCATE"])
+    async def test_a_row_of_an_unknown_account_that_is_deleted_is_withdrawn(
+        self, shop: Shop, gone: str
+    ) -> None:
+        row = await shop.erp.add(CANCELLATION, ORDER, account_type="outlet")
+        await shop.run(CANCELLATION)
+        cascade = "CASCADE" if gone == "TRUNCATE" else ""
+        await shop.sql(f"{gone} app.cancellation_requests {cascade}")
+        await shop.run(CANCELLATION)
+        found = await shop.sql("SELECT * FROM app.emag_cancellation_integrations")
+        assert [(each["cancellation_request_id"], each["sync_state"]) for each in found] == [
+            (row, "withdrawn")
+        ]
+
     async def test_a_row_whose_account_is_configured_later_is_carried_then(
         self, shop: Shop, fbe: Shop
     ) -> None:

@@ -21,7 +21,11 @@ from integrations.sandbox import routes
 from integrations.sandbox.exchange import Answer, Ask, refusal
 from integrations.sandbox.market import Market
 from integrations.sync import census
+from integrations.sync import reconcile as reconciling
+from integrations.sync.ask import ReadRefusedError
+from integrations.sync.census_state import Census
 from integrations.sync.channel import Tally
+from integrations.sync.span import Span
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.pace import open_unpaced_shop
 from tests.end_to_end.reconciling import (
@@ -31,6 +35,7 @@ from tests.end_to_end.reconciling import (
     cancellations,
     explanations,
     lose_at_emag,
+    many_orders,
     mirrored,
     receive,
     reconcile,
@@ -199,6 +204,34 @@ async def test_an_old_answer_is_not_believed(shop: Shop) -> None:
     assert after.clean
     assert await mirrored(shop, ORDER + 2) == [0]
     assert len(await cancellations(shop, ORDER + 2)) == 1
+
+
+async def test_a_day_that_could_not_be_read_for_its_values_is_counted_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = many_orders(shop)
+    await reconcile(shop)
+    hide_after = {"left": 1}
+    real = census.compare_by_value
+
+    async def then_refuse(work: Census, span: Span) -> None:
+        if work.type == 3 and hide_after["left"]:
+            hide_after["left"] = 0
+            monkeypatch.setattr(census, "_read", refused)
+        await real(work, span)
+        monkeypatch.undo()
+
+    async def refused(*_: object) -> dict[int, tuple[int, date]]:
+        raise ReadRefusedError("Internal problem with this page")
+
+    monkeypatch.setattr(reconciling, "compare_by_value", then_refuse)
+
+    certificate = await reconcile(shop)
+
+    assert certificate.incomplete == []
+    [orders] = [each for each in certificate.coverage() if each["listing"] == "orders of type 3"]
+    assert orders["days_by_value"] + orders["days_by_count"] == 28
+    assert sum(each["emag"] for each in certificate.sums()) == len(numbers)
 
 
 # What changes meanwhile

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -23,8 +24,11 @@ def prefect_server(prefect_database: Path) -> Iterator[None]:
         shutil.copy(prefect_database, Path(made) / "prefect-test.db")
         return made
 
+    # Its folder goes with the session's, before this process exits.
+    nothing_at_exit = SimpleNamespace(register=lambda *_: None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("prefect.testing.utilities.mkdtemp", folder)
+        patch.setattr("prefect.testing.utilities.atexit", nothing_at_exit)
         with (
             prefect_test_harness(server_startup_timeout=90),
             temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),

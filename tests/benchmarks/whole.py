@@ -1,0 +1,238 @@
+"""All of `emag-flows up`: how soon it carries what the ERP decides, and what it costs when idle."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+
+from flows.prefect_server import (
+    await_ready,
+    descendants,
+    free_port,
+    settings_for,
+    start_server,
+    start_worker,
+    stop,
+    stop_worker,
+)
+from integrations.embedded import postmaster
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.place import Place
+from tests.benchmarks.processes import cpu_of, tree
+from tests.benchmarks.run import RunFailedError, marketplace
+from tests.benchmarks.scene import Scene
+
+SCENE = Scene("cancellation", rows=1, wish="pending", status=2)
+POOL = "emag"
+
+# After everything has answered, caches fill and what was begun at the start comes to its end.
+SETTLES, IDLE = 20.0, 60.0
+
+# Minutes at which prefect.yaml starts something; reconciliation and retention have one each a day.
+SCHEDULED = {*range(2, 60, 5), 4, 19, 34, 49, 11, 26, 41, 56, 8, 38, 43, 53}
+RUNS_AN_HOUR = 12 + 4 + 4 + 2
+
+PATIENCE = 180.0
+
+_ADD = "INSERT INTO app.cancellation_requests (emag_order_id, status) VALUES (%s, 'pending')"
+_SYNCED = "SELECT count(*) FROM app.emag_cancellation_integrations WHERE sync_state = 'synced'"
+
+
+@dataclass
+class Up:
+    """A running `emag-flows up`.
+
+    Attributes:
+        process, data: it, and the folder of its data.
+        began: when it was started, by `time.perf_counter`.
+        carried: seconds until the first row was.
+        prefect: the address of its Prefect server.
+    """
+
+    process: Process
+    data: Path
+    began: float
+    carried: float = 0.0
+    prefect: str = ""
+
+    @property
+    def parts(self) -> Mapping[str, list[int]]:
+        """The processes of each part."""
+        database = postmaster.running(self.data)
+        assert database is not None
+        return {
+            "up itself": [self.process.pid],
+            "PostgreSQL": tree(database.pid),
+            "Prefect server": self._prefects("server"),
+            "Prefect worker": self._prefects("worker"),
+        }
+
+    def _prefects(self, what: str) -> list[int]:
+        """One of Prefect's parts; it was started as `python -m flows.prefect_server WHAT`."""
+        sought = f"flows.prefect_server\0{what}\0".encode()
+        [found] = [
+            pid
+            for pid in descendants(self.process.pid)
+            if sought in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        return tree(found)
+
+    async def says(self, pattern: str) -> re.Match[str]:
+        """Wait for a line."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            while line := (await self.process.stdout.readline()).decode():
+                if found := re.search(pattern, line):
+                    return found
+        raise RunFailedError(f"`emag-flows up` ended without saying {pattern!r}")
+
+
+def whole(place: Place) -> list[Figure]:
+    """Seconds from nothing to the first row carried, and the idle share beyond Prefect's own."""
+    with marketplace(place, SCENE) as emag:
+        environment = {**place.environment(place.server, emag)}
+        del environment["DATABASE_URL"], environment["EMAG_QUIET_SECONDS"]  # as set by default
+        return asyncio.run(_measure(place.folder, environment))
+
+
+async def _measure(folder: Path, environment: Mapping[str, str]) -> list[Figure]:
+    async with _up(folder / "up", environment) as up, _prefect_alone(folder / "alone") as alone:
+        up.prefect = (await up.says(r"Prefect (http\S+) · endpoints http"))[1]
+        everything = time.perf_counter() - up.began
+        idle = await _idle({**up.parts, **alone})
+        run = await _cost_of_a_run(up)
+    share = sum(idle[part] for part in up_parts(idle)) - sum(idle[part] for part in alone)
+    return [
+        Figure(
+            "up: from nothing to the first row carried, its quiet time included",
+            measured=up.carried,
+            limit=30.0,
+            unit="s",
+            details={"seconds_until_prefect_and_endpoints_answer": everything},
+        ),
+        Figure(
+            "up: share of one core between scheduled runs, beyond a Prefect without us",
+            measured=share,
+            limit=3.0,
+            unit="%",
+            details={
+                "percent_of_a_core": idle,
+                "seconds": IDLE,
+                "cpu_seconds_of_a_scheduled_run": run,
+                "percent_with_all_scheduled_runs": share + 100 * RUNS_AN_HOUR * run / 3600,
+            },
+        ),
+    ]
+
+
+def up_parts(parts: Mapping[str, Any]) -> list[str]:
+    return [part for part in parts if not part.startswith("alone: ")]
+
+
+@asynccontextmanager
+async def _up(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[Up]:
+    """`emag-flows up` in an empty folder, when the first row is carried."""
+    await asyncio.to_thread(folder.mkdir)
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "flows.cli.main", "up"), cwd=folder, env=environment, stdout=PIPE
+    )
+    try:
+        up = Up(process, folder / ".emag", began)
+        database = (await up.says(r"PostgreSQL, embedded: (\S+)"))[1]
+        await up.says("resident loops")
+        await asyncio.to_thread(_carry_one, database)
+        up.carried = time.perf_counter() - began
+        yield up
+    finally:
+        await stop(process, PATIENCE)
+
+
+def _carry_one(database: str) -> None:
+    """The ERP decides about an order; wait until eMAG knows."""
+    latest = time.monotonic() + PATIENCE
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(_ADD.encode(), [str(next(SCENE.orders))])
+        while connection.execute(_SYNCED.encode()).fetchone() != (1,):
+            if time.monotonic() > latest:
+                raise RunFailedError("the row was not carried")
+            time.sleep(0.05)
+
+
+@asynccontextmanager
+async def _prefect_alone(home: Path) -> AsyncIterator[Mapping[str, list[int]]]:
+    """A Prefect server and a worker with the same settings, and nothing of ours there."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    server = await start_server(home, port)
+    try:
+        await await_ready(server, url, home / "server.log")
+        worker = await start_worker(home, settings_for(home, url), POOL)
+        try:
+            yield {
+                "alone: Prefect server": tree(server.pid),
+                "alone: Prefect worker": tree(worker.pid),
+            }
+        finally:
+            await stop_worker(worker)
+    finally:
+        await stop(server)
+
+
+async def _idle(parts: Mapping[str, list[int]]) -> dict[str, float]:
+    """Each part's percentage of one core in a minute in which no run is scheduled."""
+    await asyncio.sleep(SETTLES)
+    await asyncio.sleep(_until_quiet(datetime.now(UTC)))
+    began = time.perf_counter()
+    before = {part: cpu_of(pids) for part, pids in parts.items()}
+    await asyncio.sleep(IDLE)
+    seconds = time.perf_counter() - began
+    return {part: 100 * (cpu_of(pids) - before[part]) / seconds for part, pids in parts.items()}
+
+
+def _until_quiet(now: datetime) -> float:
+    """Seconds until a minute begins in which nothing is started, nor in the one after it."""
+    minutes = range(now.minute + 1, now.minute + 61)
+    quiet = next(each for each in minutes if not {each % 60, (each + 1) % 60} & SCHEDULED)
+    return 60 * (quiet - now.minute) - now.second
+
+
+async def _cost_of_a_run(up: Up) -> float:
+    """CPU seconds that everything takes for one run of the cancellations with nothing to do."""
+    before = _spent(up)
+    began = time.perf_counter()
+    await _run(f"{up.prefect}/api")
+    idle_before = time.perf_counter() - began
+    after = _spent(up)
+    await asyncio.sleep(idle_before)
+    return (after - before) - (_spent(up) - after)
+
+
+def _spent(up: Up) -> float:
+    return sum(cpu_of(pids) for pids in up.parts.values())
+
+
+async def _run(api: str) -> None:
+    """A run of the deployment that is scheduled most often, from its order to its end."""
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        found = await client.get(f"{api}/deployments/name/cancellation-sync/scheduled")
+        deployment = found.raise_for_status().json()["id"]
+        made = await client.post(f"{api}/deployments/{deployment}/create_flow_run", json={})
+        run = made.raise_for_status().json()["id"]
+        for _ in range(int(PATIENCE)):
+            if (await client.get(f"{api}/flow_runs/{run}")).json()["state_type"] == "COMPLETED":
+                return
+            await asyncio.sleep(1)
+    raise RunFailedError("a run of the cancellations did not complete")
