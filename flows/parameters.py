@@ -123,8 +123,8 @@ class RetentionParameters(BaseModel):
         default=30,
         ge=30,
         le=3650,
-        description="Calls, settled alarms and idempotency keys are kept for this many days; eMAG asks"
-        " for 30.",
+        description="Calls, settled alarms and idempotency keys are kept for this many days; eMAG"
+        " asks for 30.",
         json_schema_extra={"position": 0},
     )
     dry_run: bool = Field(
