@@ -28,8 +28,8 @@ APPLICATION = "prefect.server.api.server:create_app"
 START_SECONDS = 90.0
 STOP_SECONDS = 10.0
 
-# After a worker was asked to end, its runs are, too; then nobody is asked any more.
-WORKER_STOP_SECONDS = 4.0
+# How long a worker's runs may take to end in order, and then the worker itself.
+RUN_STOP_SECONDS, WORKER_STOP_SECONDS = 4.0, 4.0
 
 HOME = Path(__file__).resolve().parents[1]
 
@@ -165,12 +165,23 @@ async def stop(process: Process, seconds: float = STOP_SECONDS) -> None:
 
 
 async def stop_worker(process: Process) -> None:
-    """Ask a worker to end, then its runs; what is left after that is ended."""
+    """Ask a worker's runs to end, then the worker; what is left after that is ended.
+
+    A worker that is asked itself kills its runs at once: Prefect would show them as Running.
+    """
     runs = descendants(process.pid)
+    _signal(runs, signal.SIGTERM)
+    for _ in range(int(RUN_STOP_SECONDS / 0.1)):
+        runs = sorted({*runs} & {*descendants(process.pid)})
+        if not runs:
+            break
+        await asyncio.sleep(0.1)
     await stop(process, WORKER_STOP_SECONDS)
     for sent in (signal.SIGTERM, signal.SIGKILL):
-        _signal(process.pid, runs, sent)
-        await asyncio.sleep(1)
+        _signal(runs, sent)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, sent)
+            await asyncio.sleep(1)
 
 
 def descendants(ancestor: int) -> list[int]:
@@ -189,13 +200,10 @@ def descendants(ancestor: int) -> list[int]:
     return found[1:]
 
 
-def _signal(group: int, others: Iterable[int], sent: signal.Signals) -> None:
-    """The group comes last: we may be in it ourselves."""
-    for each in others:
+def _signal(processes: Iterable[int], sent: signal.Signals) -> None:
+    for each in processes:
         with suppress(ProcessLookupError):
             os.kill(each, sent)
-    with suppress(ProcessLookupError):
-        os.killpg(group, sent)
 
 
 def free_port() -> int:
@@ -232,9 +240,11 @@ def _end_with_starter() -> None:
     while os.read(0, 1024):  # sys.stdin would be locked at the interpreter's end
         pass
     runs = descendants(os.getpid())
-    _signal(os.getpgrp(), runs, signal.SIGTERM)
+    _signal(runs, signal.SIGTERM)
+    os.killpg(os.getpgrp(), signal.SIGTERM)
     time.sleep(STOP_SECONDS)
-    _signal(os.getpgrp(), runs, signal.SIGKILL)
+    _signal(runs, signal.SIGKILL)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _main(what: str, *arguments: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,11 @@ ROOT = Path(__file__).parents[1]
 UNITS = sorted((ROOT / "deploy/systemd").glob("*.service"))
 COMPOSE = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
+COPIED = {
+    source
+    for sources in re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    for source in sources.split()
+}
 EVERY_UNIT = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 
 
@@ -45,7 +51,7 @@ def options(words: list[str]) -> set[str]:
 
 
 def test_there_is_something_to_start() -> None:
-    assert len(UNITS) == 2
+    assert len(UNITS) == 3
     assert {words[0] for words in commands()} == {"emag-flows", "prefect"}
 
 
@@ -73,9 +79,42 @@ def test_units_restart_what_ended_and_give_it_no_rights_to_spare(unit: Path) -> 
     service = sections(unit)["Service"]
 
     assert service["Restart"] == "always"
-    assert service["User"] == "emag"
+    assert service.get("User") == "emag" or service["DynamicUser"] == "yes"
     assert service["NoNewPrivileges"] == "yes"
     assert service["ProtectSystem"] == "strict"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    """The programs are looked for where they are here; a unit is verified with what it names."""
+    for unit in UNITS:
+        here = unit.read_text().replace(
+            "/opt/emag-flows/.venv/bin", str(Path(sys.executable).parent)
+        )
+        (tmp_path / unit.name).write_text(here)
+
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, sorted(tmp_path.glob("*.service")))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (verified.returncode, verified.stderr) == (0, "")
+
+
+def test_prefects_server_knows_no_credentials_of_the_shop() -> None:
+    prefect = COMPOSE["services"]["prefect"]
+    unit = sections(ROOT / "deploy/systemd/emag-prefect.service")["Service"]
+
+    assert "env_file" not in prefect
+    assert "User" not in unit
+
+
+def test_services_are_watched_and_keep_nothing_in_their_images() -> None:
+    for name, service in COMPOSE["services"].items():
+        assert "healthcheck" in service or service["restart"] == "on-failure", name
+        assert service.get("read_only", True), name
 
 
 def test_services_wait_for_services_that_exist_and_listen_on_loopback_only() -> None:
@@ -89,7 +128,12 @@ def test_services_wait_for_services_that_exist_and_listen_on_loopback_only() -> 
 
 
 def test_the_image_copies_what_is_in_the_repository() -> None:
-    copied = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    assert COPIED
+    assert all((ROOT / source).exists() for source in COPIED)
 
-    assert copied
-    assert all((ROOT / source).exists() for sources in copied for source in sources.split())
+
+def test_the_engine_is_given_only_what_the_image_copies() -> None:
+    lines = (ROOT / "deploy/Dockerfile.dockerignore").read_text().splitlines()
+
+    assert lines[1] == "*"
+    assert {line[1:] for line in lines if line.startswith("!")} == COPIED

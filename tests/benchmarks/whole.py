@@ -113,7 +113,7 @@ async def _measure(folder: Path, environment: Mapping[str, str]) -> list[Figure]
         everything = time.perf_counter() - up.began
         idle = await _idle({**up.parts, **alone})
         run = await _cost_of_a_run(up)
-    share = sum(idle[part] for part in up_parts(idle)) - sum(idle[part] for part in alone)
+    share = sum(idle[part] for part in _ours(idle)) - sum(idle[part] for part in alone)
     return [
         Figure(
             "up: from nothing to the first row carried, its quiet time included",
@@ -137,7 +137,7 @@ async def _measure(folder: Path, environment: Mapping[str, str]) -> list[Figure]
     ]
 
 
-def up_parts(parts: Mapping[str, Any]) -> list[str]:
+def _ours(parts: Mapping[str, Any]) -> list[str]:
     return [part for part in parts if not part.startswith("alone: ")]
 
 

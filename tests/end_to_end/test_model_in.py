@@ -20,6 +20,7 @@ from decimal import Decimal
 from functools import wraps
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -460,6 +461,7 @@ def _paid_back(rma: Raw) -> Decimal:
     )
 
 
+@pytest.mark.long
 def test_whatever_happens_at_emag_the_erp_holds_it(database_url: str) -> None:
     class Lived(Days):
         url = database_url

@@ -61,6 +61,8 @@ async def test_a_deadline_becomes_one_event_whichever_run_meets_it_first(
         "about",
         "subject",
         "due_at",
+        "what",
+        "remedy",
     }
 
 

@@ -34,4 +34,4 @@ async def test_a_row_that_the_erp_does_not_have_is_named(engine: AsyncEngine) ->
     assert await replay(engine, [known, unknown]) == [unknown]
     async with engine.connect() as connection:
         changes = await connection.execute(text("SELECT kind, row_id FROM app.emag_changes"))
-        assert changes.all() == [("cancellation", 7)]
+        assert [tuple(change) for change in changes] == [("cancellation", 7)]
