@@ -16,68 +16,74 @@ MOST_PROBLEMS = 200
 
 
 def report_table(reports: Sequence[Report]) -> list[dict[str, Any]]:
-    """Figures of each account and its request budget, then what needs a person, line by line."""
+    """What needs a person, line by line; then each account's figures and its request budget."""
     return [
-        *(_figures(report) for report in reports),
-        *(_budget(report, spent) for report in reports for spent in report.budget),
-        *(_received(report) for report in reports if report.received or report.parked),
         *(
-            {
-                "account": report.account,
-                "row": f"{problem.kind.value}:{problem.row_id}",
-                "state": problem.state.value,
-                "reason": problem.reason,
-                "at eMAG": problem.url or "",
-            }
+            _line(
+                report,
+                f"{problem.kind.value}:{problem.row_id}",
+                problem.state.value,
+                problem.reason,
+                problem.url or "",
+            )
             for report in reports
             for problem in report.problems[:MOST_PROBLEMS]
         ),
         *(
-            {
-                "account": report.account,
-                "row": f"{parked.kind.value} {parked.emag_id or 'without a number'} at eMAG",
-                "state": "parked",
-                "reason": parked.reason,
-                "at eMAG": "",
-            }
+            _line(
+                report,
+                f"{parked.kind.value} {parked.emag_id or 'without a number'} at eMAG",
+                "parked",
+                parked.reason,
+            )
             for report in reports
             for parked in report.parked[:MOST_PROBLEMS]
         ),
+        *(_figures(report) for report in reports),
+        *(_received(report) for report in reports if report.received or report.parked),
+        *(_budget(report, spent) for report in reports for spent in report.budget),
     ]
 
 
-def _figures(report: Report) -> dict[str, Any]:
+def _line(report: Report, row: str, state: str, reason: str, url: str = "") -> dict[str, Any]:
+    """Short columns first: a browser shows as many as fit."""
     return {
         "account": report.account,
-        "row": "all",
-        "state": ", ".join(f"{report.rows[state]} {state.value}" for state in State),
-        "reason": (
-            f"{sum(report.requests.values())} requests in {report.seconds:.1f} s,"
-            f" {report.throttled} throttled, {report.waited:.1f} s waited for the request budget"
-        ),
-        "at eMAG": "",
+        "row": row,
+        "at eMAG": url,
+        "state": state,
+        "reason": reason,
     }
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    counts = (f"{report.rows[state]} {state.value}" for state in State if report.rows[state])
+    return _line(
+        report,
+        "all",
+        ", ".join(counts) or "none was due",
+        f"{sum(report.requests.values())} requests in {report.seconds:.1f} s,"
+        f" {report.throttled} throttled, {report.waited:.1f} s waited for the request budget",
+    )
 
 
 def _budget(report: Report, spent: Spent) -> dict[str, Any]:
-    return {
-        "account": report.account,
-        "row": f"request budget: {spent.bucket.value}",
-        "state": f"{spent.requests} requests, {spent.share:.0%} of eMAG's {spent.limit:g}/s",
-        "reason": f"{spent.waited:.1f} s waited",
-        "at eMAG": "",
-    }
+    return _line(
+        report,
+        f"request budget: {spent.bucket.value}",
+        f"{spent.requests} requests, {spent.share:.0%} of eMAG's {spent.limit:g}/s",
+        f"{spent.waited:.1f} s waited",
+    )
 
 
 def _received(report: Report) -> dict[str, Any]:
     counts = (f"{count} {brought.value}" for brought, count in sorted(report.received.items()))
-    return {
-        "account": report.account,
-        "row": "brought in",
-        "state": ", ".join(counts),
-        "reason": f"{len(report.parked)} could not be stored" if report.parked else "",
-        "at eMAG": "",
-    }
+    return _line(
+        report,
+        "brought in",
+        ", ".join(counts),
+        f"{len(report.parked)} could not be stored" if report.parked else "",
+    )
 
 
 def health_table(findings: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -379,7 +379,7 @@ async def _deploy_automation(
 def _actions(entry: Mapping[str, Any], block: str | None) -> list[dict[str, Any]]:
     """The file's actions and, where there is a block for it, the notification."""
     actions = [dict(action) for action in entry["actions"]]
-    if block is not None:
+    if block is not None and "notification" in entry:
         actions.append(
             {"type": "send-notification", "block_document_id": block, **entry["notification"]}
         )

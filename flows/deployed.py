@@ -35,7 +35,7 @@ from pydantic import Field
 from flows.artifacts import certificate_markdown, health_table, report_table, retention_table
 from flows.call_record import trim_call_record
 from flows.cancellation import sync_cancellations
-from flows.events import Event, deadline_events, row_events
+from flows.events import Event, asking_event, deadline_events, row_events
 from flows.health import check_health
 from flows.history import History, fill_history, history_table
 from flows.invoice import sync_invoices
@@ -102,19 +102,24 @@ async def cancellation_sync(parameters: CancellationParameters = CANCELLATIONS_A
         else:
             approval = await _ask(question)
             if not approval.approve:
-                return Completed(name="Refused by a person", message=str(question), data=[])
+                return Completed(name="Refused by a person", message=question.refused, data=[])
             most = min(parameters.limit, approval.at_most)
             parameters = parameters.model_copy(update={"unasked": True, "limit": most})
     return await _concluded("cancellation-sync", sync_cancellations, parameters)
+
+
+def _most(as_set: int) -> Any:
+    """A field's value: Prefect drops explanation and bounds of one that is replaced by a number."""
+    return Field(
+        default=as_set, ge=1, le=1_000_000, description="Cancel no more than this per account."
+    )
 
 
 class Approval(RunInput):
     """The form in which a person answers."""
 
     approve: bool = Field(default=False, description="On: they are cancelled. Off: none is.")
-    at_most: int = Field(
-        default=1, ge=1, le=1_000_000, description="Cancel no more than this many per account."
-    )
+    at_most: int = _most(1)
 
 
 async def _ask(question: Question) -> Approval:
@@ -129,11 +134,8 @@ async def _ask(question: Question) -> Approval:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
         raise ApprovalNeededError(f"{question}: approve with `emag-flows run cancellations --yes`")
-    form = Approval.with_initial_data(
-        description=f"{question}. Nothing of it is cancelled before you answer.",
-        approve=False,
-        at_most=question.rows,
-    )
+    form = Approval.with_initial_data(description=question.asked, at_most=_most(question.rows))
+    _emit([asking_event(str(context.flow_run.id), str(question))])
     answer: Approval = await asuspend_flow_run(
         wait_for_input=form, timeout=ANSWER_SECONDS, key="approval"
     )

@@ -8,8 +8,10 @@ import pytest
 from flows.artifacts import report_table
 from flows.cancellation import sync_cancellations
 from flows.parameters import CancellationParameters
-from flows.report import Report
+from flows.report import Problem, Report
 from integrations.emag.routes import LIMITS, Bucket
+from integrations.erp.rows import Kind
+from integrations.ledger.books import State
 from integrations.sandbox.market import Market
 
 FIRST, ORDERS = 480_000_101, 10
@@ -63,3 +65,22 @@ async def test_a_program_gets_the_same_figures(report: Report) -> None:
         "waited": round(orders.waited, 3),
     }
     assert list(told) == ["orders", "other"]
+
+
+async def test_what_needs_a_person_comes_first_and_nothing_is_counted_that_is_not_there(
+    report: Report,
+) -> None:
+    report.problems.append(
+        Problem(Kind.CANCELLATION, 7, State.REFUSED, "no such order", "https://emag.example/7")
+    )
+
+    first, second, *_ = report_table([report])
+
+    assert first == {
+        "account": "main",
+        "row": "cancellation:7",
+        "at eMAG": "https://emag.example/7",
+        "state": "refused",
+        "reason": "no such order",
+    }
+    assert (second["row"], second["state"]) == ("all", f"{ORDERS} synced")

@@ -26,7 +26,7 @@ from integrations.sandbox.market import Market
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("deploy")]
 
 # Long beyond anything that has to be waited for: what takes this long has failed.
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 FIRST, ORDERS = 480000101, 12
 DEPLOYMENT = "cancellation-sync/scheduled"
@@ -47,12 +47,12 @@ class Prefect:
         """What the server answers; while its database is busy it is asked again."""
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             while True:
-                answer = await client.request(method, f"{self.url}{path}", json=body)
-                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                    break
+                with suppress(httpx.ReadTimeout):
+                    answer = await client.request(method, f"{self.url}{path}", json=body)
+                    if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                        answer.raise_for_status()
+                        return answer.json() if answer.content else None
                 await asyncio.sleep(0.5)
-            answer.raise_for_status()
-            return answer.json() if answer.content else None
 
     async def run(self, rows: int) -> str:
         """Ask for a run that carries at most so many rows; its id."""
@@ -91,14 +91,16 @@ async def column(database_url: str, statement: str, *values: object) -> set[Any]
 
 @pytest.fixture
 async def prefect(prefect_home: Path) -> AsyncIterator[Prefect]:
-    """A server with our deployments: unscheduled, and two runs of each may go at once."""
+    """A server with our deployments: unscheduled, unwatched, and several runs may go at once."""
     async with prefect_server(prefect_home) as url:
         with temporary_settings({PREFECT_API_URL: url}):
             await deploy(["main"], None)
         prefect = Prefect(url)
         for found in await prefect.ask("POST", "/deployments/filter", {}):
-            change = {"paused": True, "concurrency_limit": 2}
+            change = {"paused": True, "concurrency_limit": 3}
             await prefect.ask("PATCH", f"/deployments/{found['id']}", change)
+        for found in await prefect.ask("POST", "/automations/filter", {}):
+            await prefect.ask("DELETE", f"/automations/{found['id']}")
         yield prefect
 
 
@@ -115,7 +117,7 @@ async def host(folder: Path, prefect: Prefect, shop: str) -> AsyncIterator[Proce
         **settings_for(folder / "prefect", prefect.url),
         "HOME": str(folder),
         "EMAG_FLOWS_HOME": str(folder),
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_WORKER_QUERY_SECONDS": "3",
     }
     worker = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "prefect", "worker", "start", "--pool", "emag"),
