@@ -78,11 +78,11 @@ async def start(folder: Path, variables: dict[str, str], *arguments: str) -> Up:
 async def ask(method: str, url: str, body: Any = None) -> Any:
     """What a server answers; Prefect's says 503 while others write into its SQLite file."""
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        answer = await client.request(method, url, json=body)
         for _ in range(10):
-            answer = await client.request(method, url, json=body)
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                break
-            await asyncio.sleep(0.5)
+            if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                await asyncio.sleep(0.5)
+                answer = await client.request(method, url, json=body)
         answer.raise_for_status()
         return answer.json()
 
