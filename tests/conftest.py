@@ -100,7 +100,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """More workers than cores: a good part of the tests waits for a limit or for a process."""
-    return (os.cpu_count() or 1) + 2
+    return 3 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session", autouse=True)

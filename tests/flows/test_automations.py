@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 
 from flows.deploy import read_automations
 from flows.events import Event, asking_event
 from flows.prefect_server import prefect_server, settings_for
+from tests.flows.asking import ask
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("deploy")]
 
@@ -36,13 +36,6 @@ async def endless():
     await asyncio.sleep(600)
 asyncio.run(endless())
 """
-
-
-async def ask(method: str, url: str, body: Any = None) -> Any:
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-        answer = await client.request(method, url, json=body)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from integrations.sandbox.market import Market
+from tests.flows.asking import ask
 from tests.flows.cli.conftest import CommandLine, emag_flows, shop, variables
-from tests.flows.test_up import ADD, ask, start
+from tests.flows.test_up import ADD, start
 
 __all__ = ["emag_flows", "shop", "variables"]
 

@@ -20,6 +20,7 @@ import pytest
 
 from integrations.embedded import postmaster
 from integrations.sandbox.market import Market
+from tests.flows.asking import ask
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,18 +74,6 @@ async def start(folder: Path, variables: dict[str, str], *arguments: str) -> Up:
         stderr=STDOUT,
     )
     return Up(process)
-
-
-async def ask(method: str, url: str, body: Any = None) -> Any:
-    """What a server answers; Prefect's says 503 while others write into its SQLite file."""
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-        answer = await client.request(method, url, json=body)
-        for _ in range(10):
-            if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-                await asyncio.sleep(0.5)
-                answer = await client.request(method, url, json=body)
-        answer.raise_for_status()
-        return answer.json()
 
 
 async def comes(database_url: str, count: int) -> None:
