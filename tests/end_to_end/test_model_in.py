@@ -47,7 +47,7 @@ from tests.conftest import PASSWORD, USERNAME
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.pace import open_unpaced_shop, wipe
 
-STEPS = int(os.environ.get("EMAG_MODEL_IN_STEPS", "150"))
+STEPS = int(os.environ.get("EMAG_MODEL_IN_STEPS", "100"))
 SEED = int(os.environ.get("EMAG_MODEL_SEED", "1"))
 STEPS_OF_A_CASE = 12
 

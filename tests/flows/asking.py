@@ -21,3 +21,10 @@ async def ask(method: str, url: str, body: Any = None) -> Any:
             answer = await client.request(method, url, json=body)
         answer.raise_for_status()
         return answer.json() if answer.content else None
+
+
+async def cancellation_deployment(api: str) -> str:
+    """The id of the deployment, whose schedule rests: its runs would have others cancelled."""
+    found = await ask("GET", f"{api}/deployments/name/cancellation-sync/scheduled")
+    await ask("POST", f"{api}/deployments/{found['id']}/pause_deployment")
+    return str(found["id"])

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from integrations.sandbox.market import Market
-from tests.flows.asking import ask
+from tests.flows.asking import ask, cancellation_deployment
 from tests.flows.cli.conftest import CommandLine, emag_flows, shop, variables
 from tests.flows.test_up import ADD, start
 
@@ -120,8 +120,8 @@ async def test_a_run_of_prefect_waits_for_the_form_and_does_as_it_says(
 
 
 async def begin_run(api: str, wanted: str) -> dict[str, Any]:
-    deployment = await ask("GET", f"{api}/deployments/name/cancellation-sync/scheduled")
-    run = await ask("POST", f"{api}/deployments/{deployment['id']}/create_flow_run", {})
+    deployment = await cancellation_deployment(api)
+    run = await ask("POST", f"{api}/deployments/{deployment}/create_flow_run", {})
     return await become(api, run["id"], wanted)
 
 
