@@ -61,11 +61,6 @@ async def return_row(shop: Shop, emag_id: int) -> dict[str, Any]:
     return row
 
 
-def around_noon() -> datetime:
-    """Three days ago, when it is the same day in each window and every zone of eMAG's."""
-    return ago(days=3).replace(hour=10, minute=0, second=0, microsecond=0)
-
-
 async def uncaptured(shop: Shop, statement: str, **values: object) -> None:
     """Change the database as something does whose changes no trigger sees."""
     async with shop.channel.engine.begin() as connection:
@@ -109,5 +104,5 @@ async def lose_at_emag(shop: Shop, number: int = ORDER) -> None:
         " now(), now(), false)",
         platform=shop.channel.account.platform,
         id=number,
-        placed=around_noon(),
+        placed=ago(days=3),
     )

@@ -21,7 +21,6 @@ from tests.end_to_end.reconciling import (
     ORDER,
     a_day,
     ago,
-    around_noon,
     asked,
     cancellations,
     explanations,
@@ -326,7 +325,7 @@ async def test_a_second_look_too_soon_proves_nothing(shop: Shop) -> None:
 async def test_what_has_moved_into_place_meanwhile_is_forgotten(shop: Shop) -> None:
     await lose_at_emag(shop)
     await reconcile(shop, wait=False)
-    shop.market.add_order({"id": ORDER, "status": 2, "date": around_noon()})
+    shop.market.add_order({"id": ORDER, "status": 2, "date": ago(days=3)})
 
     certificate = await reconcile(shop, wait=False)
 
