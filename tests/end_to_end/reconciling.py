@@ -101,7 +101,7 @@ async def lose_at_emag(shop: Shop, number: int = ORDER) -> None:
     await shop.sql(
         "INSERT INTO app.emag_orders (platform, order_id, account, type, status, placed_at,"
         " digest, read_at, changed_at, owed) VALUES (:platform, :id, 'main', 3, 2, :placed, '',"
-        " now(), now(), false)",
+        " now() - interval '1 hour', now() - interval '1 hour', false)",
         platform=shop.channel.account.platform,
         id=number,
         placed=ago(days=3),
