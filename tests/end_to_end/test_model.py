@@ -11,27 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import wraps
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
-    rule,
-    run_state_machine_as_test,
 )
-from pydantic import SecretStr
 from sqlalchemy import event
 
-from integrations.emag.accounts import Account
-from integrations.emag.client import open_client
 from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
@@ -40,21 +32,16 @@ from integrations.ledger.points import Point, listening
 from integrations.sandbox.documents import DocumentKind
 from integrations.sandbox.fault_kinds import KINDS, ROUTES_OF, SAVES
 from integrations.sandbox.fault_kinds import Point as FaultPoint
-from integrations.sandbox.market import Market
-from integrations.sandbox.server import serving
-from tests.conftest import PASSWORD, USERNAME
-from tests.end_to_end.conftest import PRICES, Shop
+from tests.end_to_end.conftest import PRICES
 from tests.end_to_end.lives import WHOLE, Life, Lives
-from tests.end_to_end.pace import open_unpaced_shop, wipe
+from tests.end_to_end.playing import World, play, step
 
 STEPS = int(os.environ.get("EMAG_MODEL_STEPS", "2000"))
-SEED = int(os.environ.get("EMAG_MODEL_SEED", "1"))
 STEPS_OF_A_CASE = 25
 
 # Each share is a test of its own, so that several run at once and none takes long.
 SHARES = 8
 
-DEADLINE = 0.5
 UNTIL_QUIET = 8
 PRODUCTS = ("1001", "1002", "1003")
 UNKNOWN_ORDER = 480999999
@@ -137,21 +124,6 @@ changes = st.lists(
 )
 
 
-def step(**given: Any) -> Callable[[Callable[..., T]], Any]:
-    """A rule whose steps are counted."""
-
-    def decorate(function: Callable[..., T]) -> Any:
-        @wraps(function)
-        def counted(self: Seller, **drawn: Any) -> T:
-            type(self).steps += 1
-            return function(self, **drawn)
-
-        made: Any = rule(**given)
-        return made(counted)
-
-    return decorate
-
-
 async def _abandon(run: asyncio.Future[Any], death: asyncio.Future[Any]) -> None:
     """Let go of a run that ended by itself, or that was struck and will never end."""
     if run.done():
@@ -161,42 +133,16 @@ async def _abandon(run: asyncio.Future[Any], death: asyncio.Future[Any]) -> None
     await asyncio.gather(run, death, return_exceptions=True)
 
 
-class Seller(RuleBasedStateMachine):
-    """A seller's world from its first order to its last; `url` is that of an empty database."""
-
-    url: str
-    steps = 0
+class Seller(World):
+    """A seller's world from its first order to its last."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.stack = AsyncExitStack()
         self.number = 0
         self.orders: list[int] = []
         self.rmas: list[int] = []
         self.stale = False
-        self.market = Market(credentials={USERNAME: PASSWORD})
         self.lives = Lives(self.market)
-        self.shop = self.do(self._open())
-
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(work)
-
-    async def _open(self) -> Shop:
-        account = Account(
-            name="main",
-            account_type="main",
-            username=USERNAME,
-            password=SecretStr(PASSWORD),
-            base_url=await self.stack.enter_async_context(serving(self.market)),
-        )
-        shop = await self.stack.enter_async_context(
-            open_unpaced_shop(self.url, self.market, account)
-        )
-        client = await self.stack.enter_async_context(open_client(account, deadline=DEADLINE))
-        shop.channel = replace(shop.channel, client=client)
-        await wipe(shop)
-        return shop
 
     # Customers, couriers, eMAG
 
@@ -518,8 +464,7 @@ class Seller(RuleBasedStateMachine):
             self._run_until_quiet()
             self.do(self._check())
         finally:
-            self.do(self.stack.aclose())
-            self.runner.close()
+            self.end()
 
     def _run_until_quiet(self) -> None:
         """Run every sync, one after the other, until a round changes nothing any more."""
@@ -619,21 +564,12 @@ def test_whatever_happens_all_ends_well(database_url: str, share: int) -> None:
     class Lived(Seller):
         url = database_url
 
-    play = settings(
-        max_examples=-(-steps * 11 // (10 * (STEPS_OF_A_CASE - 1))),  # the beginning is no step
-        stateful_step_count=STEPS_OF_A_CASE,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate] + [Phase.shrink] * bool(os.environ.get("SHRINK")),
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
+    play(
+        Lived,
+        steps,
+        STEPS_OF_A_CASE,
+        spare=1.1,
+        share=share,
+        reproduce=f"EMAG_MODEL_STEPS={STEPS} reproduce this in"
+        f" tests/end_to_end/test_model.py::test_whatever_happens_all_ends_well[{share}]",
     )
-    try:
-        run_state_machine_as_test(seed(SEED + share)(Lived), settings=play)
-    except BaseException as failure:
-        failure.add_note(
-            f"EMAG_MODEL_SEED={SEED} EMAG_MODEL_STEPS={STEPS} reproduce this in"
-            f" tests/end_to_end/test_model.py::test_whatever_happens_all_ends_well[{share}]"
-        )
-        raise
-    assert Lived.steps >= steps

@@ -12,46 +12,34 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
-    rule,
-    run_state_machine_as_test,
 )
-from pydantic import SecretStr
 from sqlalchemy import event
 
 from flows.parameters import ReconcileParameters
 from flows.reconciliation import reconcile_channel
-from integrations.emag.accounts import Account
-from integrations.emag.client import open_client
 from integrations.erp.rows import Kind
 from integrations.ledger.database import open_engine
 from integrations.sandbox.fault_kinds import KINDS, READS_OF_RECORDS, ROUTES_OF, SAVES
 from integrations.sandbox.market import Market
-from integrations.sandbox.server import serving
 from integrations.sandbox.shelf import Shelf
 from integrations.sync.channel import Tally
-from tests.conftest import PASSWORD, USERNAME
-from tests.end_to_end.conftest import Shop
-from tests.end_to_end.pace import open_unpaced_shop, wipe
+from tests.end_to_end.playing import World, play, step
 
 STEPS = int(os.environ.get("EMAG_MODEL_IN_STEPS", "100"))
-SEED = int(os.environ.get("EMAG_MODEL_SEED", "1"))
 STEPS_OF_A_CASE = 12
 
-DEADLINE = 0.5
 UNTIL_QUIET = 8
 PRODUCTS = ("1001", "1002", "1003")
 
@@ -133,56 +121,16 @@ deeds = st.lists(st.tuples(st.sampled_from(list(DEEDS)), index, index), min_size
 kinds = st.lists(st.sampled_from(list(Kind)), min_size=1, max_size=3)
 
 
-def step(**given: Any) -> Callable[[Callable[..., T]], Any]:
-    """A rule whose steps are counted."""
-
-    def decorate(function: Callable[..., T]) -> Any:
-        @wraps(function)
-        def counted(self: Days, **drawn: Any) -> T:
-            type(self).steps += 1
-            return function(self, **drawn)
-
-        made: Any = rule(**given)
-        return made(counted)
-
-    return decorate
-
-
-class Days(RuleBasedStateMachine):
-    """Some days of a seller at eMAG; `url` is that of an empty database."""
-
-    url: str
-    steps = 0
+class Days(World):
+    """Some days of a seller at eMAG who decides about customers' wishes; `story` tells them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.stack = AsyncExitStack()
-        self.market = Market(credentials={USERNAME: PASSWORD})
+        self.shop.channel = replace(self.shop.channel, require_approval=True)
         self.first: dict[int, Counter[str]] = {}
         self.invoices: dict[int, int] = {}
         self.decided: set[int] = set()
         self.story: list[str] = []
-        self.shop = self.do(self._open())
-
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(work)
-
-    async def _open(self) -> Shop:
-        account = Account(
-            name="main",
-            account_type="main",
-            username=USERNAME,
-            password=SecretStr(PASSWORD),
-            base_url=await self.stack.enter_async_context(serving(self.market)),
-        )
-        shop = await self.stack.enter_async_context(
-            open_unpaced_shop(self.url, self.market, account)
-        )
-        client = await self.stack.enter_async_context(open_client(account, deadline=DEADLINE))
-        shop.channel = replace(shop.channel, client=client, require_approval=True)
-        await wipe(shop)
-        return shop
 
     # What others do at eMAG
 
@@ -327,8 +275,7 @@ class Days(RuleBasedStateMachine):
             failure.add_note("\n".join(self.story))
             raise
         finally:
-            self.do(self.stack.aclose())
-            self.runner.close()
+            self.end()
 
     async def _run_until_quiet(self) -> None:
         before: object = None
@@ -466,21 +413,11 @@ def test_whatever_happens_at_emag_the_erp_holds_it(database_url: str) -> None:
     class Lived(Days):
         url = database_url
 
-    play = settings(
-        max_examples=-(-STEPS * 14 // (10 * (STEPS_OF_A_CASE - 1))),  # some cases are shorter
-        stateful_step_count=STEPS_OF_A_CASE,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate] + [Phase.shrink] * bool(os.environ.get("SHRINK")),
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
+    play(
+        Lived,
+        STEPS,
+        STEPS_OF_A_CASE,
+        spare=1.4,
+        share=0,
+        reproduce=f"EMAG_MODEL_IN_STEPS={STEPS} reproduce this in {Path(__file__).name}",
     )
-    try:
-        run_state_machine_as_test(seed(SEED)(Lived), settings=play)
-    except BaseException as failure:
-        failure.add_note(
-            f"EMAG_MODEL_SEED={SEED} EMAG_MODEL_IN_STEPS={STEPS} reproduce this in"
-            " tests/end_to_end/test_model_in.py"
-        )
-        raise
-    assert Lived.steps >= STEPS
