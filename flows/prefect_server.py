@@ -70,7 +70,9 @@ def server_settings(port: int) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def prefect_server(home: Path, port: int | None = None) -> AsyncIterator[str]:
+async def prefect_server(
+    home: Path, port: int | None = None, stop_seconds: float = STOP_SECONDS
+) -> AsyncIterator[str]:
     """The API address of a server that lives as long as the block, on a free port without one.
 
     It writes only under `home`, never to `~/.prefect`. Raises PrefectServerError.
@@ -82,7 +84,7 @@ async def prefect_server(home: Path, port: int | None = None) -> AsyncIterator[s
         await await_ready(process, url, home / "server.log")
         yield url
     finally:
-        await stop(process)
+        await stop(process, stop_seconds)
 
 
 async def start_server(home: Path, port: int, listener: socket.socket | None = None) -> Process:

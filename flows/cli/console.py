@@ -57,7 +57,7 @@ def console() -> Console:
 
 
 @dataclass(frozen=True)
-class Listing:
+class Sheet:
     """Rows under a title: side by side where the screen is wide enough, else one above the other.
 
     Numbers stand right; texts are wrapped between words, and nothing is ever cut.
@@ -109,14 +109,14 @@ class Listing:
         return made
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Listing:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Sheet:
     """Rows to be printed under a title; a column of numbers alone stands right."""
     body = [list(row) for row in rows]
     numbers = [
         bool(body) and all(isinstance(row[place], int | float) for row in body)
         for place in range(len(columns))
     ]
-    return Listing(title, columns, [[_cell(value) for value in row] for row in body], numbers)
+    return Sheet(title, columns, [[_cell(value) for value in row] for row in body], numbers)
 
 
 def print_json(value: object) -> None:

@@ -23,7 +23,7 @@ from flows.cli.demo_day import Happened, erp_decides, others_act
 from flows.cli.demo_emag import Emag, emag_apart
 from flows.cli.demo_shop import lay_out
 from flows.cli.demo_summary import counted, show_day, show_effort, show_states, show_what_next
-from flows.prefect_server import await_ready, free_port, settings_for, start_server, stop
+from flows.prefect_server import prefect_server, settings_for
 from flows.reconciliation import Reconciled
 from flows.report import Report
 from integrations.embedded import start_embedded
@@ -33,6 +33,7 @@ from integrations.sandbox.server import API_PATH
 
 ANSWER_SECONDS = 0.05
 QUIET_SECONDS = 0.5
+# One that is still starting would take ten seconds to hear that it is to end.
 SERVER_STOP_SECONDS = 1.0
 DOCUMENT_HOURS = 14 * 24  # the shop has finalized orders without an invoice; none is late yet
 
@@ -112,7 +113,7 @@ def _workplace() -> Iterator[Path]:
 async def _stage(screen: Console, folder: Path) -> AsyncIterator[Stage]:
     """Start all parts; the Prefect server takes longest, so it starts while the others do."""
     async with AsyncExitStack() as stack:
-        server = _prefect(folder / "prefect")
+        server = prefect_server(folder / "prefect", stop_seconds=SERVER_STOP_SECONDS)
         prefect = asyncio.create_task(stack.enter_async_context(server))
         try:
             with _step(screen, "PostgreSQL, embedded"):
@@ -129,22 +130,6 @@ async def _stage(screen: Console, folder: Path) -> AsyncIterator[Stage]:
             await asyncio.gather(prefect, return_exceptions=True)
             raise
         yield Stage(embedded.url, emag, prefect_url)
-
-
-@asynccontextmanager
-async def _prefect(home: Path) -> AsyncIterator[str]:
-    """The API address of a Prefect server; at the end it gets no time to put things in order.
-
-    One that is still starting would take ten seconds to hear that it is to end.
-    """
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    server = await start_server(home, port)
-    try:
-        await await_ready(server, url, home / "server.log")
-        yield url
-    finally:
-        await stop(server, SERVER_STOP_SECONDS)
 
 
 def _upgrade(database_url: str) -> None:

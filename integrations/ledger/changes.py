@@ -136,7 +136,7 @@ _MAKE_DUE = """
         next_attempt_at = CASE WHEN t.sync_state = 'in_doubt' THEN t.next_attempt_at
                                ELSE clock_timestamp() END
      WHERE t.sync_state IN ('pending', 'waiting', 'in_doubt') AND NOT t.superseded
-       AND t.waiting_for IS DISTINCT FROM 'account'
+       AND NOT (t.sync_state = 'waiting' AND t.waiting_for = 'account')
 """
 
 _MAKE_HISTORY = """

@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import database_time
+
+# A read may show what was so this much before it began.
+MARGIN: Final = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True)

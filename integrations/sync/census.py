@@ -23,9 +23,9 @@ from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.census_listings import Listing
 from integrations.sync.census_rows import look_up, take
 from integrations.sync.census_state import Census
-from integrations.sync.listing import PAGE, FilterIgnoredError, Page
+from integrations.sync.listing import PAGE, FilterIgnoredError, IncompleteListingError, Page
 from integrations.sync.span import Span
-from integrations.sync.windows import IncompleteWindowError, read_window
+from integrations.sync.windows import read_window
 
 # What eMAG takes in one question, and what is counted at once.
 MONTH = 28
@@ -41,7 +41,7 @@ MOST_PAGES = 300
 LEEWAY = timedelta(days=2)
 
 # Why a part of a listing could not be read.
-NOT_READ = (FilterIgnoredError, IncompleteWindowError, ReadRefusedError)
+NOT_READ = (FilterIgnoredError, IncompleteListingError, ReadRefusedError)
 
 
 async def compare_with_emag(census: Census, span: Span) -> None:
@@ -209,7 +209,7 @@ async def _read(
     census.say(f"{census.name}: reading {span}")
     try:
         shown = await _read_listed(census, span, statuses)
-    except IncompleteWindowError:
+    except IncompleteListingError:
         if span.days == 1:
             raise
         # Rows move between pages: fewer days have fewer pages.

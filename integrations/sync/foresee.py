@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -20,37 +20,33 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from integrations.emag.accounts import order_types
 from integrations.emag.order_facts import OrderFacts, read_facts, sight_of
 from integrations.emag.return_facts import emag_id_of
-from integrations.emag.routes import ORDER_READ, RMA_READ
-from integrations.emag.wire import Raw, WireError, whole_number
+from integrations.emag.wire import Raw, WireError
 from integrations.erp.differences import Change, differences
-from integrations.erp.load import HIGHEST_ORDER
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
 from integrations.erp.write import UnfitError, with_required
 from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
-from integrations.ledger.calls import Subject
-from integrations.ledger.clock import Clock, read_clock
+from integrations.ledger.clock import MARGIN, Clock, read_clock
 from integrations.ledger.database import autocommit, database_time
 from integrations.ledger.issued import Source, mirrored_since
 from integrations.ledger.mirror_orders import Seen, see_orders
-from integrations.ledger.mirror_returns import Owed
 from integrations.ledger.uncommitted import uncommitted
 from integrations.ledger.unread import invoiced, open_before, unknown_invoices
 from integrations.sync.abreast import abreast
-from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.bring_orders import Became, bring_orders
 from integrations.sync.channel import Channel
 from integrations.sync.listing import Page
 from integrations.sync.mirror import issued_pages, readable
 from integrations.sync.receipt import Parked, Receipt
-from integrations.sync.receive_orders import INVOICED, receive_orders
-from integrations.sync.receive_returns import ReturnsScan, receive_returns
-from integrations.sync.take_returns import take_returns
-
-MARGIN: Final = timedelta(seconds=0.5)
-
-MOST_SINGLY: Final = 200
+from integrations.sync.receive_orders import (
+    INVOICED,
+    MOST_SINGLY,
+    by_number,
+    read_again,
+    receive_orders,
+)
+from integrations.sync.receive_returns import ReturnsScan, read_owed, receive_returns
 
 # Who the customer is, and what is said in free text, is nobody's business before it is needed.
 SHOWN: Final = (
@@ -217,17 +213,8 @@ async def _look_at_closed(dry: Channel, scan: ReturnsScan, clock: Clock, receipt
         MOST_SINGLY,
     )
 
-    async def read(channel: Channel, each: Owed) -> None:
-        for kind in dict.fromkeys((each.type, *types)):
-            began = time.monotonic()
-            body = {"emag_id": each.emag_id, "type": kind}
-            rows = await _read(channel, Kind.RMA, each.emag_id, body, receipt)
-            found = [raw for raw in rows if emag_id_of(raw) == each.emag_id]
-            if found:
-                await take_returns(channel, Page(began, found[:1]), clock, receipt)
-                return
-
-    await abreast(dry, closed, read)
+    # What would be noted of those that can't be had is rolled back, too.
+    await abreast(dry, closed, partial(read_owed, clock, receipt))
 
 
 async def _look_at_invoiced(dry: Channel, found: Foreseen, clock: Clock) -> None:
@@ -235,35 +222,17 @@ async def _look_at_invoiced(dry: Channel, found: Foreseen, clock: Clock) -> None
     account = dry.account
     since = clock.now() - INVOICED
     orders = await invoiced(dry.engine, account.platform, account.name, since, MOST_SINGLY)
-    began = time.monotonic()
-    raws: dict[int, Raw] = {}
+    page = Page(time.monotonic(), [])
 
     async def read(channel: Channel, order: tuple[int, Seen]) -> None:
         kind, known = order
-        body = {"id": known.order_id, "type": kind}
-        rows = await _read(channel, Kind.INVOICE, known.order_id, body, found.receipt)
-        of_order = _by_number(rows)
-        raws.update(
-            {known.order_id: of_order[known.order_id]} if known.order_id in of_order else {}
-        )
+        await read_again(channel, known.order_id, kind, page, found.receipt)
 
     await abreast(dry, orders, read)
-    found.receipt.read += len(raws)
+    found.receipt.read += len(page.rows)
+    raws = by_number(page.rows, found.receipt)
     seen = [known for _, known in orders if known.order_id in raws]
-    await _bring(found.news, dry, clock.at(began) - MARGIN, raws, seen, found.receipt)
-
-
-async def _read(
-    channel: Channel, kind: Kind, number: int, body: Mapping[str, int], receipt: Receipt
-) -> list[Raw]:
-    """One return or order by its number; why it can't be had is noted in the receipt."""
-    is_return = kind is Kind.RMA
-    subject = Subject(returns=[number]) if is_return else Subject(orders=[number])
-    try:
-        return await ask(channel, RMA_READ if is_return else ORDER_READ, body, subject)
-    except ReadRefusedError as refused:
-        receipt.parked.append(Parked(kind, number, str(refused)))
-        return []
+    await _bring(found.news, dry, clock.at(page.began) - MARGIN, raws, seen, found.receipt)
 
 
 async def _take_orders(
@@ -273,7 +242,7 @@ async def _take_orders(
     account = dry.account
     read_at = clock.at(page.began) - MARGIN
     receipt.read += len(page.rows)
-    raws = _by_number(page.rows)
+    raws = by_number(page.rows, receipt)
     sights = [
         sight_of(order_id, raw, account.zone, read_at, account.order_type)
         for order_id, raw in raws.items()
@@ -306,12 +275,6 @@ async def _bring(
     for order_id, became in (await bring_orders(dry, read_at, orders)).items():
         news.extend(_in_our_books(order_id, became, news))
         receipt.parked.extend(Parked(Kind.INVOICE, order_id, note) for note in became.notes)
-
-
-def _by_number(rows: Iterable[Raw]) -> dict[int, Raw]:
-    """The orders that have a usable number."""
-    numbered = ((whole_number(raw.get("id")), raw) for raw in rows)
-    return {number: raw for number, raw in numbered if number and 0 < number <= HIGHEST_ORDER}
 
 
 def _in_our_books(order_id: int, became: Became, news: Sequence[News]) -> list[News]:

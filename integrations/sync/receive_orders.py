@@ -20,7 +20,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Arrived, Brought
 from integrations.ledger.awaited_refunds import look_now
 from integrations.ledger.calls import Subject
-from integrations.ledger.clock import Clock, read_clock
+from integrations.ledger.clock import MARGIN, Clock, read_clock
 from integrations.ledger.hints import forget_order
 from integrations.ledger.mirror_orders import (
     Seen,
@@ -43,8 +43,6 @@ from integrations.sync.listing import FilterIgnoredError, IncompleteListingError
 from integrations.sync.receipt import Parked, Receipt
 from integrations.sync.since import begin_look, end_look
 from integrations.sync.windows import read_window
-
-MARGIN: Final = timedelta(seconds=0.5)
 
 # By how much an order may lie before the window: its time carries no zone.
 TOLERANCE: Final = timedelta(hours=2)
@@ -83,7 +81,7 @@ async def take_orders(channel: Channel, page: Page, clock: Clock, receipt: Recei
     account = channel.account
     read_at = clock.at(page.began) - MARGIN
     receipt.read += len(page.rows)
-    raws = _by_number(page.rows, receipt)
+    raws = by_number(page.rows, receipt)
     sights = [
         sight_of(order_id, raw, account.zone, read_at, account.order_type)
         for order_id, raw in raws.items()
@@ -145,7 +143,7 @@ def _settled(channel: Channel, seen: Seen, became: Became, receipt: Receipt) -> 
     return Settled(seen.order_id, became.is_owed, became.problem, delay)
 
 
-def _by_number(rows: Iterable[Raw], receipt: Receipt) -> dict[int, Raw]:
+def by_number(rows: Iterable[Raw], receipt: Receipt) -> dict[int, Raw]:
     """The orders that have a number; of the others the receipt tells."""
     raws: dict[int, Raw] = {}
     for raw in rows:
@@ -213,15 +211,16 @@ async def _receive_owed(
         page = Page(time.monotonic(), [])
 
         async def read(channel: Channel, order: tuple[int, int], page: Page = page) -> None:
-            await _read_again(channel, *order, page, receipt)
+            await read_again(channel, *order, page, receipt)
 
         await abreast(channel, owed[first : first + TOGETHER], read)
         await take(channel, page, clock, receipt)
 
 
-async def _read_again(
+async def read_again(
     channel: Channel, order_id: int, kind: int, page: Page, receipt: Receipt
 ) -> None:
+    """Read an order by its number into a page; one that can't be had is told of, and rests."""
     account = channel.account
     problem = f"eMAG shows no order {order_id} any more: look for it there"
     for each in dict.fromkeys((kind, *order_types(account, channel.accounts))):

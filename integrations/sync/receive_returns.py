@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from integrations.emag.accounts import order_types
@@ -23,7 +24,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.awaited_refunds import look_later, refunds_due
 from integrations.ledger.calls import Subject
-from integrations.ledger.clock import Clock, read_clock
+from integrations.ledger.clock import MARGIN, Clock, read_clock
 from integrations.ledger.hints import forget_return
 from integrations.ledger.mirror_returns import Owed, owe_missing, owed_due, rest_return
 from integrations.sync.abreast import abreast
@@ -39,7 +40,7 @@ from integrations.sync.listing import (
 from integrations.sync.packed import PackedPage
 from integrations.sync.receipt import Parked, Receipt
 from integrations.sync.since import begin_look, end_look
-from integrations.sync.take_returns import MARGIN, OPEN, take_returns
+from integrations.sync.take_returns import OPEN, take_returns
 from integrations.sync.windows import read_window
 
 # By how much a placement date may lie before the window: its time carries no zone.
@@ -181,12 +182,14 @@ async def _receive_owed(
         await owe_missing(channel.engine, account.platform, account.name, types, since)
     owed = await owed_due(channel.engine, account.platform, account.name, since, MOST_SINGLY)
 
-    async def read(channel: Channel, each: Owed) -> None:
-        problem = await _read_by_number(channel, each, clock, receipt)
-        if problem:
-            await _rest(channel, each, problem, receipt)
+    await abreast(channel, owed, partial(read_owed, clock, receipt))
 
-    await abreast(channel, owed, read)
+
+async def read_owed(clock: Clock, receipt: Receipt, channel: Channel, owed: Owed) -> None:
+    """Read a return by its number and take it; one that can't be had is told of, and rests."""
+    problem = await _read_by_number(channel, owed, clock, receipt)
+    if problem:
+        await _rest(channel, owed, problem, receipt)
 
 
 async def _receive_refunds(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from hashlib import blake2b
 from typing import Final
 
@@ -23,7 +22,7 @@ from integrations.emag.routes import RMA_READ
 from integrations.emag.wire import Raw, WireError, to_utc, whole_number
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Arrived, Brought
-from integrations.ledger.clock import Clock
+from integrations.ledger.clock import MARGIN, Clock
 from integrations.ledger.mirror_returns import (
     UNREADABLE,
     Seen,
@@ -46,9 +45,6 @@ OPEN: Final = (
     ReturnStatus.ACKNOWLEDGED,
     ReturnStatus.RECEIVED,
 )
-
-# A read may show what was so this much before it began.
-MARGIN: Final = timedelta(seconds=0.5)
 
 # What a customer gets for the goods instead of money: the same product, or another.
 EXCHANGES: Final = frozenset({1, 2})

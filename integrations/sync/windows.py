@@ -24,8 +24,6 @@ SLICE = timedelta(days=27)
 # A slice's end is asked for this much later: of an hour that comes twice, both are meant.
 CLOCK_CHANGE = timedelta(hours=1)
 
-IncompleteWindowError = IncompleteListingError
-
 Ask = Callable[[Channel, Route, Mapping[str, Any], Subject], Awaitable[list[Raw]]]
 
 
