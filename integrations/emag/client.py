@@ -12,6 +12,7 @@ import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, Final
 
 import httpx
@@ -57,6 +58,7 @@ class EmagClient:
         self._extensions = {"timeout": timeout.as_dict()}
         self._deadline = deadline
         self._largest = largest
+        self._url = lru_cache(maxsize=64)(lambda path: httpx.URL(f"{account.base_url}/{path}"))
 
     async def exchange(
         self,
@@ -98,7 +100,7 @@ class EmagClient:
     async def _receive(self, path: str, content: bytes, received: _Received, trace: Trace) -> int:
         request = httpx.Request(
             "POST",
-            f"{self.account.base_url}/{path}",
+            self._url(path),
             headers=self._headers,
             content=content,
             extensions={**self._extensions, "trace": trace},

@@ -213,18 +213,19 @@ def return_body(
     return _changed(dict(ret.raw), lines, changes)
 
 
+_NESTED = frozenset({dict, list})
+
+
 def elements(entity: object) -> int:
     """How many scalars an entity holds: what eMAG counts against its 4,000 input vars."""
     count = 0
-    rest = [entity]
+    rest: list[Any] = [[entity]]
     while rest:
         value = rest.pop()
-        if isinstance(value, dict):
-            rest.extend(value.values())
-        elif isinstance(value, list):
-            rest.extend(value)
-        else:
-            count += 1
+        values = value.values() if type(value) is dict else value
+        nested = [each for each in values if type(each) in _NESTED]
+        count += len(values) - len(nested)
+        rest += nested
     return count
 
 

@@ -65,6 +65,33 @@ async def load_rows(
     return {row_id: _row(kind, row_id, each, items) for row_id, each in fields.items()}
 
 
+def stamps(schema: ErpSchema, kind: Kind, ids: str) -> str:
+    """SQL for the `id` and `stamp` of these rows; `ids` is an SQL expression for an array of ids.
+
+    A stamp differs when anything does that `load_rows` reads.
+    """
+    table = ERP_TABLES[kind]
+    stamp = _record(schema, table.name, table.columns)
+    if table.items is not None:
+        items = _record(schema, table.items, ITEM_COLUMNS)
+        stamp += (
+            f" || coalesce((SELECT string_agg({items}, ';' ORDER BY id)"
+            f" FROM app.{table.items} i WHERE i.{table.parent} = r.id), '')"
+        )
+    return (
+        f"SELECT r.id, hashtextextended({stamp}, 0) AS stamp"
+        f" FROM app.{table.name} r WHERE r.id = ANY({ids})"
+    )
+
+
+async def load_stamps(
+    connection: AsyncConnection, schema: ErpSchema, kind: Kind, ids: Iterable[int]
+) -> dict[int, int]:
+    """The stamps of these rows by id; rows that are gone are left out."""
+    rows = await connection.execute(text(stamps(schema, kind, ":ids")), {"ids": list(ids)})
+    return {row.id: row.stamp for row in rows}
+
+
 async def _load_items(
     connection: AsyncConnection, schema: ErpSchema, table: ErpTable, ids: Sequence[int]
 ) -> dict[int, tuple[Item, ...]]:
@@ -85,6 +112,11 @@ def _as_text(schema: ErpSchema, table: str, columns: Iterable[str]) -> str:
     return ", ".join(
         f"{name}::text AS {name}" if name in there else f"NULL::text AS {name}" for name in columns
     )
+
+
+def _record(schema: ErpSchema, table: str, columns: Iterable[str]) -> str:
+    there = schema.tables.get(table, {})
+    return f"ROW({', '.join(name if name in there else 'NULL' for name in columns)})::text"
 
 
 def _item(fields: Fields) -> Item:

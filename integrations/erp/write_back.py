@@ -7,9 +7,9 @@ nobody, the value stays flagged and is written by a later run.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+import psycopg
 
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
@@ -20,7 +20,7 @@ _WRITE_BACK = """
     WITH ours AS (
         SELECT id, {erp_id} AS row_id, set_config('emag.writing_back', 'on', true),
                set_config('synchronous_commit', 'off', true)
-          FROM {books} WHERE id = :id AND write_back IS NOT NULL FOR UPDATE SKIP LOCKED),
+          FROM {books} WHERE id = %(id)s AND write_back IS NOT NULL FOR UPDATE SKIP LOCKED),
     theirs AS (
         SELECT r.id FROM app.{table} r JOIN ours ON r.id = ours.row_id
          FOR UPDATE OF r SKIP LOCKED),
@@ -49,7 +49,10 @@ def statement(
         value = column.stored(values.get(name)) if column else None
         if column and value is not None:
             stored[name] = (value, column.type_name)
-    casts = {name: f"CAST(:{name} AS {type_name})" for name, (_, type_name) in stored.items()}
+    casts = {
+        name: f"CAST(%({name})s AS {_escaped(type_name)})"
+        for name, (_, type_name) in stored.items()
+    }
     assignments = ", ".join(f"{name} = {cast}" for name, cast in casts.items())
     differs = " OR ".join(f"r.{name} IS DISTINCT FROM {cast}" for name, cast in casts.items())
     sql = _WRITE_BACK.format(
@@ -63,7 +66,7 @@ def statement(
 
 
 async def write_back(
-    connection: AsyncConnection,
+    connection: psycopg.AsyncConnection[Any],
     kind: Kind,
     schema: ErpSchema,
     books: str,
@@ -71,7 +74,12 @@ async def write_back(
     integration_id: int,
     values: Mapping[str, str],
 ) -> bool:
-    """Write one row's values in a transaction of its own; False where a lock was in the way."""
+    """Write one row's values on a connection in autocommit; False where a lock was in the way."""
     sql, stored = statement(kind, schema, books, erp_id, values)
-    done = await connection.execute(text(sql), {"id": integration_id, **stored})
-    return done.first() is not None
+    # The statement is made of names that the catalog gave.
+    done = await connection.execute(sql.encode(), {"id": integration_id, **stored})
+    return await done.fetchone() is not None
+
+
+def _escaped(type_name: str) -> str:
+    return type_name.replace("%", "%%")

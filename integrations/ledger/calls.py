@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.emag.routes import Bucket, Route
@@ -19,7 +19,9 @@ from integrations.ledger.database import autocommit, storable
 from integrations.ledger.line import line
 from integrations.ledger.sealing import Sealer, keep
 
-_ENTRY = """
+# A call from within another statement: `wait` is when its request leaves, in seconds from now, and
+# `slot` names the rows of that statement that there must be.
+ENTRY = """
     INSERT INTO app.emag_api_calls (id, sent_at, account, platform, route, writes, order_ids,
         return_ids, rows, steps, items, dead_at, sealed, request)
     SELECT CAST(:id AS uuid), clock_timestamp(), :account, :platform, :route, :writes, :order_ids,
@@ -28,10 +30,9 @@ _ENTRY = """
     {slot}
     RETURNING sent_at
 """
-_OPEN = text(_ENTRY.format(wait="0", slot=""))
 _OPEN_IN_SLOT = text(f"""
     WITH slot AS ({RESERVE}),
-    entry AS ({_ENTRY.format(wait="greatest(0, slot.at - slot.now)", slot="FROM slot")})
+    entry AS ({ENTRY.format(wait="greatest(0, slot.at - slot.now)", slot="FROM slot")})
     SELECT slot.*, entry.sent_at FROM slot, entry
 """)
 
@@ -85,26 +86,6 @@ class Call:
     sent_at: datetime
 
 
-async def open_call(
-    connection: AsyncConnection,
-    account: str,
-    platform: str,
-    route: Route,
-    subject: Subject,
-    body: Any,
-    *,
-    life: float,
-    sealer: Sealer | None,
-) -> Call:
-    """Enter a request as `sent`; it counts once the caller's transaction commits.
-
-    `life` is how many seconds from now the request can still take effect at eMAG.
-    """
-    entry = _entry(account, platform, route, subject, body, life, sealer)
-    entered = await connection.execute(_OPEN, entry)
-    return Call(id=entry["id"], sent_at=entered.scalar_one())
-
-
 async def open_read(
     engine: AsyncEngine,
     account: Account,
@@ -124,22 +105,22 @@ async def open_read(
     Raises:
         BudgetBusyError, EmagDownError: there is no slot, and nothing was entered.
     """
-    entry = _entry(account.name, account.platform, route, subject, body, life, sealer)
+    values = entry(account.name, account.platform, route, subject, body, life, sealer)
     slot, entered = await reserve_within(
         engine,
         account,
         route,
         _OPEN_IN_SLOT,
-        entry,
+        values,
         longest=longest,
         lead=lead,
         probe=probe,
         background=background,
     )
-    return slot, Call(id=entry["id"], sent_at=entered.sent_at)
+    return slot, Call(id=values["id"], sent_at=entered.sent_at)
 
 
-def _entry(
+def entry(
     account: str,
     platform: str,
     route: Route,
@@ -148,6 +129,10 @@ def _entry(
     life: float,
     sealer: Sealer | None,
 ) -> dict[str, Any]:
+    """The values that ENTRY takes.
+
+    `life` is how many seconds after it left a request can still take effect at eMAG.
+    """
     return {
         "id": uuid.uuid4(),
         "account": account,

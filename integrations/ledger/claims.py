@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.emag.accounts import Account
-from integrations.erp.load import load_rows
+from integrations.erp.load import load_rows, load_stamps
 from integrations.erp.rows import ErpRow, Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger import leases
@@ -51,7 +51,10 @@ _READ = """
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claimed row: what our books say of it and the ERP row as it is now (None: deleted)."""
+    """A claimed row: what our books say of it and the ERP row as it is now (None: deleted).
+
+    `stamp` tells whether the ERP row is still as it was.
+    """
 
     id: int
     row_id: int
@@ -63,6 +66,7 @@ class Claim:
     attempts: int
     row: ErpRow | None
     waiting_for: str | None = None
+    stamp: int | None = None
 
 
 async def claim(
@@ -135,7 +139,10 @@ async def _read(
     found = [
         row for row in await connection.execute(query, {"ids": list(ids)}) if row.order_id in held
     ]
-    erp_rows = await load_rows(connection, schema, kind, [row.row_id for row in found])
+    ids_of_erp = [row.row_id for row in found]
+    # Stamps first: whatever is edited in between counts as changed.
+    stamped = await load_stamps(connection, schema, kind, ids_of_erp)
+    erp_rows = await load_rows(connection, schema, kind, ids_of_erp)
     return [
         Claim(
             id=row.id,
@@ -148,6 +155,7 @@ async def _read(
             attempts=row.attempts,
             row=erp_rows.get(row.row_id),
             waiting_for=row.waiting_for,
+            stamp=stamped.get(row.row_id),
         )
         for row in found
     ]

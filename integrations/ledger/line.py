@@ -1,4 +1,4 @@
-"""A kept connection for the statements that go with every request to eMAG.
+"""Kept connections for the statements that go with every request to eMAG.
 
 On a pooled connection the pool's own work would cost more CPU than they do. Each statement is a
 transaction of its own.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,6 +17,13 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
 from sqlalchemy import TextClause, event
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+class Use(StrEnum):
+    """What a line is for: who may have to wait for a lock has one apart from those who never do."""
+
+    SLOTS = "slots"
+    INTENTS = "intents"
 
 
 class Line:
@@ -83,12 +91,13 @@ class Line:
         return self._compiled[statement].encode()
 
 
-_LINES: WeakKeyDictionary[AsyncEngine, Line] = WeakKeyDictionary()
+_LINES: WeakKeyDictionary[AsyncEngine, dict[Use, Line]] = WeakKeyDictionary()
 
 
-def line(engine: AsyncEngine) -> Line:
-    """The line beside this engine; it closes when the engine is disposed of."""
-    if engine not in _LINES:
-        kept = _LINES[engine] = Line(engine)
+def line(engine: AsyncEngine, use: Use = Use.SLOTS) -> Line:
+    """The line of this use beside this engine; it closes when the engine is disposed of."""
+    lines = _LINES.setdefault(engine, {})
+    if use not in lines:
+        kept = lines[use] = Line(engine)
         event.listen(engine.sync_engine, "engine_disposed", lambda _: kept.close())
-    return _LINES[engine]
+    return lines[use]

@@ -3,50 +3,49 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
 
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+import psycopg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.write_back import write_back
 from integrations.ledger.books import BOOKS
-from integrations.ledger.database import autocommit
+from integrations.ledger.database import driver
 
 log = logging.getLogger("emag.write_back")
 
 AT_ONCE = 2000
 
 
-async def write_flagged(
-    engine: AsyncEngine, schema: ErpSchema, kind: Kind, ids: Collection[int] | None = None
-) -> int:
+async def write_flagged(engine: AsyncEngine, schema: ErpSchema, kind: Kind) -> int:
     """Write the values that wait for the ERP's rows; how many could not be written yet.
 
-    `ids` limits it to these integration rows. A row that the ERP's own rules refuse stays flagged.
+    A row that the ERP's own rules refuse stays flagged.
     """
     books = BOOKS[kind]
-    some = "" if ids is None else "AND id = ANY(:ids)"
-    query = text(
-        f"SELECT id, write_back FROM {books.name}"
-        f" WHERE write_back IS NOT NULL {some} ORDER BY id LIMIT {AT_ONCE}"
+    query = (
+        f"SELECT id, write_back FROM {books.name} WHERE write_back IS NOT NULL"
+        f" ORDER BY id LIMIT {AT_ONCE}"
     )
     left = 0
-    async with autocommit(engine) as connection:
-        parameters = {} if ids is None else {"ids": list(ids)}
-        for row in (await connection.execute(query, parameters)).all():
+    # The driver's own connection: SQLAlchemy's part in so many small statements would cost more
+    # than they do.
+    async with driver(engine) as connection:
+        flagged = await connection.execute(query.encode())
+        for row_id, values in await flagged.fetchall():
             try:
                 done = await write_back(
-                    connection, kind, schema, books.name, books.erp_id, row.id, row.write_back
+                    connection, kind, schema, books.name, books.erp_id, row_id, values
                 )
-            except DBAPIError as error:
+            except psycopg.DatabaseError as error:
+                if connection.closed:
+                    raise
                 log.warning(
                     "the ERP refused the write-back of %s:%s (%s)",
                     kind.value,
-                    row.id,
-                    getattr(error.orig, "sqlstate", None),
+                    row_id,
+                    error.sqlstate,
                 )
                 done = False
             left += not done

@@ -6,7 +6,7 @@ import json
 import random
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -98,6 +98,9 @@ class Outcome:
     digest: str | None = None
 
 
+_FIELDS = [each.name for each in fields(Outcome)]
+
+
 async def persist(
     engine: AsyncEngine,
     schema: ErpSchema,
@@ -158,7 +161,7 @@ def _document(
     kind: Kind, schema: ErpSchema, outcome: Outcome, write_back: bool
 ) -> dict[str, object]:
     """The outcome as the statement takes it, its words in the form that the columns have."""
-    document = asdict(outcome)
+    document: dict[str, object] = {name: getattr(outcome, name) for name in _FIELDS}
     document["write_back"] = written_back(kind, outcome) if write_back else None
     status = schema.column(BOOKS[kind].table, "emag_status")
     document["emag_status"] = status.stored(outcome.emag_status) if status else None

@@ -54,6 +54,8 @@ MESSAGES = frozenset({"messages", "message", "errors", "error", "text", "descrip
 
 REDACTED = "[redacted]"
 
+_NESTED = frozenset({dict, list})
+
 
 class Kept(StrEnum):
     """What can be seen of a body in the call record."""
@@ -149,15 +151,18 @@ def open_body(stored: bytes | None, sealed: bool, sealer: Sealer | None) -> Body
 def redacted(value: Any) -> Any:
     """The same JSON value with everything replaced that may belong to a customer."""
     if isinstance(value, dict):
-        return {key: _redacted(key, each) for key, each in value.items()}
+        return {
+            key: (redacted(each) if type(each) in _NESTED else each)
+            if key in HARMLESS
+            else _redacted(key, each)
+            for key, each in value.items()
+        }
     if isinstance(value, list):
-        return [redacted(each) for each in value]
+        return [redacted(each) if type(each) in _NESTED else each for each in value]
     return value
 
 
 def _redacted(key: str, value: Any) -> Any:
-    if key in HARMLESS:
-        return redacted(value)
     if key in MESSAGES:
         return _masked(value)
     return REDACTED if value else value

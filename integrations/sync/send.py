@@ -10,17 +10,16 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from integrations.emag.routes import ORDER_ACKNOWLEDGE, Route
 from integrations.emag.verdicts import Answer, Verdict
 from integrations.emag.wire import elements
-from integrations.erp.load import load_rows
 from integrations.erp.rows import Kind
 from integrations.ledger import budget, leases
 from integrations.ledger.books import BOOKS, State
 from integrations.ledger.budget import BudgetBusyError
-from integrations.ledger.calls import Call, Subject, close_unsent, open_call
+from integrations.ledger.calls import Call, Subject, close_unsent
+from integrations.ledger.intents import Hindered, Intent, intend
 from integrations.ledger.points import Point, reached
 from integrations.sync.abreast import abreast
 from integrations.sync.ask import hold, longest_life, note_answer, note_outage, reserve_slot
@@ -40,21 +39,6 @@ NOT_APPLIED = frozenset({Verdict.THROTTLED, Verdict.UNAVAILABLE})
 
 # Lost requests in a row after which eMAG counts as down.
 LOST_IN_A_ROW = 3
-
-# Rows are locked in the order in which folding locks them.
-_INTEND = """
-    WITH intents AS (
-        SELECT * FROM jsonb_to_recordset(CAST(:intents AS jsonb))
-            AS i(id bigint, reductions jsonb)),
-    locked AS MATERIALIZED (
-        SELECT t.id FROM {table} t JOIN intents i ON i.id = t.id
-         ORDER BY t.{erp_id} FOR UPDATE OF t)
-    UPDATE {table} t SET sent_at = coalesce(t.sent_at, clock_timestamp()),
-           reductions = coalesce(i.reductions, t.reductions)
-      FROM intents i JOIN locked l ON l.id = i.id
-     WHERE t.id = i.id
-"""
-
 
 # What was proved not to have reached eMAG leaves no trace in the books.
 _TAKE_BACK = """
@@ -81,6 +65,11 @@ class Item:
     @property
     def step(self) -> Step:
         return self.plan.steps[0]
+
+    @property
+    def intent(self) -> Intent:
+        reductions = self.plan.reductions
+        return Intent(self.work.claim, reductions.to_json() if reductions else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,67 +234,56 @@ async def _intend(
     channel: Channel, batch: Batch, lot: Lot, slot: budget.Slot
 ) -> tuple[Lot, Call] | None:
     """One commit: what is still ours and unchanged is entered as sent; its leases outlive it."""
-    life = longest_life(channel, slot)
-    platform = channel.account.platform
-    async with channel.engine.begin() as connection:
-        items = await _sendable(connection, channel, batch, lot, slot)
-        if not items:
-            return None
-        lot = replace(lot, items=items)
-        orders = [item.work.claim.order_id for item in items]
-        await leases.extend(connection, platform, orders, batch.token, life)
-        await connection.execute(text(_for(batch, _INTEND)), {"intents": _intents(items)})
-        call = await open_call(
-            connection,
-            channel.account.name,
-            platform,
+    lot = _without_old_copies(channel, lot, slot)
+    while lot.items:
+        entered = await intend(
+            channel.engine,
+            channel.schema,
+            batch.kind,
+            channel.account,
+            batch.token,
+            [item.intent for item in lot.items],
             lot.route,
             lot.subject(batch.kind),
             lot.body,
-            life=life,
+            life=longest_life(channel, slot),
             sealer=channel.sealer,
         )
-    return lot, call
+        if isinstance(entered, Call):
+            return lot, entered
+        lot = _without_hindered(channel, lot, entered)
+    return None
 
 
-async def _sendable(
-    connection: AsyncConnection, channel: Channel, batch: Batch, lot: Lot, slot: budget.Slot
-) -> tuple[Item, ...]:
-    """The items whose lease is held, whose ERP row is as planned on, and whose copy is young."""
-    claims = [item.work.claim for item in lot.items]
-    held = await leases.lock_held(
-        connection, channel.account.platform, [each.order_id for each in claims], batch.token
-    )
-    rows = await load_rows(connection, channel.schema, batch.kind, [each.row_id for each in claims])
+def _without_old_copies(channel: Channel, lot: Lot, slot: budget.Slot) -> Lot:
+    """The items whose copies will still be young when the request leaves."""
     kept = []
     for item in lot.items:
-        work, claim = item.work, item.work.claim
-        if claim.order_id not in held:
-            end(work, State.PENDING, reason="the order's lease was lost before sending")
-        elif rows.get(claim.row_id) != claim.row:
-            end(work, State.PENDING, delay=channel.timings.quiet)
-        elif work.copy is None or slot.at - work.copy.began > channel.timings.copy_age:
+        work = item.work
+        if work.copy is None or slot.at - work.copy.began > channel.timings.copy_age:
             work.copy = work.plan = None
         else:
             kept.append(item)
-    return tuple(kept)
+    return replace(lot, items=tuple(kept))
+
+
+def _without_hindered(channel: Channel, lot: Lot, hindered: Hindered) -> Lot:
+    """The items whose lease is held and whose ERP row is as planned on."""
+    kept = []
+    for item in lot.items:
+        work = item.work
+        if work.claim.id in hindered.lost:
+            end(work, State.PENDING, reason="the order's lease was lost before sending")
+        elif work.claim.id in hindered.changed:
+            end(work, State.PENDING, delay=channel.timings.quiet)
+        else:
+            kept.append(item)
+    return replace(lot, items=tuple(kept))
 
 
 def _for(batch: Batch, statement: str) -> str:
     books = BOOKS[batch.kind]
     return statement.format(table=books.name, erp_id=books.erp_id)
-
-
-def _intents(items: Sequence[Item]) -> str:
-    return json.dumps(
-        [
-            {
-                "id": item.work.claim.id,
-                "reductions": item.plan.reductions.to_json() if item.plan.reductions else None,
-            }
-            for item in items
-        ]
-    )
 
 
 def _note_verdict(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:

@@ -14,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.routes import ORDER_SAVE
 from integrations.emag.verdicts import judge
-from integrations.ledger.calls import Subject, close_call, open_call
+from integrations.ledger.calls import Subject, close_call
 from integrations.ledger.database import open_engine
 from integrations.ledger.history import Wanted, read_story
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.place import Place
+from tests.integrations.ledger.recording import begin
 
 MANY, FEW = 1_000_000, 1_000
 DAYS = 30
@@ -117,10 +118,7 @@ async def _write(engine: AsyncEngine, calls: int, number: int) -> None:
     order = FIRST_ORDER - 1 - number
     subject = Subject(orders=[order], rows=["cancellation:1"], steps=["2 -> 0"])
     body = [{"id": order, "status": 0, "reason_cancellation": 33}]
-    async with engine.begin() as connection:
-        call = await open_call(
-            connection, "main", "sandbox-9", ORDER_SAVE, subject, body, life=60, sealer=None
-        )
+    call = await begin(engine, ORDER_SAVE, subject, body)
     await close_call(engine, call, judge(ORDER_SAVE, 200, {}, ANSWER), None)
 
 

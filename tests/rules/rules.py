@@ -48,12 +48,11 @@ class Rule:
 RULES: Sequence[Rule] = (
     Rule(
         "the intent is committed before the request leaves",
-        "integrations.sync.send",
+        "integrations.ledger.intents",
         [
-            Edit(
-                "channel.engine.begin() as connection:\n        items = await _sendable(",
-                "channel.engine.connect() as connection:\n        items = await _sendable(",
-            )
+            Edit("WHERE EXISTS (SELECT FROM fit)\n", "WHERE false\n"),
+            Edit('slot="FROM fit"', 'slot="FROM fit WHERE false"'),
+            Edit("(SELECT sent_at FROM entry)", "(SELECT clock_timestamp() FROM fit)"),
         ],
         [
             interleaving(
@@ -65,16 +64,8 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "the intent's commit checks the lease",
-        "integrations.sync.send",
-        [
-            Edit(
-                "    held = await leases.lock_held(\n"
-                "        connection, channel.account.platform,"
-                " [each.order_id for each in claims], batch.token\n"
-                "    )\n",
-                "    held = {each.order_id for each in claims}\n",
-            )
-        ],
+        "integrations.ledger.intents",
+        [Edit("h.emag_order_id IS NOT NULL AS held", "true AS held")],
         [
             spine("TestLeases", "test_who_lost_the_lease_sends_nothing"),
             interleaving("TestLeases", "test_the_orders_that_were_lost_leave_their_lot"),
@@ -82,8 +73,8 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "the intent's commit checks that the ERP's row is as planned on",
-        "integrations.sync.send",
-        [Edit("elif rows.get(claim.row_id) != claim.row:", "elif False:")],
+        "integrations.ledger.intents",
+        [Edit("r.stamp IS NOT DISTINCT FROM i.stamp AS unchanged", "true AS unchanged")],
         [
             spine("TestIntents", "test_only_the_edited_row_leaves_its_lot"),
             interleaving(
@@ -94,19 +85,8 @@ RULES: Sequence[Rule] = (
     Rule(
         "an order whose request is under way is leased until that is surely dead",
         "integrations.sync.send",
-        [
-            Edit(
-                "leases.extend(connection, platform, orders, batch.token, life)",
-                "leases.extend(connection, platform, orders, batch.token, channel.timings.lease)",
-            )
-        ],
+        [Edit("life=longest_life(channel, slot)", "life=channel.timings.lease")],
         [interleaving("TestLeases", "test_an_order_stays_leased_until_its_request_is_surely_dead")],
-    ),
-    Rule(
-        "the lease of an order in doubt is not given back",
-        "integrations.sync.work",
-        [Edit("return self.orders - self.doubtful", "return self.orders")],
-        [spine("TestDoubt", "test_nothing_is_asked_about_an_order_in_doubt")],
     ),
     Rule(
         "a changed row is left alone until it has rested",

@@ -11,20 +11,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.routes import Route
 from integrations.emag.verdicts import judge
-from integrations.ledger.calls import Call, Subject, close_call, open_call
+from integrations.ledger.calls import ENTRY, Call, Subject, close_call, entry
 from integrations.ledger.sealing import Sealer
 
 PLATFORM = "emag-bg"
+
+_BEGIN = text(ENTRY.format(wait="0", slot=""))
 
 
 async def begin(
     engine: AsyncEngine, route: Route, subject: Subject, body: Any, sealer: Sealer | None = None
 ) -> Call:
     """A call that is under way."""
+    values = entry("main", PLATFORM, route, subject, body, 60, sealer)
     async with engine.begin() as connection:
-        return await open_call(
-            connection, "main", PLATFORM, route, subject, body, life=60, sealer=sealer
-        )
+        entered = await connection.execute(_BEGIN, values)
+    return Call(values["id"], entered.scalar_one())
 
 
 async def record(

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.routes import ORDER_READ, ORDER_SAVE, Route
 from integrations.emag.verdicts import judge
-from integrations.ledger.calls import Subject, close_call, close_unsent, open_call, tidy_calls
+from integrations.ledger.calls import Subject, close_call, close_unsent, tidy_calls
 from integrations.ledger.sealing import Sealer, unseal
 from tests.integrations.ledger.recording import begin, record
 
@@ -34,13 +34,7 @@ async def entry(engine: AsyncEngine) -> dict[str, Any]:
         return dict(found.mappings().one())
 
 
-async def test_a_request_counts_once_its_intent_is_committed(engine: AsyncEngine) -> None:
-    async with engine.connect() as connection:
-        await open_call(
-            connection, "main", "emag-ro", ORDER_SAVE, CANCELLED, [ORDER], life=5, sealer=None
-        )
-        await connection.rollback()
-
+async def test_a_request_under_way_is_entered_as_sent(engine: AsyncEngine) -> None:
     await begin(engine, ORDER_SAVE, CANCELLED, [ORDER])
 
     call = await entry(engine)
