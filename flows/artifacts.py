@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from flows.call_record import Trimmed
 from flows.reconciliation import Reconciled
-from flows.report import Report, Spent
+from flows.report import Problem, Report, Spent
+from flows.untold import Told
 from integrations.ledger.books import State
 from integrations.ledger.certificates import Certificate, Listed
 from integrations.ledger.check import Finding
 
 MOST_PROBLEMS = 200
 
+# Of a row that `up` has carried between the runs, a terminal, or another host.
+NOT_OURS = ", not by this run"
 
-def report_table(reports: Sequence[Report]) -> list[dict[str, Any]]:
-    """What needs a person, line by line; then each account's figures and its request budget."""
+
+def report_table(reports: Sequence[Report], told: Iterable[Told] = ()) -> list[dict[str, Any]]:
+    """What needs a person, line by line; then each account's figures and its request budget.
+
+    Of what is `told`, lines are for what has none yet.
+    """
     return [
         *(
-            _line(
-                report,
-                f"{problem.kind.value}:{problem.row_id}",
-                problem.state.value,
-                problem.reason,
-                problem.url or "",
-            )
+            _problem(report.account, problem)
             for report in reports
             for problem in report.problems[:MOST_PROBLEMS]
         ),
+        *_told_lines(reports, told),
         *(
             _line(
-                report,
+                report.account,
                 f"{parked.kind.value} {parked.emag_id or 'without a number'} at eMAG",
                 "parked",
                 parked.reason,
@@ -45,10 +47,30 @@ def report_table(reports: Sequence[Report]) -> list[dict[str, Any]]:
     ]
 
 
-def _line(report: Report, row: str, state: str, reason: str, url: str = "") -> dict[str, Any]:
+def _told_lines(reports: Sequence[Report], told: Iterable[Told]) -> Iterator[dict[str, Any]]:
+    """Rows that no run has shown yet and this one does not show as its own."""
+    own = {_name(problem) for report in reports for problem in report.problems}
+    shown = {_name(problem) for report in reports for problem in report.problems[:MOST_PROBLEMS]}
+    for each in told:
+        name = _name(each.problem)
+        if name not in shown:
+            yield _problem(each.account, each.problem, "" if name in own else NOT_OURS)
+
+
+def _problem(account: str, problem: Problem, whose: str = "") -> dict[str, Any]:
+    return _line(
+        account, _name(problem), f"{problem.state.value}{whose}", problem.reason, problem.url or ""
+    )
+
+
+def _name(problem: Problem) -> str:
+    return f"{problem.kind.value}:{problem.row_id}"
+
+
+def _line(account: str, row: str, state: str, reason: str, url: str = "") -> dict[str, Any]:
     """Short columns first: a browser shows as many as fit."""
     return {
-        "account": report.account,
+        "account": account,
         "row": row,
         "at eMAG": url,
         "state": state,
@@ -59,7 +81,7 @@ def _line(report: Report, row: str, state: str, reason: str, url: str = "") -> d
 def _figures(report: Report) -> dict[str, Any]:
     counts = (f"{report.rows[state]} {state.value}" for state in State if report.rows[state])
     return _line(
-        report,
+        report.account,
         "all",
         ", ".join(counts) or "none was due",
         f"{sum(report.requests.values())} requests in {report.seconds:.1f} s,"
@@ -69,7 +91,7 @@ def _figures(report: Report) -> dict[str, Any]:
 
 def _budget(report: Report, spent: Spent) -> dict[str, Any]:
     return _line(
-        report,
+        report.account,
         f"request budget: {spent.bucket.value}",
         f"{spent.requests} requests, {spent.share:.0%} of eMAG's {spent.limit:g}/s",
         f"{spent.waited:.1f} s waited",
@@ -79,7 +101,7 @@ def _budget(report: Report, spent: Spent) -> dict[str, Any]:
 def _received(report: Report) -> dict[str, Any]:
     counts = (f"{count} {brought.value}" for brought, count in sorted(report.received.items()))
     return _line(
-        report,
+        report.account,
         "brought in",
         ", ".join(counts),
         f"{len(report.parked)} could not be stored" if report.parked else "",

@@ -53,6 +53,7 @@ from flows.reconciliation import Reconciled, reconcile_accounts
 from flows.report import Report
 from flows.rma import sync_returns
 from flows.tidings import gather_tidings, tidings_table
+from flows.untold import Told, gather_untold
 from integrations.ledger.check import Finding
 from integrations.ledger.retention import CallsInUseError
 from integrations.sync.backfill import Course
@@ -74,7 +75,11 @@ RECONCILE_AS_SET = ReconcileParameters()
 
 
 class EmagUnreachableError(Exception):
-    """eMAG could not be worked with, so the run failed."""
+    """eMAG could not be worked with, so the run failed; `ended` says how far it came."""
+
+    def __init__(self, why: str, ended: Sequence[Any] = ()) -> None:
+        super().__init__(why)
+        self.ended = ended
 
 
 class UnhealthyError(Exception):
@@ -230,15 +235,22 @@ async def _concluded(
 ) -> State[list[Report]]:
     """Tell the story, show its table, and end the run as the figures say."""
     reports = await story(parameters)
+    told: Sequence[Told] = ()
     if not parameters.dry_run:
-        tidings = await gather_tidings(parameters.account)
-        _emit([*deadline_events(tidings.alarms), *row_events(reports)])
-        await acreate_table_artifact(
-            table=report_table(reports) + tidings_table(tidings),
-            key=name,
-            description="What became of the rows",
-        )
-    return conclusion(reports)
+        told = await _tell(name, reports, parameters.account)
+    return conclusion(reports, concerned=bool(told))
+
+
+async def _tell(name: str, reports: Sequence[Report], account: str) -> Sequence[Told]:
+    """Tell what nobody was told yet, of the run itself and of others; which rows those were."""
+    tidings, told = await gather_tidings(account), await gather_untold(account)
+    _emit([*deadline_events(tidings.alarms), *row_events(told)])
+    await acreate_table_artifact(
+        table=report_table(reports, told) + tidings_table(tidings),
+        key=name,
+        description="What became of the rows",
+    )
+    return told
 
 
 @asynccontextmanager
@@ -271,15 +283,19 @@ def _emit(events: Iterable[Event]) -> None:
         )
 
 
-def conclusion(reports: Sequence[Ended], concern: str = "Refusals") -> State[list[Ended]]:
+def conclusion(
+    reports: Sequence[Ended], concern: str = "Refusals", *, concerned: bool = False
+) -> State[list[Ended]]:
     """Completed, or Completed named after what concerns a person.
+
+    With `concerned` something does that no report speaks of.
 
     Raises:
         EmagUnreachableError: eMAG could not be worked with for some account.
     """
     unreachable = [f"{each.account}: {each.unreachable}" for each in reports if each.unreachable]
     if unreachable:
-        raise EmagUnreachableError("; ".join(unreachable))
-    if any(report.exit_code for report in reports):
+        raise EmagUnreachableError("; ".join(unreachable), reports)
+    if concerned or any(report.exit_code for report in reports):
         return Completed(name=concern, data=list(reports))
     return Completed(data=list(reports))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 
 from flows.deadlines import REMEDIES, subject_of
-from flows.report import Report
+from flows.untold import Told
 from integrations.ledger.books import State
 from integrations.ledger.deadlines import About, Deadline
-
-# A flood of events would reach nobody sooner: the run's table holds all rows.
-MOST = 200
 
 _ENTITIES: Mapping[About, str] = {
     About.RETURN: "return",
@@ -64,21 +61,18 @@ def asking_event(run_id: str, question: str) -> Event:
     return Event("emag.run.asks", f"prefect.flow-run.{run_id}", {"question": question})
 
 
-def row_events(reports: Sequence[Report]) -> list[Event]:
-    """An event for each row that a run refused or left in doubt, once a row, at most 200."""
-    events = {
-        (problem.state, problem.kind, problem.row_id): Event(
-            _ROW_EVENTS[problem.state],
-            f"emag.{problem.kind.value}.{problem.row_id}",
+def row_events(told: Iterable[Told]) -> list[Event]:
+    """An event for each row that is to be told."""
+    return [
+        Event(
+            _ROW_EVENTS[each.problem.state],
+            f"emag.{each.problem.kind.value}.{each.problem.row_id}",
             {
-                "account": report.account,
-                "kind": problem.kind.value,
-                "row_id": problem.row_id,
-                "reason": problem.reason,
+                "account": each.account,
+                "kind": each.problem.kind.value,
+                "row_id": each.problem.row_id,
+                "reason": each.problem.reason,
             },
         )
-        for report in reports
-        for problem in report.problems
-        if problem.state in _ROW_EVENTS
-    }
-    return list(events.values())[:MOST]
+        for each in told
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +30,9 @@ class What(StrEnum):
     CANCELLATIONS = "cancellations"
     INVOICES = "invoices"
 
+
+# Prefect's loggers of what happens in a run; that goes to its server and to our log file, too.
+RUNS = ("prefect.flow_runs", "prefect.task_runs")
 
 _DEFAULTS = SyncParameters()
 
@@ -106,6 +110,7 @@ def through_prefect() -> bool:
         _say("PREFECT_API_URL does not answer: running directly, without Prefect")
         return False
     _say("running as a flow of the Prefect server at PREFECT_API_URL")
+    _leave_the_end_to_us()
     return True
 
 
@@ -118,18 +123,42 @@ def _answers(url: str) -> bool:
         return False
 
 
+def _leave_the_end_to_us() -> None:
+    """Keep from the screen how a run failed in Prefect's words: the command says it in its own."""
+    for handler in logging.getLogger().handlers:
+        if getattr(handler, "stream", None) is sys.stderr:
+            handler.addFilter(_is_no_end_of_a_run)
+
+
+def _is_no_end_of_a_run(record: logging.LogRecord) -> bool:
+    return record.levelno < logging.ERROR or not record.name.startswith(RUNS)
+
+
 async def _carry(what: What, parameters: CancellationParameters) -> list[Report]:
     """Run the flow itself or, without a server, the function that it wraps."""
     if through_prefect():
-        import flows
+        return await _as_flow(what, parameters)
+    return await _directly(what, parameters)
 
-        as_flow = {
-            What.RMA: flows.rma_sync,
-            What.CANCELLATIONS: flows.cancellation_sync,
-            What.INVOICES: flows.invoice_sync,
-        }
-        own = set() if what is What.CANCELLATIONS else {"unasked"}
+
+async def _as_flow(what: What, parameters: CancellationParameters) -> list[Report]:
+    """The flow run fails where eMAG could not be worked with; its reports say so, too."""
+    import flows
+    from flows.deployed import EmagUnreachableError
+
+    as_flow = {
+        What.RMA: flows.rma_sync,
+        What.CANCELLATIONS: flows.cancellation_sync,
+        What.INVOICES: flows.invoice_sync,
+    }
+    own = set() if what is What.CANCELLATIONS else {"unasked"}
+    try:
         return await as_flow[what](**parameters.model_dump(exclude=own))
+    except EmagUnreachableError as unreachable:
+        return list(unreachable.ended)
+
+
+async def _directly(what: What, parameters: CancellationParameters) -> list[Report]:
     from flows.cancellation import sync_cancellations
     from flows.invoice import sync_invoices
     from flows.rma import sync_returns

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from integrations.ledger.alarms import forget_settled
 from integrations.ledger.database import autocommit
 from integrations.ledger.differences import STALE_DAYS
+from integrations.ledger.untold import forget_told
 
 # eMAG asks sellers to keep what they sent and received for as long (API facts: Response envelope).
 LEAST_DAYS = 30
@@ -68,7 +69,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """How much was deleted beside old calls."""
+    """How much was deleted beside old calls; `alarms` about deadlines and about rows."""
 
     alarms: int = 0
     keys: int = 0
@@ -80,7 +81,7 @@ async def forget_old(engine: AsyncEngine, days: int) -> Forgotten:
 
     A request with an idempotency key that old is done anew.
     """
-    alarms = await forget_settled(engine, days)
+    alarms = await forget_settled(engine, days) + await forget_told(engine, days)
     keys = 0
     async with autocommit(engine) as connection:
         while gone := (await connection.execute(_FORGET_KEYS, {"days": days})).rowcount:

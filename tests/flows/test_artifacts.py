@@ -5,10 +5,12 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from flows import artifacts
 from flows.artifacts import report_table
 from flows.cancellation import sync_cancellations
 from flows.parameters import CancellationParameters
 from flows.report import Problem, Report
+from flows.untold import Told
 from integrations.emag.routes import LIMITS, Bucket
 from integrations.erp.rows import Kind
 from integrations.ledger.books import State
@@ -84,3 +86,42 @@ async def test_what_needs_a_person_comes_first_and_nothing_is_counted_that_is_no
         "reason": "no such order",
     }
     assert (second["row"], second["state"]) == ("all", f"{ORDERS} synced")
+
+
+async def test_what_others_have_carried_comes_next_and_says_so(report: Report) -> None:
+    own = Problem(Kind.CANCELLATION, 7, State.REFUSED, "no such order")
+    theirs = Problem(Kind.RMA, 7, State.REFUSED, "no such RMA", "https://emag.example/7")
+    doubtful = Problem(Kind.INVOICE, 7, State.IN_DOUBT, "lost")
+    report.problems.append(own)
+
+    lines = report_table([report], [Told("main", own), Told("fbe", theirs), Told("main", doubtful)])
+
+    assert [(line["row"], line["state"]) for line in lines[:4]] == [
+        ("cancellation:7", "refused"),
+        ("rma:7", "refused, not by this run"),
+        ("invoice:7", "in_doubt, not by this run"),
+        ("all", f"{ORDERS} synced"),
+    ]
+    assert lines[1] == {
+        "account": "fbe",
+        "row": "rma:7",
+        "at eMAG": "https://emag.example/7",
+        "state": "refused, not by this run",
+        "reason": "no such RMA",
+    }
+
+
+async def test_of_more_rows_than_fit_those_are_shown_that_are_told(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "MOST_PROBLEMS", 1)
+    problems = [Problem(Kind.RMA, row_id, State.REFUSED, "no") for row_id in (1, 2, 3)]
+    report.problems.extend(problems)
+
+    lines = report_table([report], [Told("main", problems[2])])
+
+    assert [(line["row"], line["state"]) for line in lines[:3]] == [
+        ("rma:1", "refused"),
+        ("rma:3", "refused"),
+        ("all", f"{ORDERS} synced"),
+    ]

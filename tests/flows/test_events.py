@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from flows import events
 from flows.deadlines import REMEDIES
 from flows.events import Event, deadline_events, row_events
-from flows.report import Problem, Report
+from flows.report import Problem
+from flows.untold import Told
 from integrations.erp.rows import Kind
 from integrations.ledger.books import State
 from integrations.ledger.deadlines import About, Deadline
 
 DUE = datetime(2026, 11, 28, 0, 0, tzinfo=timezone(timedelta(hours=2)))
-
-
-def report(*problems: Problem) -> Report:
-    made = Report("rma-sync", "main", "both", False, datetime(2026, 11, 27, tzinfo=UTC))
-    made.problems.extend(problems)
-    return made
 
 
 @pytest.mark.parametrize(
@@ -56,12 +50,11 @@ def test_a_deadline_names_the_return_or_order_and_what_to_do(
     ]
 
 
-def test_rows_that_were_refused_or_are_in_doubt_are_told_once_a_run() -> None:
-    refused = Problem(Kind.RMA, 12, State.REFUSED, "Order 5 is not known at eMAG.")
+def test_a_row_that_was_refused_or_is_in_doubt_is_named_with_its_reason() -> None:
+    refused = Problem(Kind.RMA, 12, State.REFUSED, "Order 5 is not known at eMAG.", "https://e/5")
     doubtful = Problem(Kind.RMA, 13, State.IN_DOUBT, "The answer was lost.")
-    waiting = Problem(Kind.RMA, 14, State.WAITING, "for a person")
 
-    found = row_events([report(refused, doubtful, refused, waiting)])
+    found = row_events([Told("main", refused), Told("", doubtful)])
 
     assert [(each.name, each.resource) for each in found] == [
         ("emag.row.refused", "emag.rma.12"),
@@ -73,9 +66,3 @@ def test_rows_that_were_refused_or_are_in_doubt_are_told_once_a_run() -> None:
         "row_id": 12,
         "reason": "Order 5 is not known at eMAG.",
     }
-
-
-def test_a_flood_of_rows_does_not_flood_prefect() -> None:
-    many = [Problem(Kind.RMA, number, State.REFUSED, "no") for number in range(events.MOST + 1)]
-
-    assert len(row_events([report(*many)])) == events.MOST

@@ -12,9 +12,22 @@ from prefect.events.schemas.events import ReceivedEvent
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows import deployed, rma_sync
-from flows.parameters import HealthParameters
+from flows.parameters import HealthParameters, SyncParameters
+from flows.rma import sync_returns
+from flows.untold import gather_untold
 from integrations.emag.accounts import Account
-from tests.integrations.ledger.mirrored import ORDER, hours_ago, insert, mirror_order, mirror_return
+from integrations.erp.rows import Kind
+from integrations.ledger.replay import Reference, replay
+from tests.flows.test_deployed import last_run, tables_of
+from tests.flows.test_resident import residing, until
+from tests.integrations.ledger.mirrored import (
+    ORDER,
+    execute,
+    hours_ago,
+    insert,
+    mirror_order,
+    mirror_return,
+)
 
 pytestmark = [
     pytest.mark.xdist_group("prefect"),
@@ -66,15 +79,89 @@ async def test_a_deadline_becomes_one_event_whichever_run_meets_it_first(
     }
 
 
+REFUSED = "SELECT sync_state FROM app.emag_return_integrations WHERE sync_state = 'refused'"
+
+
+async def ask_for_a_return(engine: AsyncEngine) -> None:
+    """The ERP approves a return of an order that can't be."""
+    row = {"status": "approved", "reason": "other", "customer_name": "Ana Exemplu"}
+    await insert(engine, "return_requests", emag_order_id=f"x{ORDER}", **row)
+
+
+async def rows_of_the_last_run(name: str) -> list[tuple[str, str]]:
+    """Which rows stand in the table of the last run of this name, and with which state."""
+    [table] = await tables_of(await last_run(name))
+    return [(line["row"], line["state"]) for line in table if ":" in line["row"][:13]]
+
+
 async def test_a_refused_row_becomes_an_event_with_its_reason(engine: AsyncEngine) -> None:
     began = datetime.now(UTC)
-    row = {"status": "approved", "reason": "other", "customer_name": "Ana Exemplu"}
-    await insert(engine, "return_requests", return_number="R-1", emag_order_id=f"x{ORDER}", **row)
+    await ask_for_a_return(engine)
 
     await rma_sync()
 
+    assert await rows_of_the_last_run("returns-all-both") == [("rma:1", "refused")]
     [event] = await events("emag.row.refused", began, at_least=1)
-    assert event.resource.id.startswith("emag.rma.")
+    assert event.resource.id == "emag.rma.1"
     assert event.payload["account"] == "main"
     assert "is no eMAG order number" in event.payload["reason"]
     assert "Ana" not in str(event.payload)
+
+
+async def test_what_the_resident_loop_refuses_is_told_by_the_next_run_and_no_other(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    began = datetime.now(UTC)
+    async with residing():
+        await ask_for_a_return(engine)
+        await until(database_url, REFUSED, lambda rows: len(rows) == 1)
+
+    first = await deployed.cancellation_sync(return_state=True)
+    shown = await rows_of_the_last_run("cancellations-all-both")
+    second = await deployed.cancellation_sync(return_state=True)
+
+    assert (first.name, shown) == ("Refusals", [("rma:1", "refused, not by this run")])
+    assert (second.name, await rows_of_the_last_run("cancellations-all-both")) == ("Completed", [])
+
+    await ask_for_a_return(engine)
+    await rma_sync()
+    found = await events("emag.row.refused", began, at_least=2)
+    assert sorted(event.resource.id for event in found) == ["emag.rma.1", "emag.rma.2"]
+
+
+async def test_what_a_terminal_refuses_is_told_by_a_run_and_anew_after_a_replay(
+    engine: AsyncEngine,
+) -> None:
+    began = datetime.now(UTC)
+    await ask_for_a_return(engine)
+    await sync_returns(SyncParameters())
+    await rma_sync()
+
+    await replay(engine, [Reference(Kind.RMA, 1)])
+    await sync_returns(SyncParameters())
+    await rma_sync()
+
+    assert await rows_of_the_last_run("returns-all-both") == [("rma:1", "refused, not by this run")]
+    assert len(await events("emag.row.refused", began, at_least=2)) == 2
+
+
+async def test_a_dry_run_tells_nothing(engine: AsyncEngine) -> None:
+    await ask_for_a_return(engine)
+    await sync_returns(SyncParameters())
+
+    await rma_sync(dry_run=True)
+
+    assert [each.problem.row_id for each in await gather_untold("all")] == [1]
+
+
+async def test_what_keeps_rows_from_being_told_stops_no_run(
+    engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    await ask_for_a_return(engine)
+    await execute(engine, "DROP TABLE app.emag_alarms")
+
+    [report] = await rma_sync()
+
+    assert [problem.row_id for problem in report.problems] == [1]
+    assert await rows_of_the_last_run("returns-all-both") == [("rma:1", "refused")]
+    assert "no row could be told" in caplog.text

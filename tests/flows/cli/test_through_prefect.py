@@ -1,0 +1,84 @@
+"""A command that runs as a flow says what it says without a server; Prefect shows a failed run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.prefect_server import prefect_server, settings_for
+from tests.flows.asking import ask
+from tests.flows.cli.conftest import CommandLine, Said
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.xdist_group("deploy"),
+    pytest.mark.usefixtures("shop"),
+]
+
+NOBODY = "127.0.0.1:9"
+AS_A_FLOW = "running as a flow of the Prefect server at PREFECT_API_URL"
+DIRECTLY = "PREFECT_API_URL is not set: running directly, without Prefect"
+
+
+@pytest.fixture
+async def server(prefect_home: Path) -> AsyncIterator[dict[str, str]]:
+    """The variables that name a Prefect server."""
+    async with prefect_server(prefect_home) as url:
+        yield settings_for(prefect_home, url)
+
+
+async def last_run(server: dict[str, str]) -> dict[str, Any]:
+    newest = {"sort": "START_TIME_DESC", "limit": 1}
+    url = server["PREFECT_API_URL"]
+    [run] = await ask("POST", f"{url}/flow_runs/filter", newest)
+    return dict(run)
+
+
+def shown(said: Said) -> tuple[int, Any, list[str]]:
+    """Exit code, what was found wrong, and standard error without the line on the way it took."""
+    lines = [line for line in said.err.splitlines() if line not in (AS_A_FLOW, DIRECTLY)]
+    found = said.json if said.out else []
+    wrong = [each["name"] for each in found if not each["ok"]]
+    return said.code, wrong, [line.partition(" WARNING ")[2] or line for line in lines]
+
+
+async def test_what_goes_wrong_looks_the_same_with_a_server_and_without(
+    emag_flows: CommandLine, server: dict[str, str], market: object
+) -> None:
+    """One test, because a server's first start takes ten seconds."""
+    no_emag = {"EMAG_BASE_URL": f"http://{NOBODY}/api-3", "EMAG_ENVIRONMENT": "sandbox"}
+    no_database = {"DATABASE_URL": f"postgresql://emag@{NOBODY}/erp"}
+
+    direct = await emag_flows("run", "health", "--json", **no_emag)
+    flow = await emag_flows("run", "health", "--json", **no_emag, **server)
+    assert shown(flow) == shown(direct) == (3, ["eMAG answers account main"], [])
+    run = await last_run(server)
+    assert (run["name"], run["state_type"]) == ("health-all", "FAILED")
+    assert "eMAG answers account main" in run["state"]["message"]
+
+    direct = await emag_flows("run", "health", "--json", **no_database)
+    flow = await emag_flows("run", "health", "--json", **no_database, **server)
+    assert shown(flow) == shown(direct)
+    assert flow.code == 3
+    assert "Traceback" not in flow.err
+    assert flow.err.splitlines()[-1].startswith("emag-flows: the database cannot be reached")
+    assert (await last_run(server))["state_type"] == "FAILED"
+
+    await a_sync_shows_its_report(emag_flows, server, no_emag)
+
+
+async def a_sync_shows_its_report(
+    emag_flows: CommandLine, server: dict[str, str], no_emag: dict[str, str]
+) -> None:
+    direct = await emag_flows("run", "rma", "--json", **no_emag)
+    flow = await emag_flows("run", "rma", "--json", **no_emag, **server)
+
+    assert (flow.code, flow.err) == (direct.code, f"{AS_A_FLOW}\n")
+    assert flow.code == 3
+    assert flow.json["account"] == "main"
+    assert flow.json["unreachable"]
+    run = await last_run(server)
+    assert (run["name"], run["state_type"]) == ("returns-all-both", "FAILED")
