@@ -48,6 +48,7 @@ class Outcome(StrEnum):
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     REMOVED = "removed"
+    MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,11 @@ async def deploy(accounts: Sequence[str], notify_block: str | None) -> list[Done
         accounts: names of the configured accounts; the syncs of several are scheduled apart.
         notify_block: the block that sends notifications, "slack-webhook/ops".
 
+    A block that is not there is told as missing, and the automations come without notifications:
+    the syncs' schedule must not hang on who is told of it.
+
     Raises:
-        DeployError: it does not answer, refuses something, or there is no such block.
+        DeployError: the server does not answer, or refuses something.
     """
     async with _client() as client:
         done = [await _deploy_pool(client)]
@@ -92,6 +96,8 @@ async def deploy(accounts: Sequence[str], notify_block: str | None) -> list[Done
         done += [await _deploy_one(client, each) for each in wanted]
         done += await _remove_others(client, wanted)
         block = await _find_block(client, notify_block) if notify_block else None
+        if notify_block and block is None:
+            done.append(Done("block", notify_block, Outcome.MISSING, _how_to_make(notify_block)))
         for entry in read_automations():
             done.append(await _deploy_automation(client, entry, block))
         return done
@@ -128,7 +134,7 @@ def read_deployments(accounts: Sequence[str]) -> list[Wanted]:
     """What prefect.yaml wants; with several accounts, each sync once for each of them."""
     file = _read(DEPLOYMENTS_FILE)
     return [
-        _wanted(entry, file["pull"])
+        _wanted(entry, file["pull"], accounts)
         for each in file["deployments"]
         for entry in _for_accounts(each, accounts)
     ]
@@ -180,9 +186,19 @@ def minutes_later(cron: str, minutes: int) -> str:
     return f"{begin}-{begin + int(last) - int(first)}/{step}{rest}"
 
 
-def _wanted(entry: Mapping[str, Any], pull: Any) -> Wanted:
+def _form(flow: Flow[..., Any], accounts: Sequence[str]) -> dict[str, Any]:
+    """The flow's form, which names the accounts that there are to choose from."""
     from prefect.utilities.callables import parameter_schema
 
+    form: dict[str, Any] = deepcopy(parameter_schema(flow).model_dump_for_openapi())
+    for fields in form.get("definitions", {}).values():
+        account = fields.get("properties", {}).get("account")
+        if account and accounts:
+            account["description"] += f" There are: {', '.join(accounts)}."
+    return form
+
+
+def _wanted(entry: Mapping[str, Any], pull: Any, accounts: Sequence[str]) -> Wanted:
     flow = _flow(entry["entrypoint"])
     limit = entry["concurrency_limit"]
     fields = {
@@ -190,7 +206,7 @@ def _wanted(entry: Mapping[str, Any], pull: Any) -> Wanted:
         "tags": entry["tags"],
         "parameters": entry[PARAMETERS],
         "enforce_parameter_schema": entry["enforce_parameter_schema"],
-        "parameter_openapi_schema": parameter_schema(flow).model_dump_for_openapi(),
+        "parameter_openapi_schema": _form(flow, accounts),
         "entrypoint": entry["entrypoint"],
         "work_pool_name": entry["work_pool"]["name"],
         "job_variables": entry["work_pool"].get("job_variables", {}),
@@ -336,18 +352,25 @@ async def _remove_others(client: PrefectClient, wanted: Sequence[Wanted]) -> lis
     return done
 
 
-async def _find_block(client: PrefectClient, name: str) -> str:
+async def _find_block(client: PrefectClient, name: str) -> str | None:
     from prefect.exceptions import ObjectNotFound
 
     kind, _, block = name.partition("/")
     try:
-        found = await client.read_block_document_by_name(block, kind)
+        found = await client.read_block_document_by_name(block, kind, include_secrets=False)
     except ObjectNotFound:
-        raise DeployError(
-            f"EMAG_NOTIFY_BLOCK names the block {name}, which the Prefect server does not have:"
-            " make it in the UI under Blocks, or correct the name"
-        ) from None
+        return None
     return str(found.id)
+
+
+def _how_to_make(name: str) -> str:
+    from prefect.settings import PREFECT_UI_URL
+
+    kind, _, block = name.partition("/")
+    return (
+        f"make a block of type {kind} and name {block} at {PREFECT_UI_URL.value()}/blocks, or"
+        " correct the name, then `emag-flows deploy` or `up` again; until then nobody is notified"
+    )
 
 
 async def _deploy_automation(
@@ -388,7 +411,7 @@ def _actions(entry: Mapping[str, Any], block: str | None) -> list[dict[str, Any]
 
 def _harmless(actions: Sequence[Mapping[str, Any]]) -> str:
     if [action["type"] for action in actions] == ["do-nothing"]:
-        return "tells nobody: set EMAG_NOTIFY_BLOCK, or add a notification in the UI"
+        return "tells nobody: name a block in EMAG_NOTIFY_BLOCK, or add a notification in the UI"
     return ""
 
 

@@ -77,16 +77,32 @@ async def question_of(parameters: CancellationParameters) -> Question | None:
     above = load_settings().cancellations_pause_above
     if not above or parameters.unasked or parameters.dry_run or not parameters.direction.goes_out:
         return None
-    rows = 0
+    each = await _by_account(parameters.account, min(parameters.limit, MOST_COUNTED), above)
+    rows = sum(question.rows for question in each.values())
     refunds: dict[str, Decimal] = defaultdict(Decimal)
-    async with open_shop(parameters.account) as shop:
-        for account in shop.accounts:
-            async with open_channel(shop, account, max_in_flight=1) as channel:
-                due = await _due(channel, min(parameters.limit, MOST_COUNTED))
-                rows += len(due)
-                for currency, amount in (await refunds_of(channel.engine, due)).items():
-                    refunds[currency] += amount
+    for question in each.values():
+        for currency, amount in question.refunds.items():
+            refunds[currency] += amount
     return Question(rows, above, refunds) if rows > above else None
+
+
+async def open_questions() -> dict[str, Question]:
+    """What a person is to be asked before an account's cancellations go, by account; raises so."""
+    above = load_settings().cancellations_pause_above
+    each = await _by_account("all", MOST_COUNTED, above) if above else {}
+    return {account: question for account, question in each.items() if question.rows > above}
+
+
+async def _by_account(account: str, limit: int, above: int) -> dict[str, Question]:
+    """What is due in each account, whether or not it is so much that it needs asking."""
+    found = {}
+    async with open_shop(account) as shop:
+        for each in shop.accounts:
+            async with open_channel(shop, each, max_in_flight=1) as channel:
+                due = await _due(channel, limit)
+                refunds = await refunds_of(channel.engine, due)
+                found[each.name] = Question(len(due), above, refunds)
+    return found
 
 
 def within_bounds(parameters: CancellationParameters) -> CancellationParameters:

@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 import psycopg
 
 from flows.database import DatabaseUnreachableError, open_database
+from flows.deploy import Outcome
 from flows.prefect_server import (
     PrefectServerError,
     await_ready,
@@ -47,6 +48,9 @@ POOL = "emag"
 SERVER_STOP_SECONDS = 5.0
 
 Say = Callable[[str], None]
+
+# What `emag-flows deploy --json` prints.
+Done = Sequence[Mapping[str, str]]
 
 
 class PortTakenError(ConfigurationError):
@@ -216,9 +220,18 @@ async def _keep_prefect(
     """Keep a Prefect server and a worker running; what ends by itself is started again."""
     home = settings.data_dir.expanduser().resolve() / "prefect"
     trouble = Trouble("Prefect")
+    said = False
+
+    def works(url: str, done: Done) -> None:
+        nonlocal said
+        trouble.ends()
+        if not said:
+            _say_deployed(say, url, done)
+        said = True
+
     while not house.stopping.is_set():
         try:
-            await _run_prefect(settings, house, home, listener, say)
+            await _run_prefect(settings, house, home, listener, works)
             if not house.stopping.is_set():
                 trouble.begins(f"its server or worker has ended; see {home}")
         except PrefectServerError as error:
@@ -228,7 +241,11 @@ async def _keep_prefect(
 
 
 async def _run_prefect(
-    settings: Settings, house: House, home: Path, listener: socket.socket, say: Say
+    settings: Settings,
+    house: House,
+    home: Path,
+    listener: socket.socket,
+    works: Callable[[str, Done], None],
 ) -> None:
     """A server with our deployments and a worker of them, until one ends or all is to end."""
     port = listener.getsockname()[1]
@@ -242,9 +259,9 @@ async def _run_prefect(
         deploying = asyncio.create_task(_deploy(variables, home))
         if not await _or_stopping(house, deploying):
             return
-        say(f"Prefect with its deployments: {url.removesuffix('/api')} ({deploying.result()})")
         worker = await start_worker(home, variables, POOL)
         house.prefect_url = url.removesuffix("/api")
+        works(house.prefect_url, deploying.result())
         try:
             ends = [asyncio.create_task(each.wait()) for each in (server, worker)]
             await _or_stopping(house, *ends)
@@ -266,8 +283,11 @@ async def _or_stopping(house: House, *tasks: asyncio.Task[Any]) -> bool:
     return bool(done - {stopping})
 
 
-async def _deploy(variables: Mapping[str, str], home: Path) -> str:
-    """Bring our deployments to the server, in a process of its own: it has to load Prefect."""
+async def _deploy(variables: Mapping[str, str], home: Path) -> Done:
+    """Bring our deployments to the server, in a process of its own: it has to load Prefect.
+
+    What it has done is printed even where it ends with a complaint about something missing.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "flows.cli.main", "deploy", "--json"),
         env=environment(variables),
@@ -281,12 +301,21 @@ async def _deploy(variables: Mapping[str, str], home: Path) -> str:
     except asyncio.CancelledError:
         await stop(process, 1.0)
         raise
-    if process.returncode:
+    if not out:
         (home / "deploy.log").write_bytes(err)
         last = err.decode(errors="replace").strip().splitlines()[-1:]
         raise PrefectServerError(last[0] if last else f"see {home / 'deploy.log'}")
-    outcomes = [each["outcome"] for each in json.loads(out)]
-    return ", ".join(f"{outcomes.count(each)} {each}" for each in sorted(set(outcomes)))
+    done: Done = json.loads(out)
+    return done
+
+
+def _say_deployed(say: Say, url: str, done: Done) -> None:
+    outcomes = [each["outcome"] for each in done if each["outcome"] != Outcome.MISSING]
+    counts = ", ".join(f"{outcomes.count(each)} {each}" for each in sorted(set(outcomes)))
+    say(f"Prefect with its deployments: {url} ({counts})")
+    for each in done:
+        if each["outcome"] == Outcome.MISSING:
+            say(f"missing there: EMAG_NOTIFY_BLOCK={each['name']}; {each['detail']}")
 
 
 def _variables(settings: Settings, home: Path, api_url: str) -> dict[str, str]:

@@ -18,6 +18,12 @@ from integrations.settings import Settings
 FEW = 4
 NEWEST, STORY = 50, 200
 
+# Of a page nobody writes down what was on it: its body alone could tell.
+PAGES = (
+    "Reads of many orders or returns at once name none of them and are not shown here: see"
+    " `emag-flows calls --since DAY`."
+)
+
 
 def calls(
     order: Annotated[int | None, typer.Option(help="Only calls about this eMAG order.")] = None,
@@ -76,6 +82,8 @@ async def _show(settings: Settings, wanted: Wanted, limit: int | None, as_json: 
             from flows.cli.story import show_story
 
             await show_story(settings, engine, wanted, limit or STORY, as_json)
+            if not as_json:
+                console().print(PAGES)
         else:
             await _show_newest(engine, wanted, limit or NEWEST, as_json)
     return 0

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.console import begin, console, print_json, table
+from integrations.settings import ConfigurationError
+
+if TYPE_CHECKING:
+    from flows.deploy import Done
 
 
 def deploy(
@@ -23,4 +28,15 @@ def deploy(
     else:
         rows = [(each.what, each.name, each.outcome.value, each.detail) for each in done]
         console().print(table("On the Prefect server", ["what", "name", "", "detail"], rows))
+    _complain(done)
     return 0
+
+
+def _complain(done: Sequence[Done]) -> None:
+    """All the rest is there by now; what is missing is for a person to make."""
+    from flows.deploy import Outcome
+
+    for each in done:
+        if each.outcome is Outcome.MISSING:
+            problem = f"the Prefect server has no block {each.name}"
+            raise ConfigurationError("EMAG_NOTIFY_BLOCK", problem, each.detail)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from flows.approvals import Approval, approvals_of
 from flows.cli.console import begin, console, print_json, table
 from flows.database import open_connection
 from flows.deadlines import REMEDIES, subject_of
@@ -29,14 +30,14 @@ class Matter:
     """Something beside the ERP's rows that a person must look at.
 
     It has the fields that a row in the inbox has, and more; `row_id` is always null. `kind` is
-    alarm, parked or difference; `subject` names what it is about.
+    approval, alarm, parked or difference; `subject` names what it is about.
     """
 
     kind: str
     subject: str
     account: str
     state: str
-    since: datetime
+    since: datetime | None
     reason: str
     remedy: str
     order_id: int | None = None
@@ -49,7 +50,7 @@ def inbox(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     limit: Annotated[int, typer.Option(help="At most this many rows of each kind.", min=1)] = 200,
 ) -> int:
-    """List what needs a person: rows, deadlines, parked news and differences, with the reason."""
+    """List what needs a person and why: rows, approvals, deadlines, parked news, differences."""
     return asyncio.run(_inbox(begin(log_to_file=False), as_json, limit))
 
 
@@ -77,10 +78,24 @@ async def _matters(connection: Connection, settings: Settings, limit: int) -> li
     differences = await differences_of(connection, accounts, limit)
     now = datetime.now(UTC)
     return [
+        *map(_approval, await approvals_of(connection, settings)),
         *(_alarm(each, now) for each in alarms),
         *map(_parked, parked),
         *map(_difference, differences),
     ]
+
+
+def _approval(approval: Approval) -> Matter:
+    return Matter(
+        kind="approval",
+        subject=f"cancellations: {approval.rows}",
+        account=approval.account,
+        state="waiting",
+        since=approval.since,
+        reason=approval.reason,
+        remedy=approval.remedy,
+        waiting_for="person",
+    )
 
 
 def _alarm(alarm: Deadline, now: datetime) -> Matter:
@@ -147,4 +162,4 @@ def _show_matters(screen: Console, matters: Sequence[Matter]) -> None:
         (each.subject, each.account, each.state, each.since, each.reason, each.remedy)
         for each in matters
     ]
-    screen.print(table("At eMAG", columns, rows))
+    screen.print(table("Beside the rows", columns, rows))

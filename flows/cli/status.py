@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from flows.approvals import EVERY_ACCOUNT, Approval, approvals_of
 from flows.cli.console import begin, console, print_json, table
 from flows.database import open_connection
 from flows.deadlines import SUBJECTS, due_text
-from integrations.ledger.deadlines import Clocks, Hours, clocks_of
+from integrations.erp.rows import Kind
+from integrations.ledger.deadlines import Clocks, Connection, Hours, clocks_of
+from integrations.ledger.matters import held_of
 from integrations.ledger.status import Status, status_of
-from integrations.ledger.unqueued import count_unqueued
+from integrations.ledger.unqueued import Unqueued, count_unqueued
 from integrations.settings import Settings
 
 
@@ -31,17 +35,22 @@ async def _status(settings: Settings, as_json: bool) -> int:
         before = await count_unqueued(connection)
         accounts, hours = list(settings.accounts.values()), Hours(**settings.hours())
         clocks = await clocks_of(connection, accounts, hours)
+        approvals = await approvals_of(connection, settings)
+        if settings.cancellations_require_approval:
+            before[Kind.CANCELLATION] = await _without_held(connection, before[Kind.CANCELLATION])
     if as_json:
         more = {
             "adoptable": {kind: each.rows for kind, each in before.items()},
             "estimated": sorted(kind for kind, each in before.items() if each.estimated),
             "deadlines": clocks,
+            "approvals": approvals,
             "bodies": _bodies(settings),
         }
         print_json({**vars(found), **more})
         return 0
     screen = console()
     _show_rows(screen, found)
+    _show_approvals(screen, approvals)
     _show_deadlines(screen, clocks)
     _show_traffic(screen, found)
     _show_bodies(screen, settings)
@@ -71,6 +80,19 @@ def _show_rows(screen: Console, found: Status) -> None:
         screen.print(f"{found.changes} changes of the ERP are captured and not yet queued.")
     if found.write_backs:
         screen.print(f"{found.write_backs} answers are still to be written into the ERP's rows.")
+
+
+async def _without_held(connection: Connection, before: Unqueued) -> Unqueued:
+    """What waits for approval is no row from before: adopting it would come to nothing."""
+    held = await held_of(connection)
+    return replace(before, rows=max(0, before.rows - held.rows))
+
+
+def _show_approvals(screen: Console, approvals: Sequence[Approval]) -> None:
+    for each in approvals:
+        whose = "" if each.account == EVERY_ACCOUNT else f"Account {each.account}: "
+        screen.print(f"{whose}{each.reason}.", style="yellow", soft_wrap=True)
+        screen.print(f"What to do: {each.remedy}.", soft_wrap=True)
 
 
 def _show_deadlines(screen: Console, clocks: Sequence[Clocks]) -> None:

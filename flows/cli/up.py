@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -83,10 +84,10 @@ def _on_signals(begun: asyncio.Event) -> asyncio.Event:
 
 async def _live(screen: Console, house: House, stopping: asyncio.Event) -> None:
     """One line that stays at the bottom of the terminal."""
-    with Live(status_line(house), console=screen, auto_refresh=False, transient=True) as live:
+    with Live(_line_now(house), console=screen, auto_refresh=False, transient=True) as live:
         configure()  # the log goes above the line from now on
         while not await _stopped(stopping, 1.0):
-            live.update(Text(status_line(house), overflow="ellipsis", no_wrap=True), refresh=True)
+            live.update(Text(_line_now(house), overflow="ellipsis", no_wrap=True), refresh=True)
 
 
 async def _lines(screen: Console, house: House, stopping: asyncio.Event) -> None:
@@ -94,9 +95,9 @@ async def _lines(screen: Console, house: House, stopping: asyncio.Event) -> None
     while not (house.prefect_url and house.api_url and house.standing):
         if await _stopped(stopping, 0.5):
             return
-    screen.print(status_line(house), soft_wrap=True)
+    screen.print(_line_now(house), soft_wrap=True)
     while not await _stopped(stopping, REPORT):
-        screen.print(status_line(house), soft_wrap=True)
+        screen.print(_line_now(house), soft_wrap=True)
 
 
 async def _stopped(stopping: asyncio.Event, seconds: float) -> bool:
@@ -108,7 +109,11 @@ async def _stopped(stopping: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-def status_line(house: House) -> str:
+def _line_now(house: House) -> str:
+    return status_line(house, datetime.now(UTC))
+
+
+def status_line(house: House, now: datetime) -> str:
     """Addresses, how many rows stand where, the last success, and what does not answer."""
     where = [
         f"Prefect {house.prefect_url or 'starting'}",
@@ -118,6 +123,12 @@ def status_line(house: House) -> str:
     if rows is not None:
         counts = f"{rows.pending} pending, {rows.waiting} waiting, {rows.refused} refused"
         doubt = f", {rows.in_doubt} in doubt" if rows.in_doubt else ""
-        last = f"{rows.last_success.astimezone():%H:%M:%S}" if rows.last_success else "none today"
+        last = _moment(rows.last_success, now) if rows.last_success else "none in 24 h"
         where += [counts + doubt, f"last success {last}"]
     return " · ".join([*where, *house.vitals.complaints])
+
+
+def _moment(moment: datetime, now: datetime) -> str:
+    """In this host's zone; a time of another day would look like one that is still to come."""
+    local, today = moment.astimezone(), now.astimezone().date()
+    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"

@@ -92,8 +92,8 @@ _QUEUE = """
         sync_state = CASE WHEN {in_doubt} THEN t.sync_state WHEN {astray} THEN 'refused'
                           ELSE excluded.sync_state END,
         error_message = CASE WHEN {in_doubt} THEN t.error_message
-            WHEN {astray} THEN 'a request about order ' || t.emag_order_id || ' was sent before the'
-                ' row came to name another: check that order at eMAG, then replay the row'
+            WHEN {astray} THEN 'A request about order ' || t.emag_order_id || ' was sent before the'
+                ' row came to name another: check that order at eMAG, then replay the row.'
             ELSE excluded.error_message END,
         emag_order_id = CASE WHEN {in_doubt} THEN t.emag_order_id ELSE excluded.emag_order_id END,
         next_attempt_at = CASE WHEN {in_doubt} THEN t.next_attempt_at
@@ -123,9 +123,9 @@ _NEVER_OURS = """
     UPDATE {table} t SET wanted_revision = t.wanted_revision + 1, waiting_for = NULL,
         waiting_since = NULL, updated_at = timezone('utc', clock_timestamp()),
         sync_state = CASE WHEN t.sent_at IS NULL THEN 'withdrawn' ELSE 'refused' END,
-        error_message = CASE WHEN t.sent_at IS NOT NULL THEN 'the row was deleted after a request'
+        error_message = CASE WHEN t.sent_at IS NOT NULL THEN 'The row was deleted after a request'
             ' about order ' || t.emag_order_id || ' was sent, and its account is not configured:'
-            ' check that order at eMAG' END
+            ' check that order at eMAG.' END
      WHERE t.sync_state = 'waiting' AND t.waiting_for = 'account' AND NOT t.superseded
        AND NOT EXISTS (SELECT 1 FROM app.{erp_table} r WHERE r.id = t.{erp_id})
 """
@@ -299,14 +299,14 @@ def _entry(
     stored = (name or row.account)[:10] or None
     if row.order_id == NO_ORDER:
         reason = (
-            f"'{(unusable or '')[:40]}' is no eMAG order number:"
-            " put a number from 1 to 4294967295 into emag_order_id"
+            f"The number '{(unusable or '')[:40]}' is no eMAG order number:"
+            " put a number from 1 to 4294967295 into emag_order_id."
         )
         return Entry(row.id, None, stored, platform, State.REFUSED, None, reason, admits)
     if account is None:
         reason = (
-            f"no account named '{row.account[:40]}' is configured:"
-            " correct account_type or add the account"
+            f"No account named '{row.account[:40]}' is configured:"
+            " correct account_type or add the account."
         )
         return Entry(row.id, row.order_id, stored, None, State.WAITING, "account", reason, admits)
     return Entry(row.id, row.order_id, stored, platform, State.PENDING, None, None, admits)

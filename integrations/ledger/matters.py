@@ -1,13 +1,16 @@
-"""What needs a person beside the ERP's rows: news that could not be stored, and differences."""
+"""What needs a person beside the books' rows: parked news, differences, cancellations held back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from integrations.emag.accounts import Account
+from integrations.erp.rows import Kind
+from integrations.ledger.books import BOOKS
 from integrations.ledger.deadlines import Connection, fetch
+from integrations.ledger.unqueued import never_queued, sizing
 
 # Parked news is owed to the ERP, so the index over what is owed finds it.
 _PARKED = """
@@ -38,6 +41,22 @@ _DIFFERENCES = """
       JOIN app.emag_differences d ON d.platform = a.platform AND d.account = a.account
      WHERE d.explained IS NULL AND d.times >= 2
      ORDER BY d.first_seen_at DESC, d.subject LIMIT %(most)s
+"""
+
+
+# Among the ERP's newest rows alone: all of them are too many to look through each time.
+_NEWEST_ROWS = 20_000
+
+_HELD = f"""
+    SELECT count(*) AS rows, min(e.created_at) AS since
+      FROM (SELECT * FROM app.cancellation_requests ORDER BY id DESC LIMIT {_NEWEST_ROWS}) e
+     WHERE lower(e.status::text) = 'pending' AND {never_queued(Kind.CANCELLATION)}
+"""
+
+_MOST_DUE = f"""
+    SELECT (SELECT count(*) FROM {BOOKS[Kind.CANCELLATION].name}
+             WHERE sync_state IN ('pending', 'waiting', 'in_doubt') AND NOT superseded)
+         + (SELECT count(DISTINCT row_id) FROM app.emag_changes WHERE kind = 'cancellation') AS rows
 """
 
 
@@ -74,6 +93,35 @@ class LongParked:
     account: str
     news: int
     since: datetime
+
+
+@dataclass(frozen=True)
+class Held:
+    """The ERP's cancellations that nobody has approved, and when it made the oldest."""
+
+    rows: int
+    since: datetime | None
+
+
+NONE_HELD = Held(0, None)
+
+
+async def held_of(connection: Connection) -> Held:
+    """Pending cancellations that were never queued, where only approved ones are.
+
+    Of a table that can't be read (see `db check`) none are.
+    """
+    if not await fetch(connection, sizing(Kind.CANCELLATION), {}):
+        return NONE_HELD
+    [found] = await fetch(connection, _HELD, {})
+    since = found.since
+    return Held(found.rows, since.replace(tzinfo=UTC) if since and not since.tzinfo else since)
+
+
+async def most_due(connection: Connection) -> int:
+    """No fewer than the cancellations that a run would find due; cheap, unlike the exact number."""
+    [found] = await fetch(connection, _MOST_DUE, {})
+    return int(found.rows)
 
 
 async def parked_of(connection: Connection, accounts: Sequence[Account], most: int) -> list[Parked]:

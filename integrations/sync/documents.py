@@ -30,8 +30,8 @@ async def fetch_document(url: str) -> Document:
             return await _fetch(url)
     except (httpx.TransportError, TimeoutError) as error:
         raise DocumentUnreachableError(
-            f"the document's host did not answer ({type(error).__name__}):"
-            " it is tried again, check pdf_url"
+            f"The document's host did not answer ({type(error).__name__}):"
+            " it is tried again, check pdf_url."
         ) from error
     except httpx.InvalidURL:
         return Document(ok=False, problem="the address is malformed")
@@ -46,7 +46,7 @@ async def _fetch(url: str) -> Document:
     ):
         if response.status_code >= 500:
             raise DocumentUnreachableError(
-                f"the document's host answered HTTP {response.status_code}: it is tried again"
+                f"The document's host answered HTTP {response.status_code}: it is tried again."
             )
         if response.status_code != 200:
             return Document(ok=False, problem=f"its host answered HTTP {response.status_code}")

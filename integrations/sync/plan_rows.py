@@ -62,7 +62,7 @@ async def planner_for(channel: Channel, batch: Batch, works: Sequence[Work]) -> 
 async def _plan_one(channel: Channel, work: Work, copy: Copy, planner: Planner) -> None:
     work.tries += 1
     if work.tries > MOST_TRIES:
-        fail(work, "eMAG's state never becomes what was saved: look at it there", channel.timings)
+        fail(work, "eMAG's state never becomes what was saved: look at it there.", channel.timings)
         return
     try:
         plan = await planner(work, copy)
@@ -72,7 +72,7 @@ async def _plan_one(channel: Channel, work: Work, copy: Copy, planner: Planner) 
         fail(work, str(unreachable), channel.timings)
     except Exception as error:  # one row's surprise must not stop its neighbours
         log.exception("planning integration row %s failed", work.claim.id)
-        fail(work, f"planning failed ({type(error).__name__}): see the log", channel.timings)
+        fail(work, f"Planning failed ({type(error).__name__}): see the log.", channel.timings)
     else:
         settle(work, plan, channel.timings)
 

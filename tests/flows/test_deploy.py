@@ -19,7 +19,7 @@ from flows.prefect_server import prefect_server, settings_for
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("deploy")]
+pytestmark = pytest.mark.long
 
 ENTRY = {"username": "seller@example.com", "password": "secret"}
 
@@ -149,10 +149,22 @@ async def forbid_bad_values(server: Server, deployment: str) -> None:
 
 
 async def notify_by_block(server: Server) -> None:
-    """A block that is not there is said; one that is sends every notification."""
+    """A block that is not there is said once all else is done; one that is sends every message."""
+    late = (await server.automations())["emag-late-runs"]
+    await server.ask("DELETE", f"/automations/{late['id']}")
+
     missing = await server.deploy("--json", EMAG_NOTIFY_BLOCK="slack-webhook/ops")
-    assert (missing.code, missing.err.count("\n")) == (3, 1)
-    assert "slack-webhook/ops" in missing.err
+
+    assert (missing.code, missing.err.count("\n")) == (2, 1)
+    assert missing.err.startswith(
+        "emag-flows: EMAG_NOTIFY_BLOCK: the Prefect server has no block slack-webhook/ops;"
+        " make a block of type slack-webhook and name ops at"
+        f" {server.url.removesuffix('/api')}/blocks"
+    )
+    assert missing.outcomes["slack-webhook/ops"] == "missing"
+    assert missing.outcomes["emag-late-runs"] == "created"
+    [action] = (await server.automations())["emag-late-runs"]["actions"]
+    assert action["type"] == "do-nothing"
 
     await server.ask("POST", "/block_types/install_system_block_types", {})
     kind = await server.ask("GET", "/block_types/slug/slack-webhook")
@@ -225,6 +237,28 @@ def test_an_account_runs_some_minutes_after_the_one_before(
     cron: str, minutes: int, later: str
 ) -> None:
     assert minutes_later(cron, minutes) == later
+
+
+@pytest.mark.parametrize(
+    ("accounts", "ends"),
+    [
+        ([], "all: every account."),
+        (["main"], "There are: main."),
+        (["main", "fbe"], "There are: main, fbe."),
+    ],
+)
+def test_every_form_that_asks_for_an_account_names_those_that_there_are(
+    accounts: list[str], ends: str
+) -> None:
+    told = [
+        fields["properties"]["account"]["description"]
+        for each in read_deployments(accounts)
+        for fields in each.fields["parameter_openapi_schema"]["definitions"].values()
+        if "account" in fields.get("properties", {})
+    ]
+
+    assert len(told) >= 6
+    assert all(each.endswith(ends) for each in told)
 
 
 def test_every_scheduled_deployment_fits_its_flow() -> None:

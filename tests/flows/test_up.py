@@ -18,6 +18,7 @@ import httpx
 import psycopg
 import pytest
 
+from flows.prefect_server import descendants
 from integrations.embedded import postmaster
 from integrations.sandbox.market import Market
 from tests.flows.asking import ask, cancellation_deployment
@@ -139,21 +140,42 @@ async def test_from_nothing_to_carrying_and_back_to_nothing(
 async def goes_on(
     folder: Path, variables: dict[str, str], market: Market, prefect_before: str
 ) -> None:
-    """A second start finds everything as it was left; killed, it leaves no part of Prefect."""
+    """A second start finds everything as it was left; killed, it leaves no part of Prefect.
+
+    That nobody can be notified keeps nothing from it, and a server that is lost comes back.
+    """
     port = prefect_before.rpartition(":")[2]
-    up = await start(folder, variables, "--port", port)
+    nobody = {"EMAG_NOTIFY_BLOCK": "slack-webhook/nobody"}
+    up = await start(folder, variables | nobody, "--port", port)
     try:
         database = (await up.says(r"PostgreSQL, embedded: (\S+)"))[1]
         assert "(14 unchanged)" in (await up.says("with its deployments")).string
+        missing = (await up.says("slack-webhook/nobody")).string
+        assert f"make a block of type slack-webhook and name nobody at {prefect_before}" in missing
         await add(database, market)
         await comes(database, 2)
         found = await ask("POST", f"{prefect_before}/api/flow_runs/filter", {})
         assert "cancellations-main-both" in {run["name"] for run in found}
+
+        os.kill(prefect_of(up), signal.SIGKILL)
+        back = await up.says("Prefect works again|with its deployments")
+        assert back[0] == "Prefect works again"
+        assert (await ask("GET", f"{prefect_before}/api/health")) is True
     finally:
         await up.end(signal.SIGKILL)
     assert await gone(f"{prefect_before}/api/health")
     if server := postmaster.running(folder / ".emag"):
         postmaster.stop(folder / ".emag", server)
+
+
+def prefect_of(up: Up) -> int:
+    """The process of the Prefect server."""
+    [server] = [
+        each
+        for each in descendants(up.process.pid)
+        if b"flows.prefect_server\0server" in Path(f"/proc/{each}/cmdline").read_bytes()
+    ]
+    return server
 
 
 async def run_by_worker(prefect: str) -> dict[str, Any]:

@@ -125,8 +125,8 @@ class TestTheWayOut:
         for said in (new, queued):
             [plan] = said.json["plans"]
             assert plan["outcome"] == (
-                "waiting for account: no account named 'nobody' is configured:"
-                " correct account_type or add the account"
+                "waiting for account: No account named 'nobody' is configured:"
+                " correct account_type or add the account."
             )
 
 
