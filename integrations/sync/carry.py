@@ -49,7 +49,7 @@ async def _one_round(channel: Channel, batch: Batch, works: list[Work]) -> None:
         if work.rounds > MOST_ROUNDS:
             fail(
                 work,
-                "eMAG's state could not be read and saved in turn: see `emag-flows calls`",
+                "eMAG's state could not be read and saved in turn: see `emag-flows calls`.",
                 channel.timings,
             )
         elif work.copy is not None and not work.copy.fresh(channel.timings):

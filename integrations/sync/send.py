@@ -273,7 +273,7 @@ def _without_hindered(channel: Channel, lot: Lot, hindered: Hindered) -> Lot:
     for item in lot.items:
         work = item.work
         if work.claim.id in hindered.lost:
-            end(work, State.PENDING, reason="the order's lease was lost before sending")
+            end(work, State.PENDING, reason="The order's lease was lost before sending.")
         elif work.claim.id in hindered.changed:
             end(work, State.PENDING, delay=channel.timings.quiet)
         else:
@@ -344,7 +344,7 @@ def _unknown(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
         end(
             item.work,
             State.IN_DOUBT,
-            reason="eMAG's answer was lost: its state is read once the request is surely dead",
+            reason="eMAG's answer was lost: its state is read once the request is surely dead.",
         )
 
 
