@@ -83,6 +83,13 @@ _SETTLE = text("""
      WHERE r.platform = :platform AND r.emag_id = s.emag_id
 """)
 
+# What is owed may have left the listings, however it was seen last.
+_OPEN = text("""
+    SELECT type, status, count(*) AS rows FROM app.emag_returns
+     WHERE platform = :platform AND account = :account AND status IN (1, 2, 3, 6) AND NOT owed
+     GROUP BY type, status
+""")
+
 _OWE = text("""
     UPDATE app.emag_returns SET owed = true, next_at = clock_timestamp()
      WHERE platform = :platform AND emag_id = ANY(CAST(:ids AS bigint[]))
@@ -195,6 +202,16 @@ async def settle_returns(engine: AsyncEngine, platform: str, settled: Sequence[S
         await connection.execute(
             _SETTLE, {"platform": platform, "settled": orjson.dumps(rows).decode()}
         )
+
+
+async def open_returns(
+    engine: AsyncEngine, platform: str, account: str
+) -> dict[tuple[int, int], int]:
+    """How many returns were open when they were last read, by type and status."""
+    asked = {"platform": platform, "account": account}
+    async with autocommit(engine) as connection:
+        found = await connection.execute(_OPEN, asked)
+        return {(row.type, row.status): row.rows for row in found}
 
 
 async def owe(engine: AsyncEngine, platform: str, ids: Collection[int]) -> int:

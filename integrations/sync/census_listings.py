@@ -13,6 +13,7 @@ from integrations.emag.wire import Raw
 from integrations.ledger import mirror_orders, mirror_returns
 from integrations.ledger.clock import Clock
 from integrations.ledger.differences import About
+from integrations.sync.census_documents import no_documents, vanished_documents
 from integrations.sync.census_money import (
     Held,
     beyond_orders,
@@ -49,6 +50,7 @@ class Listing:
         tells_apart: whether those are only rows that differ.
         held: what the ERP's rows hold of their money, in words.
         beyond: money that the ERP holds and eMAG does not show, in words.
+        vanished: documents of ours that eMAG does not show any more, in words.
     """
 
     about: About
@@ -68,6 +70,7 @@ class Listing:
     tells_apart: bool
     held: Callable[[Channel, Collection[int]], Awaitable[Held]]
     beyond: Callable[[Channel, Mapping[int, Raw]], Awaitable[Mapping[int, str]]]
+    vanished: Callable[[Channel, Mapping[int, Raw]], Awaitable[Mapping[int, str]]]
 
 
 ORDERS = Listing(
@@ -88,6 +91,7 @@ ORDERS = Listing(
     tells_apart=False,
     held=held_of_orders,
     beyond=beyond_orders,
+    vanished=vanished_documents,
 )
 RETURNS = Listing(
     about=About.RETURN,
@@ -107,5 +111,6 @@ RETURNS = Listing(
     tells_apart=True,
     held=held_of_returns,
     beyond=beyond_returns,
+    vanished=no_documents,
 )
 LISTINGS: Mapping[About, Listing] = {each.about: each for each in (ORDERS, RETURNS)}

@@ -21,6 +21,9 @@ from integrations.sync.receipt import Receipt
 # Rows that differ and are asked for singly in one run.
 MOST_SINGLES = 200
 
+# Rows that one run names because a document of ours is gone.
+MOST_UNDOCUMENTED = 50
+
 # From here on a status is unreadable.
 HIGHEST_STATUS = 100
 
@@ -43,6 +46,7 @@ async def take(census: Census, page: Page) -> Rows:
     for number in rows:
         census.found.pop(number, None)
         census.money.pop(number, None)
+        census.undocumented.discard(number)
         census.unlooked.pop(number, None)
     await _compare_values(census, page, rows, rows.keys() - news)
     for each in before:
@@ -127,6 +131,10 @@ async def _compare_values(census: Census, page: Page, rows: Rows, known: Collect
     for number, text in (await listing.beyond(channel, raws)).items():
         if number not in census.money:
             census.money[number] = _of_money(census, number, rows, text, Why.ELSEWHERE)
+    for number, text in (await listing.vanished(channel, raws)).items():
+        if len(census.undocumented) < MOST_UNDOCUMENTED:
+            census.undocumented.add(number)
+            census.found[number] = Difference(about, number, rows[number][1], text)
     census.certificate.by_value.setdefault(listing.what, set()).update(rows)
     await note_compared(channel.engine, about, platform, rows.keys())
 

@@ -25,6 +25,7 @@ class Census:
         certificate: what was compared is entered here.
         found: differences that reading did not put right.
         money: differences in money that are explained, by the row's number.
+        undocumented: rows among `found` because a document of ours is gone.
         unlooked: rows of the mirror that eMAG's pages did not show and that were too many to be
             looked up, and when each was placed.
         looked: the same of rows that were looked up by their numbers.
@@ -47,6 +48,7 @@ class Census:
     say: Callable[[str], None]
     found: dict[int, Difference] = field(default_factory=dict)
     money: dict[int, Difference] = field(default_factory=dict)
+    undocumented: set[int] = field(default_factory=set)
     unlooked: dict[int, date] = field(default_factory=dict)
     looked: dict[int, date] = field(default_factory=dict)
     unmirrored: set[int] = field(default_factory=set)

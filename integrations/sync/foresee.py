@@ -8,19 +8,18 @@ of the ERP's sequences.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import order_types
-from integrations.emag.order_facts import OrderFacts, read_facts, sight_of
+from integrations.emag.order_facts import OrderFacts
 from integrations.emag.return_facts import emag_id_of
-from integrations.emag.wire import Raw, WireError
+from integrations.emag.wire import WireError
 from integrations.erp.differences import Change, differences
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
@@ -30,7 +29,7 @@ from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
 from integrations.ledger.clock import MARGIN, Clock, read_clock
 from integrations.ledger.database import autocommit, database_time
 from integrations.ledger.issued import Source, mirrored_since
-from integrations.ledger.mirror_orders import Seen, see_orders
+from integrations.ledger.mirror_orders import Seen
 from integrations.ledger.uncommitted import uncommitted
 from integrations.ledger.unread import invoiced, open_before, unknown_invoices
 from integrations.sync.abreast import abreast
@@ -42,7 +41,10 @@ from integrations.sync.receipt import Parked, Receipt
 from integrations.sync.receive_orders import (
     INVOICED,
     MOST_SINGLY,
+    Due,
     by_number,
+    facts_of,
+    mirror_orders,
     read_again,
     receive_orders,
 )
@@ -231,48 +233,27 @@ async def _look_at_invoiced(dry: Channel, found: Foreseen, clock: Clock) -> None
     await abreast(dry, orders, read)
     found.receipt.read += len(page.rows)
     raws = by_number(page.rows, found.receipt)
-    seen = [known for _, known in orders if known.order_id in raws]
-    await _bring(found.news, dry, clock.at(page.began) - MARGIN, raws, seen, found.receipt)
+    seen = {known.order_id: known for _, known in orders if known.order_id in raws}
+    due = Due(clock.at(page.began) - MARGIN, raws, seen)
+    await _bring(found.news, dry, due, found.receipt)
 
 
 async def _take_orders(
     news: list[News], dry: Channel, page: Page, clock: Clock, receipt: Receipt
 ) -> None:
     """What `take_orders` would do with a page, were the mirror to keep what it is told."""
-    account = dry.account
-    read_at = clock.at(page.began) - MARGIN
-    receipt.read += len(page.rows)
-    raws = by_number(page.rows, receipt)
-    sights = [
-        sight_of(order_id, raw, account.zone, read_at, account.order_type)
-        for order_id, raw in raws.items()
-    ]
-    seen = await see_orders(dry.engine, account.platform, account.name, read_at, sights)
-    receipt.changed += sum(each.changed for each in seen.values())
-    due = [seen[order_id] for order_id in sorted(seen) if seen[order_id].due]
-    await _bring(news, dry, read_at, raws, due, receipt)
+    await _bring(news, dry, await mirror_orders(dry, page, clock, receipt), receipt)
 
 
-async def _bring(
-    news: list[News],
-    dry: Channel,
-    read_at: datetime,
-    raws: Mapping[int, Raw],
-    due: Sequence[Seen],
-    receipt: Receipt,
-) -> None:
+async def _bring(news: list[News], dry: Channel, due: Due, receipt: Receipt) -> None:
     """Rehearse what these orders bring, and note it."""
-    account = dry.account
     orders: list[tuple[OrderFacts, Seen]] = []
-    for seen in due:
-        raw = raws[seen.order_id]
+    for order_id, seen in sorted(due.seen.items()):
         try:
-            facts = read_facts(raw, seen.lines, account.zone, account.currency, read_at)
+            orders.append((facts_of(dry, due, seen), seen))
         except WireError as error:
-            receipt.parked.append(Parked(Kind.CANCELLATION, seen.order_id, str(error)))
-        else:
-            orders.append((facts, seen))
-    for order_id, became in (await bring_orders(dry, read_at, orders)).items():
+            receipt.parked.append(Parked(Kind.CANCELLATION, order_id, str(error)))
+    for order_id, became in (await bring_orders(dry, due.read_at, orders)).items():
         news.extend(_in_our_books(order_id, became, news))
         receipt.parked.extend(Parked(Kind.INVOICE, order_id, note) for note in became.notes)
 

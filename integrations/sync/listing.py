@@ -12,10 +12,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from integrations.emag.accounts import rate
 from integrations.emag.routes import Route
 from integrations.emag.wire import Raw
+from integrations.ledger.budget import HEADROOM
 from integrations.ledger.calls import Subject
 from integrations.ledger.profile import Profile
+from integrations.sync.ahead import Ahead
 from integrations.sync.ask import ask
 from integrations.sync.channel import Channel
 
@@ -120,6 +123,7 @@ async def pages(
     fits: Callable[[Raw], bool] = lambda _: True,
     size: int = PAGE,
     ends: Ends | None = None,
+    ahead: Ahead[Page] | None = None,
 ) -> AsyncIterator[Page]:
     """The pages of a listing up to its end; each row once, and only rows that fit the filters.
 
@@ -129,32 +133,48 @@ async def pages(
         size: rows asked for in a page.
         ends: what tells the last page, kept over listings of one account; without it, what is
             believed tells it.
+        ahead: asks for pages before it is their turn, where the end is sure; for who takes all of
+            them.
 
     Raises:
         FilterIgnoredError: most of a page does not fit.
         OutageError, BudgetBusyError, ReadRefusedError: as `ask`.
     """
     ends = Ends.believed(channel.profile) if ends is None else ends
+    ahead = ahead or Ahead()
+
+    async def read(number: int) -> Page:
+        began, waited = time.monotonic(), channel.tally.waits[route.bucket]
+        body = {**filters, "currentPage": number, "itemsPerPage": size}
+        page = Page(began, await ask(channel, route, body, Subject()))
+        waited = channel.tally.waits[route.bucket] - waited  # what others waited is too much
+        ahead.took(time.monotonic() - began - waited, HEADROOM / rate(channel.account, route))
+        return page
+
     seen: set[object] = set()
     most = 0
-    for number in range(1, MOST_PAGES + 1):
-        began = time.monotonic()
-        body = {**filters, "currentPage": number, "itemsPerPage": size}
-        found = await ask(channel, route, body, Subject())
-        fresh = {key(raw): raw for raw in found if key(raw) not in seen}
-        fitting = [raw for raw in fresh.values() if fits(raw)]
-        check_filter(route, filters, len(found), sum(map(fits, found)))
-        if found and not fresh:
-            return
-        if fresh and most:
-            ends.went_on(most, size)
-        yield Page(began, fitting)
-        is_last = ends.at(len(found), most, size)
-        ends.saw(len(found))
-        if is_last:
-            return
-        most = max(most, len(found))
-        seen |= fresh.keys()
+    try:
+        for number in range(1, MOST_PAGES + 1):
+            page = await ahead.page(number, read)
+            found = page.rows
+            fresh = {key(raw): raw for raw in found if key(raw) not in seen}
+            fitting = [raw for raw in fresh.values() if fits(raw)]
+            check_filter(route, filters, len(found), sum(map(fits, found)))
+            if found and not fresh:
+                return
+            if fresh and most:
+                ends.went_on(most, size)
+            if ends.is_sure and not ends.at(len(found), most, size):
+                ahead.go_on(number, max(most, len(found)), read)
+            yield Page(page.began, fitting)
+            is_last = ends.at(len(found), most, size)
+            ends.saw(len(found))
+            if is_last:
+                return
+            most = max(most, len(found))
+            seen |= fresh.keys()
+    finally:
+        await ahead.settle()
 
 
 def check_filter(route: Route, filters: Mapping[str, Any], rows: int, fitting: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -76,8 +77,29 @@ async def receive_orders(channel: Channel, take: Take | None = None) -> Receipt:
     return receipt
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Orders of a page that the ERP is owed: as they came, and as the mirror knows them.
+
+    Attributes:
+        read_at: when the read began that showed them, by the database's clock.
+        raws: all orders of the page by number, `seen`: those that are due.
+    """
+
+    read_at: datetime
+    raws: Mapping[int, Raw]
+    seen: Mapping[int, Seen]
+
+
 async def take_orders(channel: Channel, page: Page, clock: Clock, receipt: Receipt) -> None:
     """Mirror the orders of a page and bring those into the ERP that it is owed."""
+    due = await mirror_orders(channel, page, clock, receipt)
+    if due.seen:
+        await _take_due(channel, due, receipt)
+
+
+async def mirror_orders(channel: Channel, page: Page, clock: Clock, receipt: Receipt) -> Due:
+    """Mirror the orders of a page; which of them are due."""
     account = channel.account
     read_at = clock.at(page.began) - MARGIN
     receipt.read += len(page.rows)
@@ -88,45 +110,40 @@ async def take_orders(channel: Channel, page: Page, clock: Clock, receipt: Recei
     ]
     seen = await see_orders(channel.engine, account.platform, account.name, read_at, sights)
     receipt.changed += sum(each.changed for each in seen.values())
-    due = {order_id: each for order_id, each in seen.items() if each.due}
-    if due:
-        await _take_due(channel, read_at, raws, due, receipt)
+    return Due(read_at, raws, {order_id: each for order_id, each in seen.items() if each.due})
 
 
-async def _take_due(
-    channel: Channel,
-    read_at: datetime,
-    raws: Mapping[int, Raw],
-    due: Mapping[int, Seen],
-    receipt: Receipt,
-) -> None:
+async def _take_due(channel: Channel, due: Due, receipt: Receipt) -> None:
     """Bring orders in while nobody else does, as far as nobody has read them later."""
     engine, platform = channel.engine, channel.account.platform
     async with turn(engine, platform) as is_ours:
         if not is_ours:
             return
-        owed = await still_owed(engine, platform, read_at, due.keys())
+        owed = await still_owed(engine, platform, due.read_at, due.seen.keys())
         news, settled = [], []
         for order_id in sorted(owed):
+            seen = due.seen[order_id]
             try:
-                facts = _facts(channel, raws[order_id], due[order_id], read_at)
+                facts = facts_of(channel, due, seen)
             except WireError as error:
                 await note_changed_type(channel, ORDER_READ, error)
                 became = Became([(Kind.CANCELLATION, Arrived(Brought.PARKED, None, str(error)))])
-                settled.append(_settled(channel, due[order_id], became, receipt))
+                settled.append(_settled(channel, seen, became, receipt))
             else:
-                news.append((facts, due[order_id]))
-        brought = await bring_orders(channel, read_at, news)
+                news.append((facts, seen))
+        brought = await bring_orders(channel, due.read_at, news)
         for order_id, became in brought.items():
-            settled.append(_settled(channel, due[order_id], became, receipt))
-        await settle_orders(engine, platform, read_at, settled)
+            settled.append(_settled(channel, due.seen[order_id], became, receipt))
+        await settle_orders(engine, platform, due.read_at, settled)
         # An order's refund can be that of a return, which is closed and would not be read soon.
         refunded = {facts.id for facts, seen in news if seen.changed and facts.refunded}
         await look_now(engine, platform, refunded)
 
 
-def _facts(channel: Channel, raw: Raw, seen: Seen, read_at: datetime) -> OrderFacts:
-    return read_facts(raw, seen.lines, channel.account.zone, channel.account.currency, read_at)
+def facts_of(channel: Channel, due: Due, seen: Seen) -> OrderFacts:
+    """What a due order says, beside what the mirror knows of its lines. Raises WireError."""
+    account, raw = channel.account, due.raws[seen.order_id]
+    return read_facts(raw, seen.lines, account.zone, account.currency, due.read_at)
 
 
 def _settled(channel: Channel, seen: Seen, became: Became, receipt: Receipt) -> Settled:

@@ -26,8 +26,15 @@ from integrations.ledger.awaited_refunds import look_later, refunds_due
 from integrations.ledger.calls import Subject
 from integrations.ledger.clock import MARGIN, Clock, read_clock
 from integrations.ledger.hints import forget_return
-from integrations.ledger.mirror_returns import Owed, owe_missing, owed_due, rest_return
+from integrations.ledger.mirror_returns import (
+    Owed,
+    open_returns,
+    owe_missing,
+    owed_due,
+    rest_return,
+)
 from integrations.sync.abreast import abreast
+from integrations.sync.ahead import Ahead
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
 from integrations.sync.listing import (
@@ -60,11 +67,13 @@ class ReturnsScan:
     Attributes:
         complete: all pages are read.
         broken: reading them came to grief; the pages before are good.
+        ahead: asks for pages before it is their turn, while somebody takes all of them.
     """
 
     complete: bool = False
     broken: bool = False
     ends: Ends = field(default_factory=Ends)
+    ahead: Ahead[Page] = field(default_factory=Ahead)
     _read: list[PackedPage] = field(default_factory=list)
     _listing: AsyncIterator[Page] | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -92,7 +101,7 @@ class ReturnsScan:
             if self.complete or self.broken:
                 return None
             if self._listing is None:
-                self._listing = _open_returns(channel, self.ends)
+                self._listing = _open_returns(channel, self.ends, self.ahead)
             try:
                 page = await anext(self._listing)
             except StopAsyncIteration:
@@ -105,12 +114,17 @@ class ReturnsScan:
             return page
 
 
-async def _open_returns(channel: Channel, ends: Ends) -> AsyncIterator[Page]:
-    for kind in order_types(channel.account, channel.accounts):
+async def _open_returns(channel: Channel, ends: Ends, ahead: Ahead[Page]) -> AsyncIterator[Page]:
+    account = channel.account
+    lately = await open_returns(channel.engine, account.platform, account.name)
+    for kind in order_types(account, channel.accounts):
         for status in OPEN:
             filters = {"request_status": int(status), "type": kind}
             fits = _has(kind, int(status))
-            async for page in pages(channel, RMA_READ, filters, key=_key, fits=fits, ends=ends):
+            ahead.rows = lately.get((kind, int(status)), 0)
+            async for page in pages(
+                channel, RMA_READ, filters, key=_key, fits=fits, ends=ends, ahead=ahead
+            ):
                 yield page
 
 
@@ -127,8 +141,9 @@ async def receive_returns(channel: Channel, scan: ReturnsScan | None = None) -> 
     clock = await read_clock(channel.engine)
     since = clock.now() if scan.began is None else clock.at(scan.began)
     try:
-        async for page in scan.pages(channel):
-            await take_returns(channel, page, clock, receipt)
+        async with scan.ahead.at_work():
+            async for page in scan.pages(channel):
+                await take_returns(channel, page, clock, receipt)
     except FilterIgnoredError as ignored:
         receipt.parked.append(Parked(Kind.RMA, None, str(ignored)))
     for kind in order_types(channel.account, channel.accounts):

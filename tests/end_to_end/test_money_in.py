@@ -15,7 +15,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.sandbox.market import Market
 from tests.end_to_end.conftest import FILLED_FIRST, Shop
-from tests.end_to_end.test_orders_in import (
+from tests.end_to_end.orders_in.conftest import (
     ORDER,
     at_emag,
     carry_out,

@@ -20,7 +20,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.calls import Subject
 from integrations.ledger.clock import read_clock
-from integrations.ledger.mirror_returns import owe
+from integrations.ledger.mirror_returns import open_returns, owe
 from integrations.ledger.profile import Profile
 from integrations.sync.ask import ask
 from integrations.sync.channel import Tally
@@ -658,6 +658,60 @@ async def test_returns_that_nobody_can_count_are_read_until_no_new_one_shows(
     assert len(await rows(swift)) == 20
     routes = [each.route for each in swift.market.journal.requests]
     assert ("rma/count" in routes) is (counts is not False)
+
+
+async def test_the_books_know_how_many_returns_each_listing_held(swift: Shop) -> None:
+    for number, (kind, status) in enumerate([(3, 2), (3, 6), (3, 6), (3, 7), (2, 6)]):
+        open_return(swift, RETURN + number, type=kind, request_status=status)
+    await receive(swift)
+    engine, platform = swift.channel.engine, swift.channel.account.platform
+    assert await open_returns(engine, platform, "main") == {(3, 2): 1, (3, 6): 2, (2, 6): 1}
+    await owe(engine, platform, [RETURN + 1])
+    lately = await open_returns(engine, platform, "main")
+    assert lately[3, 6] == 1, "what is owed may have left the listing"
+    assert await open_returns(engine, platform, "fbe") == {}
+
+
+async def requests_of_a_run(shop: Shop, scan: ReturnsScan | None = None) -> int:
+    """How many requests the way in makes where nothing happened."""
+    before = asked(shop)
+    receipt = await receive(shop, scan)
+    assert receipt.brought == {}
+    return asked(shop) - before
+
+
+@pytest.fixture
+async def one_by_one(swift: Shop, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Requests of a run that asks for nothing ahead, about 60 returns on pages of 7."""
+    for number in range(60):
+        open_return(swift, RETURN + number, date=long_ago(swift), request_status=6)
+    swift.switch(page_cap=7)
+    await receive(swift)
+    with monkeypatch.context() as patched:
+        patched.setattr("integrations.sync.ahead.MOST", 0)
+        return await requests_of_a_run(swift)
+
+
+async def test_the_scan_asks_ahead_for_no_page_too_many(swift: Shop, one_by_one: int) -> None:
+    assert await requests_of_a_run(swift) == one_by_one
+    for number in range(6):
+        swift.market.panel_moves_return(RETURN + 10 * number, 7)
+    before = asked(swift)
+    receipt = await receive(swift)
+    assert receipt.brought[Kind.RMA] == {Brought.UPDATED: 6}
+    assert asked(swift) - before <= one_by_one + 6
+    assert len(await rows(swift)) == 60
+
+
+async def test_a_scan_that_the_way_out_has_begun_asks_ahead_once_all_of_it_is_taken(
+    swift: Shop, one_by_one: int
+) -> None:
+    scan, before = ReturnsScan(), asked(swift)
+    shared = scan.pages(swift.channel)
+    assert [len((await anext(shared)).rows) for _ in range(5)] == [0, 0, 0, 7, 7]
+    assert asked(swift) - before == 5, "who may stop at any page asks for no more"
+    assert await requests_of_a_run(swift, scan) == one_by_one - 5
+    assert scan.complete
 
 
 async def test_a_return_that_emag_no_longer_shows_rests(swift: Shop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -12,10 +13,12 @@ from integrations.emag.routes import LIMITS, ORDER_READ, Bucket
 from integrations.emag.wire import Raw
 from integrations.ledger.profile import Profile
 from integrations.sandbox.market import Market
+from integrations.sync.ahead import FARTHEST, MOST, Ahead
 from integrations.sync.listing import (
     PASSES,
     Ends,
     FilterIgnoredError,
+    Page,
     check_filter,
     pages,
     size_of,
@@ -106,6 +109,74 @@ class TestTheEnd:
         ends = Ends(cap=100, is_sure=False)
         assert len(await read(shop, ends)) == 7
         assert ends.guessed
+
+
+async def read_ahead(shop: Shop, lately: int) -> list[object]:
+    """The numbers that the pages show to who asks ahead, where the listing held so many lately."""
+    ahead = Ahead[Page](lately, MOST)
+    found = pages(shop.channel, ORDER_READ, {"type": 3}, key=number, ends=Ends(), ahead=ahead)
+    async with ahead.at_work():
+        return [number(raw) async for page in found for raw in page.rows]
+
+
+class TestAskingAhead:
+    @pytest.mark.parametrize("cap", [1, 7, 13, 100])
+    @pytest.mark.parametrize("rows", [0, 1, 20, 91, 130])
+    async def test_shows_the_same_for_as_many_requests(
+        self, shop: Shop, cap: int, rows: int
+    ) -> None:
+        stock(shop, rows, page_cap=cap)
+        one_by_one = await read(shop, Ends())
+        before = asked(shop)
+        assert await read_ahead(shop, rows) == one_by_one
+        assert asked(shop) == 2 * before
+
+    @pytest.mark.parametrize("left", [70, 69, 63, 57])
+    async def test_costs_nothing_where_no_more_than_a_page_of_rows_has_left(
+        self, shop: Shop, left: int
+    ) -> None:
+        there = stock(shop, left, page_cap=7)
+        await read(shop, Ends())
+        before = asked(shop)
+        assert set(await read_ahead(shop, left + 7)) == there
+        assert asked(shop) == 2 * before
+
+    async def test_costs_a_few_requests_at_most_where_most_rows_have_left(self, shop: Shop) -> None:
+        there = stock(shop, 20, page_cap=7)
+        assert set(await read_ahead(shop, 10_000)) == there
+        assert asked(shop) <= 3 + FARTHEST
+
+    async def test_finds_the_end_where_the_last_page_comes_again_for_ever(self, shop: Shop) -> None:
+        there = stock(shop, 21, page_cap=7, repeat_last_page=True)
+        assert set(await read_ahead(shop, 10_000)) == there
+
+    async def test_goes_on_while_a_page_is_being_taken(self, shop: Shop) -> None:
+        stock(shop, 200, page_cap=7)
+        ahead = Ahead[Page](200)
+        found = pages(shop.channel, ORDER_READ, {"type": 3}, key=number, ends=Ends(), ahead=ahead)
+        async with ahead.at_work():
+            await anext(found)
+            async with asyncio.timeout(20):
+                while asked(shop) < 1 + FARTHEST:  # noqa: ASYNC110 - the marketplace tells nobody
+                    await asyncio.sleep(0.01)
+        assert asked(shop) == 1 + FARTHEST
+
+    async def test_of_a_listing_of_other_rows_asks_for_one_page(self, shop: Shop) -> None:
+        stock(shop, 60, ignored_filters=frozenset({"id"}))
+        ahead = Ahead[Page](60)
+        found = pages(
+            shop.channel,
+            ORDER_READ,
+            {"id": 1},
+            key=number,
+            fits=lambda raw: number(raw) == 1,
+            ends=Ends(),
+            ahead=ahead,
+        )
+        async with ahead.at_work():
+            with pytest.raises(FilterIgnoredError):
+                await anext(found)
+        assert asked(shop) == 1
 
 
 DECISIONS = {

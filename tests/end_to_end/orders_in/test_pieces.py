@@ -1,0 +1,213 @@
+"""Pieces that an order loses at eMAG become cancellations of just these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from integrations.erp.rows import Kind
+from integrations.ledger.mirror_orders import owe
+from tests.end_to_end.conftest import Shop
+from tests.end_to_end.orders_in.conftest import (
+    ALL,
+    CANCELLATION,
+    JUICE,
+    LINES,
+    MUG,
+    ORDER,
+    an_order,
+    at_emag,
+    carry_out,
+    mirrored,
+    number,
+    receive,
+    rows,
+    told,
+)
+
+
+class TestPiecesThatAnOrderLoses:
+    async def test_become_a_further_completed_cancellation_of_just_these(self, shop: Shop) -> None:
+        an_order(shop)
+        await receive(shop)
+        shop.market.panel_removes(ORDER, "1001", 2)
+        await receive(shop)
+        [row] = await rows(shop)
+        assert await told(shop) == [("completed", {MUG: 2})]
+        assert row["reason_description"] == "eMAG: partial cancellation"
+        books = await shop.books(CANCELLATION, row["id"])
+        assert books["emag_status"] == "partially_canceled"
+
+    async def test_are_told_even_when_the_order_was_not_seen_before(self, shop: Shop) -> None:
+        an_order(shop)
+        shop.market.panel_removes(ORDER, "1001", 1)
+        await receive(shop)
+        assert await told(shop) == [("completed", {MUG: 1})]
+
+    async def test_are_told_where_emag_has_forgotten_how_many_there_were(self, shop: Shop) -> None:
+        order = an_order(shop)
+        for line in order["products"]:
+            line["initial_qty"] = None
+        await receive(shop)
+        shop.market.panel_removes(ORDER, "1001", 1)
+        await receive(shop)
+        assert await told(shop) == [("completed", {MUG: 1})]
+
+    async def test_of_a_line_that_vanishes_are_told(self, shop: Shop) -> None:
+        an_order(shop, status=4)
+        await receive(shop)
+        shop.switch(zero_lines="dropped")
+        shop.market.panel_stornoes(ORDER, "1002", 1)
+        await receive(shop)
+        assert await told(shop) == [("completed", {JUICE: 1})]
+
+    async def test_one_after_the_other_are_each_told_once(self, shop: Shop) -> None:
+        an_order(shop)
+        await receive(shop)
+        for _ in range(2):
+            shop.market.panel_removes(ORDER, "1001", 1)
+            await receive(shop)
+            await receive(shop)
+        shop.market.panel_removes(ORDER, "1002", 1)
+        await receive(shop)
+        await owe(shop.channel.engine, shop.channel.account.platform, [ORDER])
+        await receive(shop)
+        assert await told(shop) == [
+            ("completed", {MUG: 1}),
+            ("completed", {MUG: 1}),
+            ("completed", {JUICE: 1}),
+        ]
+        assert [row["cancellation_number"] for row in await rows(shop)] == [
+            number(shop),
+            number(shop, "-2"),
+            number(shop, "-3"),
+        ]
+
+    async def test_leave_the_rest_to_the_cancellation_of_the_order(self, shop: Shop) -> None:
+        an_order(shop)
+        shop.market.panel_removes(ORDER, "1001", 2)
+        await receive(shop)
+        shop.market.panel_cancels(ORDER)
+        await receive(shop)
+        assert await told(shop) == [
+            ("completed", {MUG: 2}),
+            ("completed", {MUG: 1, JUICE: 1}),
+        ]
+
+    async def test_that_the_erp_cancelled_itself_are_not_told_back(self, shop: Shop) -> None:
+        an_order(shop)
+        await receive(shop)
+        item = {"emag_item_id": str(MUG), "quantity": 1}
+        await shop.erp.add(CANCELLATION, ORDER, item)
+        await carry_out(shop)
+        await receive(shop)
+        assert len(await rows(shop)) == 1
+        shop.market.panel_removes(ORDER, "1001", 1)
+        await receive(shop)
+        assert [each[1] for each in await told(shop)] == [{MUG: 1}, {MUG: 1}]
+
+    @pytest.mark.parametrize("key", [{"product_id": "1001"}, {"sku": "CANA-350"}])
+    async def test_that_the_erp_cancelled_before_our_books_are_matched_by_product(
+        self, shop: Shop, key: Mapping[str, str]
+    ) -> None:
+        products = [{**LINES[0], "part_number": "CANA-350"}, LINES[1]]
+        an_order(shop, products=products)
+        shop.market.panel_removes(ORDER, "1001", 1)
+        item = {"sku": "", **key, "quantity": 1}
+        await shop.erp.add(CANCELLATION, ORDER, item, status="completed")
+        await shop.sql("DELETE FROM app.emag_changes")
+        await receive(shop)
+        assert len(await rows(shop)) == 1
+
+    async def test_stornoed_are_told_as_such_and_not_for_the_stock(self, shop: Shop) -> None:
+        an_order(shop, status=4)
+        await receive(shop)
+        shop.market.panel_stornoes(ORDER, "1001", 1)
+        await receive(shop)
+        [row] = await rows(shop)
+        assert await told(shop) == [("completed", {MUG: 1})]
+        assert row["reason_description"] == "eMAG: storno of a part"
+        [item] = await shop.sql("SELECT * FROM app.cancellation_items")
+        assert item["stock_to_restore"] == 0
+
+    async def test_all_at_once_are_told_as_the_whole(self, shop: Shop) -> None:
+        an_order(shop, status=4)
+        await receive(shop)
+        shop.market.panel_returns_order(ORDER)
+        await receive(shop)
+        await owe(shop.channel.engine, shop.channel.account.platform, [ORDER])
+        await receive(shop)
+        [row] = await rows(shop)
+        assert await told(shop) == [("completed", ALL)]
+        assert row["reason_description"] == "eMAG: storno of the whole order"
+        assert (await shop.books(CANCELLATION, row["id"]))["emag_status"] == "returned"
+
+    async def test_that_a_finished_return_stands_for_are_not_told_again(self, shop: Shop) -> None:
+        an_order(shop, status=4)
+        await receive(shop)
+        item = {"product_id": "1001", "quantity": 2}
+        await shop.erp.add(Kind.RMA, ORDER, item, status="completed")
+        shop.market.panel_stornoes(ORDER, "1001", 2)
+        await receive(shop)
+        assert await rows(shop) == []
+        shop.market.panel_stornoes(ORDER, "1002", 1)
+        await receive(shop)
+        assert await told(shop) == [("completed", {JUICE: 1})]
+
+    async def test_wait_for_a_return_that_is_on_its_way_into_the_erp(self, shop: Shop) -> None:
+        an_order(shop, status=4)
+        await receive(shop)
+        await shop.sql(
+            "INSERT INTO app.emag_returns (platform, emag_id, account, type, order_id, status,"
+            " digest, read_at, changed_at) VALUES (:platform, 1, 'main', 3, :order, 7, '', now(),"
+            " now())",
+            platform=shop.channel.account.platform,
+            order=ORDER,
+        )
+        shop.market.panel_returns_order(ORDER)
+        await receive(shop)
+        assert await rows(shop) == []
+        assert (await mirrored(shop))["owed"] is True
+        await shop.erp.add(Kind.RMA, ORDER, status="completed")
+        await shop.sql("UPDATE app.emag_returns SET owed = false")
+        await shop.sql("UPDATE app.emag_orders SET next_at = now()")
+        await receive(shop)
+        assert await rows(shop) == []
+        assert (await mirrored(shop))["owed"] is False
+
+    async def test_whose_row_the_erp_edits_are_not_told_again(self, shop: Shop) -> None:
+        an_order(shop)
+        shop.market.panel_removes(ORDER, "1001", 1)
+        await receive(shop)
+        await shop.sql("DELETE FROM app.cancellation_items")
+        at_emag(shop)["payment_status"] = 1
+        await receive(shop)
+        assert len(await rows(shop)) == 1
+
+    async def test_whose_row_the_erp_deletes_are_not_told_again(self, shop: Shop) -> None:
+        an_order(shop)
+        shop.market.panel_removes(ORDER, "1001", 1)
+        await receive(shop)
+        [row] = await rows(shop)
+        await shop.erp.delete(CANCELLATION, row["id"])
+        shop.market.panel_removes(ORDER, "1002", 1)
+        await receive(shop)
+        assert await told(shop) == [("completed", {JUICE: 1})]
+
+    async def test_while_a_request_of_ours_is_in_doubt_wait_for_its_end(self, shop: Shop) -> None:
+        an_order(shop)
+        await receive(shop)
+        item = {"emag_item_id": str(MUG), "quantity": 1}
+        row = await shop.erp.add(CANCELLATION, ORDER, item)
+        shop.market.faults.add(route="order/save", point="after_effect", kind="reset", times=1)
+        await carry_out(shop)
+        assert await shop.state(CANCELLATION, row) == "in_doubt"
+        await receive(shop)
+        assert (await mirrored(shop))["owed"] is True
+        await shop.later()
+        await carry_out(shop)
+        await shop.sql("UPDATE app.emag_orders SET next_at = now()")
+        await receive(shop)
+        assert [each["id"] for each in await rows(shop)] == [row]
+        assert (await mirrored(shop))["owed"] is False

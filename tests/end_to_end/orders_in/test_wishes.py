@@ -1,0 +1,161 @@
+"""A customer's wish to cancel becomes a cancellation that the ERP decides."""
+
+from __future__ import annotations
+
+import pytest
+
+from integrations.ledger.mirror_orders import owe
+from tests.end_to_end.conftest import Shop
+from tests.end_to_end.orders_in.conftest import (
+    CANCELLATION,
+    ORDER,
+    an_order,
+    at_emag,
+    carry_out,
+    changes,
+    mirrored,
+    number,
+    receive,
+    rows,
+    writes,
+)
+
+
+async def _dies(*_: object) -> None:
+    raise RuntimeError("killed")
+
+
+class TestACustomersWish:
+    async def test_becomes_a_pending_cancellation_for_the_erp_to_decide(self, shop: Shop) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        [row] = await rows(shop)
+        assert row["cancellation_number"] == number(shop)
+        assert (row["status"], row["reason"]) == ("pending", "customer_request")
+        assert (await mirrored(shop))["wish_at"] is not None
+
+    async def test_waits_for_an_approval_where_that_is_required(self, shop: Shop) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        await shop.run(CANCELLATION, require_approval=True)
+        assert writes(shop) == []
+        [row] = await rows(shop)
+        await shop.erp.update(CANCELLATION, row["id"], status="approved")
+        await shop.run(CANCELLATION, require_approval=True)
+        assert at_emag(shop)["status"] == 0
+
+    async def test_is_carried_out_like_every_pending_cancellation_otherwise(
+        self, shop: Shop
+    ) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        await carry_out(shop)
+        assert at_emag(shop)["status"] == 0
+        await receive(shop)
+        assert [row["status"] for row in await rows(shop)] == ["completed"]
+        assert await changes(shop) == 0
+
+    async def test_that_emag_fulfils_is_told_the_same_row_as_completed(self, shop: Shop) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        await shop.run(CANCELLATION, require_approval=True)
+        shop.market.panel_cancels(ORDER, 24)
+        await receive(shop)
+        [row] = await rows(shop)
+        assert (row["status"], row["emag_cancellation_id"]) == ("completed", str(ORDER))
+        assert row["reason_description"] == "eMAG 24: by the customer's request"
+
+    async def test_is_told_once(self, shop: Shop) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        [row] = await rows(shop)
+        await shop.erp.delete(CANCELLATION, row["id"])
+        at_emag(shop)["payment_status"] = 1
+        await receive(shop)
+        assert await rows(shop) == []
+
+    async def test_that_the_erp_has_deleted_is_not_told_again_when_its_order_is_owed(
+        self, shop: Shop
+    ) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        [row] = await rows(shop)
+        await shop.erp.delete(CANCELLATION, row["id"])
+        await owe(shop.channel.engine, shop.channel.account.platform, [ORDER])
+        await receive(shop)
+        await carry_out(shop)
+        assert (await rows(shop), writes(shop)) == ([], [])
+
+    async def test_that_the_erp_turned_down_under_a_number_of_its_own_is_not_told_again(
+        self, shop: Shop
+    ) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        [row] = await rows(shop)
+        own = {"cancellation_number": "C-1", "status": "rejected"}
+        await shop.erp.update(CANCELLATION, row["id"], **own)
+        await owe(shop.channel.engine, shop.channel.account.platform, [ORDER])
+        await receive(shop)
+        await carry_out(shop)
+        assert [each["status"] for each in await rows(shop)] == ["rejected"]
+        assert writes(shop) == []
+
+    async def test_that_a_run_died_behind_is_not_told_again(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        with monkeypatch.context() as patched:
+            patched.setattr("integrations.sync.receive_orders.settle_orders", _dies)
+            with pytest.raises(RuntimeError, match="killed"):
+                await receive(shop)
+        [row] = await rows(shop)
+        await shop.erp.delete(CANCELLATION, row["id"])
+        await receive(shop)
+        assert await rows(shop) == []
+
+    async def test_that_the_customer_takes_back_and_has_again_is_a_new_one(
+        self, shop: Shop
+    ) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        [row] = await rows(shop)
+        await shop.erp.delete(CANCELLATION, row["id"])
+        at_emag(shop)["cancellation_request"] = None
+        await receive(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        assert [each["status"] for each in await rows(shop)] == ["pending"]
+
+    async def test_that_the_erp_turns_down_asks_nothing_of_emag(self, shop: Shop) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        [row] = await rows(shop)
+        await shop.erp.update(CANCELLATION, row["id"], status="rejected")
+        await shop.run(CANCELLATION)
+        at_emag(shop)["payment_status"] = 1
+        await receive(shop)
+        assert writes(shop) == []
+        assert [each["status"] for each in await rows(shop)] == ["rejected"]
+
+    async def test_about_an_order_that_the_erp_cancels_already_is_no_news(self, shop: Shop) -> None:
+        an_order(shop)
+        await shop.erp.add(CANCELLATION, ORDER)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        assert len(await rows(shop)) == 1
+
+    async def test_about_an_order_that_emag_fulfils_is_emags_to_decide(self, shop: Shop) -> None:
+        shop.market.add_order({"id": ORDER, "status": 2, "type": 2})
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        assert await rows(shop) == []
