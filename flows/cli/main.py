@@ -33,6 +33,7 @@ EXIT_CODES: Mapping[str, int] = {
     "flows.deployed.UnhealthyError": 1,
     "flows.deploy.DeployError": 3,
     "flows.pausing.ApprovalNeededError": 1,
+    "integrations.sync.storing.StoringError": 3,
     "flows.prefect_server.PrefectServerError": 3,
     "flows.up.PortTakenError": 2,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, Literal, NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -61,17 +62,17 @@ class Account:
     @property
     def platform(self) -> str:
         """The marketplace: "emag-ro", "fd-bg", ...; "sandbox-<port>" on this machine."""
-        return _platform(_split(self.base_url)).name
+        return _platform(self.base_url).name
 
     @property
     def zone(self) -> ZoneInfo:
         """The zone of the platform's times, which carry none."""
-        return ZoneInfo(_platform(_split(self.base_url)).zone)
+        return ZoneInfo(_platform(self.base_url).zone)
 
     @property
     def currency(self) -> str:
         """The platform's default currency, as an ISO code."""
-        return _platform(_split(self.base_url)).currency
+        return _platform(self.base_url).currency
 
     @property
     def order_type(self) -> int:
@@ -130,7 +131,9 @@ def _check(url: SplitResult) -> None:
         raise ValueError(f"base_url of {url.hostname} must begin with https://")
 
 
-def _platform(url: SplitResult) -> _Platform:
+@lru_cache(maxsize=64)
+def _platform(base_url: str) -> _Platform:
+    url = _split(base_url)
     host = url.hostname or ""
     if _is_loopback(host):
         return _Platform(f"sandbox-{url.port or 80}", "Europe/Bucharest", "RON")

@@ -172,7 +172,7 @@ async def see_orders(
     """Store a page in one statement; what is new, changed or due of it, by number."""
     if not sights:
         return {}
-    rows = orjson.dumps([asdict(sight) for sight in sights]).decode()
+    rows = orjson.dumps(sights).decode()
     async with autocommit(engine) as connection:
         stored = await connection.execute(
             _SEE, {"platform": platform, "account": account, "read_at": read_at, "rows": rows}

@@ -7,6 +7,7 @@ noted as done is stored; what was read and not stored yet is read again after a 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -31,8 +32,9 @@ ABREAST = 4
 # Pages of both buckets' listings that may wait to be stored; packed, a page takes about 40 kB.
 WAITING = 1000
 
-# Rows that are stored in one go: while many are read from JSON or compared, no request leaves.
-PART = 25
+# Storing rests so many times as long as a page took it, while there is something to read and at
+# least half of the room: the ERP's database works for both, and knows no priorities.
+REST = 3.0
 
 # Of the requests that may be under way at once, the share of the bucket with the lower limit.
 SMALLER_SHARE = 3 / 8
@@ -184,9 +186,13 @@ async def _lane(
         reading.add_done_callback(lambda _: waiting.entries.put_nowait(None))
         while (entry := await waiting.entries.get()) is not None:
             if isinstance(entry, _Read):
-                course = entry.piece.course
-                course.rows += await apart.run(_store(apart.channel, entry, receipt))
+                course, began = entry.piece.course, time.monotonic()
+                course.rows += await apart.store(
+                    course.stream.name, entry.page, entry.piece.clock, receipt
+                )
                 waiting.room.release()
+                if not reading.done() and waiting.entries.qsize() < WAITING / 2:
+                    await asyncio.wait([reading], timeout=REST * (time.monotonic() - began))
             else:
                 course = entry.course
                 await _note(channel, course, entry.number)
@@ -245,8 +251,7 @@ async def _read_one(
 
     async def put(page: Page) -> None:
         await waiting.room.acquire()
-        packed = await asyncio.to_thread(PackedPage.of, page)
-        waiting.entries.put_nowait(_Read(piece, packed))
+        waiting.entries.put_nowait(_Read(piece, PackedPage.of(page)))
 
     def expect(rows: int) -> None:
         course.expected += rows
@@ -261,15 +266,6 @@ async def _read_one(
         course.problem = course.problem or str(stopped)
     else:
         waiting.entries.put_nowait(piece)
-
-
-async def _store(channel: Channel, read: _Read, receipt: Receipt) -> int:
-    """Store a page part by part; the number of its rows."""
-    course, page = read.piece.course, read.page.page()
-    for start in range(0, len(page.rows), PART):
-        part = Page(page.began, page.rows[start : start + PART])
-        await course.stream.take(channel, part, read.piece.clock, receipt)
-    return len(page.rows)
 
 
 async def _note(channel: Channel, course: Course, number: int) -> None:

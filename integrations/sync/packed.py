@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import orjson
+
 from integrations.emag.wire import Raw
 from integrations.sync.listing import Page
 
@@ -30,7 +32,15 @@ class PackedPage:
 
 
 def _pack(rows: Sequence[Raw]) -> bytes:
-    return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1)
+    return zlib.compress(_json(rows), 1)
+
+
+def _json(rows: Sequence[Raw]) -> bytes:
+    """Rows as JSON; orjson, which takes a tenth of the time, knows no lone surrogates."""
+    try:
+        return orjson.dumps(rows)
+    except TypeError:
+        return json.dumps(rows, separators=(",", ":")).encode()
 
 
 def _unpack(packed: bytes) -> list[Raw]:

@@ -166,12 +166,13 @@ async def _read_pages(
     listing: _Listing, reading: Reading, filters: Mapping[str, Any], rows: int, seen: set[str]
 ) -> None:
     """All pages of a listing of so many rows; what was `seen` is not given away again."""
+    fits = _fitting(listing, reading)
 
     async def read(_: Channel, number: int) -> int:
         body = {**filters, "currentPage": number}
         began = time.monotonic()
         found = await _ask(reading.channel, listing.route, body, Subject())
-        fitting = [raw for raw in found if _fits(listing, reading, raw)]
+        fitting = [raw for raw in found if fits(raw)]
         check_filter(listing.route, filters, len(found), len(fitting))
         fresh = [raw for raw in fitting if str(raw.get(listing.key)) not in seen]
         seen.update(str(raw.get(listing.key)) for raw in found)
@@ -191,8 +192,7 @@ async def _read_pages(
 
 async def _read_uncounted(listing: _Listing, reading: Reading, filters: Mapping[str, Any]) -> None:
     """All pages of a listing, one after the other, where eMAG does not say how many there are."""
-    channel = reading.channel
-    fits = partial(_fits, listing, reading)
+    channel, fits = reading.channel, _fitting(listing, reading)
 
     def key(raw: Raw) -> object:
         return str(raw.get(listing.key))
@@ -223,9 +223,12 @@ async def _ask(
     return await ask(channel, route, body, subject)
 
 
-def _fits(listing: _Listing, reading: Reading, raw: Raw) -> bool:
-    kind = whole_number(raw.get("type"))
-    placed = raw.get(listing.placed)
-    return kind in (listing.kind, None) and lies_in(
-        reading.part, placed, reading.channel.account.zone
-    )
+def _fitting(listing: _Listing, reading: Reading) -> Callable[[Raw], bool]:
+    """Whether a row is of the listing's type and lies in the slice; what can't be read may be."""
+    part, zone = reading.part, reading.channel.account.zone
+
+    def fits(raw: Raw) -> bool:
+        kind = whole_number(raw.get("type"))
+        return kind in (listing.kind, None) and lies_in(part, raw.get(listing.placed), zone)
+
+    return fits

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from contextlib import suppress
+import logging
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from threading import Event
+from functools import partial
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from integrations.emag.routes import Bucket
-from integrations.ledger.clock import Clock
+from integrations.erp.rows import Kind
+from integrations.ledger.arrivals import Brought
+from integrations.ledger.clock import read_clock
 from integrations.ledger.cursors import read_cursor
 from integrations.sandbox.clock import local_text
 from integrations.sync.backfill import Course, backfill, open_courses
 from integrations.sync.channel import Channel, Tally
 from integrations.sync.listing import Page
 from integrations.sync.outage import OutageError
-from integrations.sync.past import slices
+from integrations.sync.packed import PackedPage
 from integrations.sync.receipt import Receipt
-from integrations.sync.streams import Reading, Stream, Take
+from integrations.sync.storing import Storage, StoringError, storing
 from tests.end_to_end.conftest import Shop
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
 SINCE, UNTIL = date(2026, 8, 1), date(2026, 9, 30)
 FIRST = 480000101
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -212,37 +224,159 @@ class TestGoingOn:
         assert course.resumed == 0
 
 
+@asynccontextmanager
+async def nothing_can_be_stored(shop: Shop) -> AsyncIterator[None]:
+    """The ERP's database keeps everybody who stores orders waiting, for as long as this runs."""
+    async with shop.channel.engine.begin() as connection:
+        await connection.execute(text("LOCK TABLE app.emag_orders IN SHARE MODE"))
+        yield
+
+
+async def until(whether: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not await whether():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def is_storing(shop: Shop) -> bool:
+    """Whether anybody waits for being let store."""
+    return bool(
+        await shop.sql(
+            "SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    )
+
+
+async def test_what_waits_is_what_was_read() -> None:
+    page = Page(7.5, [{"id": 10**30, "name": "\ud800 \0 é", "price": 0.1}, {"lines": [None, True]}])
+    assert PackedPage.of(page).page() == page
+
+
 class TestStoring:
-    def course(self, shop: Shop, pages: int, take: Take, was_read: Event) -> Course:
-        """A course of one slice and so many pages, each of one row."""
-
-        async def read(reading: Reading) -> None:
-            for number in range(pages):
-                await reading.put(Page(0.0, [{"id": number}]))
-            was_read.set()
-
-        cut = slices(date(2026, 8, 1), date(2026, 8, 2), shop.channel.account.zone)
-        return Course("main", Stream("orders:3", "orders", Bucket.ORDERS, read, take), cut)
-
     async def test_reading_does_not_wait_for_what_is_being_stored(self, shop: Shop) -> None:
-        taken: list[object] = []
-        was_read = Event()
+        expected = orders(shop, through(SINCE, UNTIL, 330))
+        channel, [course] = await open_parts(shop, "orders:3")
+        reads = shop.market.journal.requests_to
 
-        async def take(_: Channel, page: Page, __: Clock, ___: Receipt) -> None:
-            assert await asyncio.to_thread(was_read.wait, 30)
-            taken.extend(page.rows)
+        async def all_is_read() -> bool:
+            return course.expected >= 330 and len(reads("order/read")) >= 5
 
-        course = self.course(shop, 100, take, was_read)
-        await backfill(shop.channel, [course], 2, Receipt(), lambda _: None)
-        assert taken == [{"id": each} for each in range(100)]
+        async with nothing_can_be_stored(shop):
+            filling = asyncio.create_task(backfill(channel, [course], 8, Receipt(), lambda _: None))
+            await until(all_is_read)
+            assert course.rows == 0
+        await filling
+        assert await mirrored(shop) == expected
 
     async def test_a_slice_is_done_only_when_all_its_rows_are_stored(self, shop: Shop) -> None:
-        async def take(_: Channel, page: Page, __: Clock, ___: Receipt) -> None:
-            if page.rows == [{"id": 1}]:
-                raise ConnectionError("the database is gone")
+        expected = orders(shop, through(SINCE, UNTIL, 30))
+        last = max(expected)
+        await shop.sql(
+            "CREATE FUNCTION app.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'not this one'; END $$"
+        )
+        await shop.sql(
+            "CREATE TRIGGER refuse BEFORE INSERT ON app.emag_orders FOR EACH ROW"
+            f" WHEN (NEW.order_id = {last}) EXECUTE FUNCTION app.refuse()"
+        )
+        channel, [course] = await open_parts(shop, "orders:3")
+        with pytest.raises(DBAPIError, match="not this one") as failed:
+            await backfill(channel, [course], 8, Receipt(), lambda _: None)
+        assert "see_orders" in failed.value.__notes__[0]
+        assert await stored(shop, "orders:3") == course.stored < len(course.slices)
+        assert last not in await mirrored(shop)
 
-        course = self.course(shop, 2, take, Event())
-        with pytest.raises(ConnectionError):
-            await backfill(shop.channel, [course], 2, Receipt(), lambda _: None)
-        assert (course.stored, course.rows) == (0, 1)
-        assert await read_cursor(shop.channel.engine, "main", "backfill:orders:3") is None
+        await shop.sql("DROP TRIGGER refuse ON app.emag_orders")
+        assert (await fill(shop, "orders:3"))["orders:3"].resumed == course.stored
+        assert await mirrored(shop) == expected
+
+    async def test_what_became_of_a_page_is_told_and_what_was_logged_is_logged_here(
+        self, shop: Shop, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        nowhere = {"emag_id": 52000001, "type": 3, "request_status": 2, "order_id": None}
+        unreadable = {**nowhere, "emag_id": 52000002, "request_status": "soon"}
+        clock, receipt = await read_clock(shop.channel.engine), Receipt(read=5)
+        page = PackedPage.of(Page(clock.monotonic, [nowhere, unreadable]))
+        with caplog.at_level(logging.WARNING, "emag.drift"):
+            async with storing(shop.channel) as storage:
+                assert await storage.store("returns:3", page, clock, receipt) == 2
+        assert (receipt.read, receipt.brought) == (7, {Kind.RMA: {Brought.PARKED: 2}})
+        reasons = {each.emag_id: each.reason for each in receipt.parked}
+        assert "names no order" in reasons[52000001]
+        assert "request_status: a text" in reasons[52000002]
+        [(logger, level, said)] = caplog.record_tuples
+        assert (logger, level) == ("emag.drift", logging.WARNING)
+        assert "return request_status" in said
+
+    async def test_others_come_first(self, shop: Shop) -> None:
+        async with storing(shop.channel) as storage:
+            page = PackedPage.of(Page(0.0, []))
+            clock = await read_clock(shop.channel.engine)
+            assert await storage.store("orders:3", page, clock, Receipt()) == 0
+            ours, its = (
+                os.getpriority(os.PRIO_PROCESS, each) for each in (os.getpid(), storage.process.pid)
+            )
+            assert its > ours
+
+    async def test_a_process_that_dies_is_told_and_nothing_is_taken_for_stored(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begun: list[Storage] = []
+
+        @asynccontextmanager
+        async def watched(channel: Channel) -> AsyncIterator[Storage]:
+            async with storing(channel) as storage:
+                begun.append(storage)
+                yield storage
+
+        monkeypatch.setattr("integrations.sync.backfill.storing", watched)
+        expected = orders(shop, through(SINCE, UNTIL, 30))
+        channel, [course] = await open_parts(shop, "orders:3")
+        async with nothing_can_be_stored(shop):
+            filling = asyncio.create_task(backfill(channel, [course], 8, Receipt(), lambda _: None))
+            await until(partial(is_storing, shop))
+            begun[0].process.kill()
+            with pytest.raises(StoringError, match=r"signal 9.*repeat the backfill"):
+                await filling
+        assert await stored(shop, "orders:3") == course.rows == 0
+        await fill(shop, "orders:3")
+        assert await mirrored(shop) == expected
+
+    @pytest.mark.parametrize(
+        ("stop", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
+    )
+    async def test_nobody_stores_for_a_backfill_that_was_stopped(
+        self, shop: Shop, tmp_path: Path, stop: signal.Signals, code: int
+    ) -> None:
+        expected = orders(shop, through(SINCE, UNTIL, 30))
+        account = shop.channel.account
+        settings = {
+            "DATABASE_URL": shop.channel.engine.url.render_as_string(hide_password=False),
+            "EMAG_USERNAME": account.username,
+            "EMAG_PASSWORD": account.password.get_secret_value(),
+            "EMAG_BASE_URL": account.base_url,
+            "EMAG_ENVIRONMENT": "sandbox",
+        }
+        async with nothing_can_be_stored(shop):
+            command = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "flows.cli.main", "backfill"),
+                *("--since", str(SINCE), "--until", str(UNTIL)),
+                env={**os.environ, "PYTHONPATH": str(ROOT), **settings},
+                cwd=tmp_path,
+                stdout=DEVNULL,
+                stderr=PIPE,
+                start_new_session=True,  # a Ctrl-C reaches all of a terminal's foreground group
+            )
+            await until(partial(is_storing, shop))
+            os.killpg(command.pid, stop)
+            _, said = await command.communicate()
+            assert command.returncode == code
+            assert b"Traceback" not in said
+
+            async def is_over() -> bool:
+                return not await is_storing(shop)
+
+            await until(is_over)
+        await fill(shop, "orders:3")
+        assert await mirrored(shop) == expected
