@@ -71,16 +71,20 @@ def stamps(schema: ErpSchema, kind: Kind, ids: str) -> str:
     A stamp differs when anything does that `load_rows` reads.
     """
     table = ERP_TABLES[kind]
-    stamp = _record(schema, table.name, table.columns)
+    stamp, gathered = _record(schema, table.name, table.columns), ""
     if table.items is not None:
+        # Gathered in one go: an ERP may have no index over whose items they are.
         items = _record(schema, table.items, ITEM_COLUMNS)
-        stamp += (
-            f" || coalesce((SELECT string_agg({items}, ';' ORDER BY id)"
-            f" FROM app.{table.items} i WHERE i.{table.parent} = r.id), '')"
+        stamp += " || coalesce(i.items, '')"
+        gathered = (
+            f" LEFT JOIN (SELECT {table.parent} AS row_id,"
+            f" string_agg({items}, ';' ORDER BY id) AS items"
+            f" FROM app.{table.items} WHERE {table.parent} = ANY({ids}) GROUP BY {table.parent})"
+            " i ON i.row_id = r.id"
         )
     return (
         f"SELECT r.id, hashtextextended({stamp}, 0) AS stamp"
-        f" FROM app.{table.name} r WHERE r.id = ANY({ids})"
+        f" FROM (SELECT * FROM app.{table.name} WHERE id = ANY({ids})) r{gathered}"
     )
 
 

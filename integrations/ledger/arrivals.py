@@ -71,7 +71,9 @@ _NOTE = """
         emag_order_id = coalesce(t.emag_order_id, excluded.emag_order_id),
         account_type = coalesce(t.account_type, excluded.account_type),
         sync_state = coalesce(t.sync_state, 'synced'), erp_digest = excluded.erp_digest,
-        last_synced_at = excluded.last_synced_at, updated_at = excluded.updated_at
+        last_synced_at = CASE WHEN coalesce(t.sync_state, 'synced') = 'synced'
+                              THEN excluded.last_synced_at ELSE t.last_synced_at END,
+        updated_at = excluded.updated_at
 """
 
 # In the transaction that makes the wish's row: whatever becomes of that row, it is not made twice.

@@ -1,6 +1,7 @@
 """The intent: one commit that enters a write as sent, if nothing stands against it any more.
 
-It is one statement, for it goes with every write: either all of a lot is entered, or nothing is.
+Either all of a lot is entered, or nothing is. What it takes goes to the database at once, for it
+goes with every write.
 """
 
 from __future__ import annotations
@@ -26,16 +27,19 @@ from integrations.ledger.claims import Claim
 from integrations.ledger.line import Use, line
 from integrations.ledger.sealing import Sealer
 
-# Leases are locked before rows, and rows in the order in which folding locks them.
+# Leases are locked before rows, and rows in the order in which folding locks them. What stands in
+# the ERP is looked at by a statement of its own: once the leases are locked, however long it took.
 _INTEND = """
+    SELECT FROM app.emag_order_leases
+     WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
+     ORDER BY emag_order_id FOR UPDATE;
     WITH intents AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:intents AS jsonb))
             AS i(id bigint, row_id bigint, order_id bigint, stamp bigint, reductions jsonb)),
     held AS MATERIALIZED (
         SELECT emag_order_id FROM app.emag_order_leases
          WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
-           AND expires_at > clock_timestamp()
-         ORDER BY emag_order_id FOR UPDATE),
+           AND expires_at > clock_timestamp()),
     judged AS MATERIALIZED (
         SELECT i.id, h.emag_order_id IS NOT NULL AS held,
                r.stamp IS NOT DISTINCT FROM i.stamp AS unchanged
@@ -62,6 +66,14 @@ _INTEND = """
            array(SELECT id FROM judged WHERE NOT held) AS lost,
            array(SELECT id FROM judged WHERE held AND NOT unchanged) AS changed
 """
+
+
+# Who waits for a lock of an ERP's table holds up rows of that kind alone.
+USES = {
+    Kind.RMA: Use.RMA_INTENTS,
+    Kind.CANCELLATION: Use.CANCELLATION_INTENTS,
+    Kind.INVOICE: Use.INVOICE_INTENTS,
+}
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,10 @@ async def intend(
 
     `life` is how many seconds from now the request can still take effect at eMAG: so long the
     orders stay leased.
+
+    Raises:
+        psycopg.Error: what was sent to the database failed. Where `is_undone` does not say so of
+            the error, it may have been entered all the same.
     """
     claims = [each.claim for each in intents]
     values = {
@@ -115,7 +131,7 @@ async def intend(
         "erp_ids": [claim.row_id for claim in claims],
         "intents": json.dumps([_document(each) for each in intents]),
     }
-    entered = await line(engine, Use.INTENTS).row(_statement(kind, schema), values)
+    entered = await line(engine, USES[kind]).last_row(_statement(kind, schema), values)
     if entered.sent_at is None:
         return Hindered(lost=frozenset(entered.lost), changed=frozenset(entered.changed))
     return Call(id=values["id"], sent_at=entered.sent_at)

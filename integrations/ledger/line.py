@@ -1,7 +1,7 @@
 """Kept connections for the statements that go with every request to eMAG.
 
-On a pooled connection the pool's own work would cost more CPU than they do. Each statement is a
-transaction of its own.
+On a pooled connection the pool's own work would cost more CPU than they do. What is executed in one
+go is a transaction of its own.
 """
 
 from __future__ import annotations
@@ -13,17 +13,25 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg import AsyncClientCursor, AsyncCursor
 from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
 from sqlalchemy import TextClause, event
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+Cursor = AsyncCursor[Any]
+
+# Connections that end, and servers that do, while nobody knows how far a transaction had come.
+_BROKEN = ("08", "57P")
 
 
 class Use(StrEnum):
     """What a line is for: who may have to wait for a lock has one apart from those who never do."""
 
     SLOTS = "slots"
-    INTENTS = "intents"
+    RMA_INTENTS = "rma intents"
+    CANCELLATION_INTENTS = "cancellation intents"
+    INVOICE_INTENTS = "invoice intents"
 
 
 class Line:
@@ -47,11 +55,22 @@ class Line:
         """
         async with self._turn:
             try:
-                return await self._execute(statement, values)
+                return await self._execute(statement, values, AsyncCursor)
             except psycopg.OperationalError:
                 if self._is_usable():
                     raise
-                return await self._execute(statement, values)
+                return await self._execute(statement, values, AsyncCursor)
+
+    async def last_row(self, statements: TextClause, values: Mapping[str, Any]) -> Any:
+        """Execute statements in one transaction, each seeing what was committed before it began.
+
+        The first row of the last one, as `row`. Nothing is executed twice.
+
+        Raises:
+            psycopg.Error: the database does not answer or refuses a statement.
+        """
+        async with self._turn:
+            return await self._execute(statements, values, AsyncClientCursor)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -59,22 +78,30 @@ class Line:
             self._connection.pgconn.finish()
             self._connection = None
 
-    async def _execute(self, statement: TextClause, values: Mapping[str, Any]) -> Any:
+    async def _execute(
+        self, statement: TextClause, values: Mapping[str, Any], way: type[Cursor]
+    ) -> Any:
         if not self._is_usable():
             self.close()
             self._connection = await self._connect()
         assert self._connection is not None
-        async with self._connection.cursor() as cursor:
+        async with way(self._connection) as cursor:
             await cursor.execute(self._text(statement), values)
+            while cursor.nextset():
+                pass
             return await cursor.fetchone() if cursor.description else None
 
     def _is_usable(self) -> bool:
+        """Whether nothing has been heard yet of the connection's end."""
         connection = self._connection
-        return (
-            connection is not None
-            and not connection.closed
-            and connection.pgconn.transaction_status == TransactionStatus.IDLE
-        )
+        if connection is None or connection.closed:
+            return False
+        try:
+            connection.pgconn.consume_input()  # the server's last words,
+            connection.pgconn.consume_input()  # and that nothing more comes
+        except psycopg.OperationalError:
+            return False
+        return connection.pgconn.transaction_status == TransactionStatus.IDLE
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(
@@ -89,6 +116,11 @@ class Line:
         if statement not in self._compiled:
             self._compiled[statement] = str(statement.compile(dialect=self._dialect))
         return self._compiled[statement].encode()
+
+
+def is_undone(error: psycopg.Error) -> bool:
+    """Whether the server has refused, so that nothing is left of what was executed."""
+    return error.sqlstate is not None and not error.sqlstate.startswith(_BROKEN)
 
 
 _LINES: WeakKeyDictionary[AsyncEngine, dict[Use, Line]] = WeakKeyDictionary()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import psycopg
 from sqlalchemy import text
 
 from integrations.emag.routes import ORDER_ACKNOWLEDGE, Route
@@ -20,6 +21,7 @@ from integrations.ledger.books import BOOKS, State
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Call, Subject, close_unsent
 from integrations.ledger.intents import Hindered, Intent, intend
+from integrations.ledger.line import is_undone
 from integrations.ledger.points import Point, reached
 from integrations.sync.abreast import abreast
 from integrations.sync.ask import hold, longest_life, note_answer, note_outage, reserve_slot
@@ -163,7 +165,12 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
         slot = await reserve_slot(channel, lot.route, LEAD)
         await reached(Point.RESERVED)
         batch.doubtful |= orders
-        intended = await _intend(channel, batch, lot, slot)
+        try:
+            intended = await _intend(channel, batch, lot, slot)
+        except psycopg.Error as error:
+            if is_undone(error):
+                batch.doubtful -= orders
+            raise
         if intended is None:
             batch.doubtful -= orders
             return

@@ -13,6 +13,8 @@ from integrations.emag.accounts import Account
 from integrations.emag.routes import LIMITS, Bucket
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
+from integrations.ledger.database import driver
+from integrations.ledger.untold import take_untold
 from integrations.sandbox.market import Market
 from tests.end_to_end.conftest import FILLED_FIRST, Shop
 from tests.end_to_end.orders_in.conftest import (
@@ -149,6 +151,18 @@ class TestInvoices:
         report = await shop.run(INVOICE)
         assert (report.rows.total(), "order/read" in report.requests) == (0, False)
         assert await shop.state(INVOICE, row) == "synced"
+
+    async def test_money_tells_nobody_again_that_an_invoice_is_refused(self, shop: Shop) -> None:
+        sold(shop)
+        row = await invoice(shop)
+        books = "UPDATE app.emag_invoice_integrations SET sync_state = 'refused'"
+        await shop.sql(f"{books}, last_synced_at = NULL")
+        async with driver(shop.channel.engine) as connection:
+            assert [each.row_id for each in await take_untold(connection)] == [row]
+            shop.market.cod_is_cashed(ORDER)
+            await receive(shop)
+            assert await told(shop, row) == ("paid", TOTAL, True)
+            assert await take_untold(connection) == []
 
     async def test_money_stands_beside_what_the_erp_has_not_sent_yet(
         self,
