@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import gc
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from integrations.embedded import start_embedded
+from tests.compiling import compile_all
 
 if TYPE_CHECKING:
     from integrations.emag.accounts import Account
@@ -53,6 +55,7 @@ ENOUGH = 6 << 30  # bytes
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """The first process makes the folder that its xdist workers find in their environment."""
+    gc.disable()  # collecting tests makes a million objects and hardly any garbage
     if hasattr(config, "workerinput"):
         return
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up then, too
@@ -60,12 +63,19 @@ def pytest_configure(config: pytest.Config) -> None:
         if name not in FOR_TESTS:
             del os.environ[name]  # a developer's own shop must not leak into the tests
     os.environ.pop("DATABASE_URL", None)
+    _keep_bytecode()
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     os.environ[SHARED_FOLDER] = tempfile.mkdtemp(prefix="emag-tests-", dir=_in_memory())
     os.environ["PREFECT_HOME"] = str(Path(os.environ[SHARED_FOLDER]) / "prefect")
     _put_temporary_files_into(Path(os.environ[SHARED_FOLDER]) / "temporary")
     if not config.option.basetemp:  # else pytest would keep the files of the last three runs
         config.option.basetemp = str(Path(os.environ[SHARED_FOLDER]) / "tmp")
+
+
+def _keep_bytecode() -> None:
+    """The tests start hundreds of processes: each would compile all of our modules again."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def _put_temporary_files_into(folder: Path) -> None:
@@ -97,10 +107,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
+def pytest_collection_finish() -> None:
+    """What is there by now stays: nobody need look through it for garbage."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """More workers than cores: a good part of the tests waits for a limit or for a process."""
     return 3 * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Compile everything once, before the workers would all do it at the same time."""
+    compile_all(config)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -23,6 +24,9 @@ from tests.end_to_end.conftest import Shop
 from tests.end_to_end.pace import open_unpaced_shop, wipe
 
 SEED = int(os.environ.get("EMAG_MODEL_SEED", "1"))
+
+# How far apart seeds are that one play takes after another.
+ANOTHER = 1000
 
 # A request that is never answered costs this much, in seconds.
 DEADLINE = 0.5
@@ -83,19 +87,28 @@ def step(**given: Any) -> Callable[[Callable[..., T]], Any]:
     return decorate
 
 
-def play(
-    world: type[World], steps: int, of_a_case: int, spare: float, share: int, reproduce: str
-) -> None:
+def play(world: type[World], steps: int, of_a_case: int, share: int, reproduce: str) -> None:
     """Play so many steps at least, in cases of at most `of_a_case`.
 
     Args:
-        spare: how many cases more than it would take if each were full: its beginning is no step,
-            and Hypothesis ends some early.
-        share: which of several plays this is: each has a seed of its own.
+        share: which of several plays this is: each has seeds of its own.
         reproduce: what else to say of a failure than its seed.
     """
+    chosen = SEED + share
+    try:
+        while world.steps < steps:
+            cases = math.ceil((steps - world.steps) / of_a_case)
+            _play_cases(seed(chosen)(world), cases, of_a_case)
+            chosen += ANOTHER
+    except BaseException as failure:
+        failure.add_note(f"EMAG_MODEL_SEED={SEED} {reproduce}")
+        raise
+
+
+def _play_cases(world: type[World], cases: int, of_a_case: int) -> None:
+    """Play so many cases, most of which Hypothesis makes as long as they may be."""
     playing = settings(
-        max_examples=round(spare * steps / (of_a_case - 1)) + 1,
+        max_examples=cases,
         stateful_step_count=of_a_case,
         deadline=None,
         database=None,
@@ -103,9 +116,4 @@ def play(
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    try:
-        run_state_machine_as_test(seed(SEED + share)(world), settings=playing)
-    except BaseException as failure:
-        failure.add_note(f"EMAG_MODEL_SEED={SEED} {reproduce}")
-        raise
-    assert world.steps >= steps
+    run_state_machine_as_test(world, settings=playing)

@@ -568,7 +568,6 @@ def test_whatever_happens_all_ends_well(database_url: str, share: int) -> None:
         Lived,
         steps,
         STEPS_OF_A_CASE,
-        spare=1.1,
         share=share,
         reproduce=f"EMAG_MODEL_STEPS={STEPS} reproduce this in"
         f" tests/end_to_end/test_model.py::test_whatever_happens_all_ends_well[{share}]",

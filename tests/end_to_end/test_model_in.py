@@ -417,7 +417,6 @@ def test_whatever_happens_at_emag_the_erp_holds_it(database_url: str) -> None:
         Lived,
         STEPS,
         STEPS_OF_A_CASE,
-        spare=1.4,
         share=0,
         reproduce=f"EMAG_MODEL_IN_STEPS={STEPS} reproduce this in {Path(__file__).name}",
     )

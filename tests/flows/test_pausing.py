@@ -17,7 +17,7 @@ from tests.flows.test_up import ADD, start
 
 __all__ = ["emag_flows", "shop", "variables"]
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("up")]
+pytestmark = pytest.mark.long
 
 PAUSE = {"EMAG_CANCELLATIONS_PAUSE_ABOVE": "2"}
 STATES = "SELECT sync_state FROM app.emag_cancellation_integrations"

@@ -23,7 +23,7 @@ from flows.deploy import deploy
 from flows.prefect_server import descendants, environment, prefect_server, settings_for
 from integrations.sandbox.market import Market
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("deploy")]
+pytestmark = pytest.mark.long
 
 # Long beyond anything that has to be waited for: what takes this long has failed.
 PATIENCE = 240.0

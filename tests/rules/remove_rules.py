@@ -35,6 +35,7 @@ STANDS_STILL = "stands still"
 # Only outcomes count: what explains a failure, and plugins that these tests don't use, cost as much
 # as the tests.
 BARE = [
+    *("--override-ini", "addopts=--import-mode=importlib"),
     "--assert=plain",
     *("-p", "no:xdist"),
     *("-p", "no:cacheprovider"),

@@ -21,12 +21,12 @@ def cancel(database_url: str, order_id: int, reason: str = "customer_request") -
 
 
 async def test_a_cancellation_is_carried_and_counted(
-    emag_flows: CommandLine, market: Market, database_url: str
+    program: CommandLine, market: Market, database_url: str
 ) -> None:
     order = market.add_order({"status": 2})
     cancel(database_url, order["id"])
 
-    said = await emag_flows("run", "cancellations", "--json")
+    said = await program("run", "cancellations", "--json")
 
     assert (said.code, said.err) == (
         0,
@@ -57,16 +57,16 @@ async def test_a_dry_run_shows_wish_state_steps_and_end_and_changes_nothing(
 
 
 async def test_a_refusal_is_exit_code_1_and_lies_in_the_inbox(
-    emag_flows: CommandLine, market: Market, database_url: str
+    program: CommandLine, market: Market, database_url: str
 ) -> None:
     order = market.add_order(
         {"status": 4, "finalization_date": datetime.now(UTC) - timedelta(hours=60)}
     )
     cancel(database_url, order["id"])
 
-    run = await emag_flows("run", "cancellations")
-    inbox = await emag_flows("inbox", "--json")
-    status = await emag_flows("status", "--json")
+    run = await program("run", "cancellations")
+    inbox = await program("inbox", "--json")
+    status = await program("status", "--json")
 
     assert run.code == 1
     assert "refund_status" in run.out
@@ -90,11 +90,11 @@ async def test_a_replayed_row_is_planned_anew(
 
 
 async def test_wrong_credentials_are_exit_code_3(
-    emag_flows: CommandLine, market: Market, database_url: str
+    program: CommandLine, market: Market, database_url: str
 ) -> None:
     cancel(database_url, market.add_order({"status": 2})["id"])
 
-    said = await emag_flows("run", "cancellations", EMAG_PASSWORD="wrong-password")
+    said = await program("run", "cancellations", EMAG_PASSWORD="wrong-password")
 
     assert said.code == 3
     assert "wrong-password" not in said.out + said.err

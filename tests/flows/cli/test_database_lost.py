@@ -89,10 +89,10 @@ def time_passes(database_url: str) -> None:
 
 
 async def run_and_lose_it(
-    emag_flows: CommandLine, server: Server, market: Market, is_time: Callable[[Market], bool]
+    program: CommandLine, server: Server, market: Market, is_time: Callable[[Market], bool]
 ) -> Said:
     """A run whose database goes while requests are under way."""
-    run = asyncio.ensure_future(emag_flows("run", "cancellations", "--json"))
+    run = asyncio.ensure_future(program("run", "cancellations", "--json"))
     while not (is_time(market) or run.done()):  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     await asyncio.to_thread(stop, server)
@@ -102,7 +102,7 @@ async def run_and_lose_it(
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("is_time", [is_reading, is_saving])
 async def test_a_run_that_loses_the_database_says_so_in_a_line_and_the_next_one_finishes(
-    emag_flows: CommandLine,
+    program: CommandLine,
     market: Market,
     server: Server,
     database_url: str,
@@ -111,7 +111,7 @@ async def test_a_run_that_loses_the_database_says_so_in_a_line_and_the_next_one_
     fill(database_url, market)
     market.switches = replace(market.switches, answer_seconds=1.0)  # requests are under way
 
-    lost = await run_and_lose_it(emag_flows, server, market, is_time)
+    lost = await run_and_lose_it(program, server, market, is_time)
 
     way, said = lost.err.splitlines()
     assert lost.code == 3
@@ -124,7 +124,7 @@ async def test_a_run_that_loses_the_database_says_so_in_a_line_and_the_next_one_
 
     await asyncio.to_thread(start, server)
     time_passes(database_url)
-    next_one = await emag_flows("run", "cancellations", "--json")
+    next_one = await program("run", "cancellations", "--json")
 
     assert (next_one.code, next_one.json["rows"]["synced"]) == (0, ORDERS)
     orders = map(market.orders.get, range(FIRST, FIRST + ORDERS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 import pty
 import re
@@ -23,6 +24,16 @@ from integrations.sandbox.market import Market
 from tests.flows.cli.conftest import ROOT
 
 ORDER, RETURN = 480_000_101, 52_000_077
+
+# Commands one after the other, in the one process that the terminal is for.
+COMMANDS = """
+import json, sys
+from flows.cli.main import answer
+for arguments in json.loads(sys.argv[1]):
+    answer(arguments)
+    print(sys.argv[2], flush=True)
+"""
+END = "-- end --"
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -45,13 +56,13 @@ def fill(database_url: str, market: Market) -> None:
 
 
 def on_terminal(
-    width: int, arguments: Sequence[str], variables: Mapping[str, str], folder: Path
-) -> str:
-    """What a command prints on a terminal of so many columns, without its colours."""
+    width: int, commands: Sequence[Sequence[str]], variables: Mapping[str, str], folder: Path
+) -> Sequence[str]:
+    """What each command prints on a terminal of so many columns, without its colours."""
     screen, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli.main", *arguments],
+        [sys.executable, "-c", COMMANDS, json.dumps(commands), END],
         env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "", **variables},
         cwd=folder,
         stdin=terminal,
@@ -65,7 +76,9 @@ def on_terminal(
             printed += piece
     os.close(screen)
     process.wait()
-    return COLOURS.sub("", printed.decode()).replace("\r\n", "\n")
+    texts = COLOURS.sub("", printed.decode()).replace("\r\n", "\n").split(f"{END}\n")
+    assert texts.pop() == "", "the last command did not end"
+    return texts
 
 
 def words(printed: str) -> str:
@@ -101,8 +114,8 @@ async def test_what_is_printed_fits_the_terminal_and_is_whole(
         ],
     }
 
-    for arguments, expected in titles.items():
-        printed = await asyncio.to_thread(on_terminal, width, arguments, shop, tmp_path)
+    screens = await asyncio.to_thread(on_terminal, width, [*titles], shop, tmp_path)
+    for printed, expected in zip(screens, titles.values(), strict=True):
         lines = printed.splitlines()
 
         assert [line for line in lines if len(line) > width] == []
