@@ -38,6 +38,9 @@ EXIT_CODES: Mapping[str, int] = {
     "flows.up.PortTakenError": 2,
 }
 
+# Imports make many objects and no garbage: looking for it would be a tenth of `status`.
+GARBAGE = 100_000
+
 
 class Command(NamedTuple):
     """Where a command is defined, so that only the one that is called gets imported."""
@@ -97,7 +100,7 @@ def _root() -> None:
 
 def main() -> None:
     """The program `emag-flows`."""
-    gc.set_threshold(100_000)  # imports make many objects and no garbage: a tenth of `status`
+    gc.set_threshold(GARBAGE)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(answer(sys.argv[1:]))
 
