@@ -20,7 +20,7 @@ test: install
 lint: install
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy
+	@$(BIN)/mypy --num-workers auto
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python .ci/check_lock.py
 

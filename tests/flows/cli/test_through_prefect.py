@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL
 
-from flows.prefect_server import prefect_server, settings_for
+from flows.prefect_server import settings_for
 from tests.flows.asking import ask
 from tests.flows.cli.conftest import CommandLine, Said
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.xdist_group("deploy"),
+    pytest.mark.xdist_group("prefect"),
     pytest.mark.usefixtures("shop"),
 ]
 
@@ -24,10 +24,9 @@ DIRECTLY = "PREFECT_API_URL is not set: running directly, without Prefect"
 
 
 @pytest.fixture
-async def server(prefect_home: Path) -> AsyncIterator[dict[str, str]]:
-    """The variables that name a Prefect server."""
-    async with prefect_server(prefect_home) as url:
-        yield settings_for(prefect_home, url)
+def server(prefect_server: None, tmp_path: Path) -> dict[str, str]:
+    """The variables that name the Prefect server."""
+    return settings_for(tmp_path / "prefect", PREFECT_API_URL.value())
 
 
 async def last_run(server: dict[str, str]) -> dict[str, Any]:
@@ -48,7 +47,6 @@ def shown(said: Said) -> tuple[int, Any, list[str]]:
 async def test_what_goes_wrong_looks_the_same_with_a_server_and_without(
     emag_flows: CommandLine, server: dict[str, str], market: object
 ) -> None:
-    """One test, because a server's first start takes ten seconds."""
     no_emag = {"EMAG_BASE_URL": f"http://{NOBODY}/api-3", "EMAG_ENVIRONMENT": "sandbox"}
     no_database = {"DATABASE_URL": f"postgresql://emag@{NOBODY}/erp"}
 
