@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 SCHEMA = "app"
@@ -28,15 +29,34 @@ def open_engine(database_url: str, connections: int = 5) -> AsyncEngine:
     Prepared statements stay off, so that a pooler in transaction mode may stand in between, and
     errors do not repeat the values that a statement was given.
     """
-    return create_async_engine(
+    engine = create_async_engine(
         async_url(database_url),
         pool_size=connections,
         max_overflow=0,
-        pool_pre_ping=True,
         hide_parameters=True,
         pool_timeout=30,
         connect_args={"prepare_threshold": None, "connect_timeout": 10},
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_ended)
+    return engine
+
+
+def _refuse_ended(pooled: Any, *_: object) -> None:
+    """Have the pool connect anew, rather than ask each connection with a statement of its own."""
+    if has_ended(pooled.driver_connection):
+        raise DisconnectionError
+
+
+def has_ended(connection: psycopg.AsyncConnection[Any]) -> bool:
+    """Whether the server is known to have ended a connection on which nothing is under way."""
+    if connection.closed:
+        return True
+    try:
+        connection.pgconn.consume_input()  # the server's last words,
+        connection.pgconn.consume_input()  # and that nothing more comes
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 async def database_time(engine: AsyncEngine) -> datetime:

@@ -19,6 +19,8 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import TextClause, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.ledger.database import has_ended
+
 Cursor = AsyncCursor[Any]
 
 # Connections that end, and servers that do, while nobody knows how far a transaction had come.
@@ -94,14 +96,11 @@ class Line:
     def _is_usable(self) -> bool:
         """Whether nothing has been heard yet of the connection's end."""
         connection = self._connection
-        if connection is None or connection.closed:
-            return False
-        try:
-            connection.pgconn.consume_input()  # the server's last words,
-            connection.pgconn.consume_input()  # and that nothing more comes
-        except psycopg.OperationalError:
-            return False
-        return connection.pgconn.transaction_status == TransactionStatus.IDLE
+        return (
+            connection is not None
+            and not has_ended(connection)
+            and connection.pgconn.transaction_status == TransactionStatus.IDLE
+        )
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(

@@ -169,7 +169,8 @@ class TestReading:
         now = datetime.now(UTC)
         shop.market.now = lambda: now
         expected = orders(shop, [now - timedelta(days=2), now - timedelta(seconds=5)])
-        await fill(shop, "orders:3", since=now.date() - timedelta(days=5), until=now.date())
+        today = now.astimezone(shop.channel.account.zone).date()  # a history has eMAG's days
+        await fill(shop, "orders:3", since=today - timedelta(days=5), until=today)
         assert await mirrored(shop) == expected
 
 

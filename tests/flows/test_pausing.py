@@ -137,6 +137,14 @@ async def become(api: str, run_id: str, wanted: str) -> dict[str, Any]:
 
 
 async def answer(api: str, run: dict[str, Any], filled_in: dict[str, Any]) -> None:
-    """Send the form, as the UI does when a person has filled it in."""
-    sent = await ask("POST", f"{api}/flow_runs/{run['id']}/resume", {"run_input": filled_in})
+    """Send the form, as the UI does when a person has filled it in.
+
+    Prefect shows a run as suspended a moment before it has the form.
+    """
+    sent: dict[str, Any] = {}
+    for _ in range(300):
+        sent = await ask("POST", f"{api}/flow_runs/{run['id']}/resume", {"run_input": filled_in})
+        if sent["details"].get("reason") != "Run input schema not found.":
+            break
+        await asyncio.sleep(0.1)
     assert sent["status"] == "ACCEPT", sent
