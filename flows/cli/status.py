@@ -15,8 +15,7 @@ from flows.cli.console import begin, console, print_json, table
 from flows.database import open_connection
 from flows.deadlines import SUBJECTS, due_text
 from integrations.erp.rows import Kind
-from integrations.ledger.deadlines import Clocks, Connection, Hours, clocks_of
-from integrations.ledger.matters import held_of
+from integrations.ledger.deadlines import Clocks, Hours, clocks_of
 from integrations.ledger.status import Status, status_of
 from integrations.ledger.unqueued import Unqueued, count_unqueued
 from integrations.settings import Settings
@@ -37,7 +36,7 @@ async def _status(settings: Settings, as_json: bool) -> int:
         clocks = await clocks_of(connection, accounts, hours)
         approvals = await approvals_of(connection, settings)
         if settings.cancellations_require_approval:
-            before[Kind.CANCELLATION] = await _without_held(connection, before[Kind.CANCELLATION])
+            before[Kind.CANCELLATION] = _without_held(before[Kind.CANCELLATION], approvals)
     if as_json:
         more = {
             "adoptable": {kind: each.rows for kind, each in before.items()},
@@ -82,10 +81,10 @@ def _show_rows(screen: Console, found: Status) -> None:
         screen.print(f"{found.write_backs} answers are still to be written into the ERP's rows.")
 
 
-async def _without_held(connection: Connection, before: Unqueued) -> Unqueued:
+def _without_held(before: Unqueued, approvals: Sequence[Approval]) -> Unqueued:
     """What waits for approval is no row from before: adopting it would come to nothing."""
-    held = await held_of(connection)
-    return replace(before, rows=max(0, before.rows - held.rows))
+    held = sum(each.rows for each in approvals if each.account == EVERY_ACCOUNT)
+    return replace(before, rows=max(0, before.rows - held))
 
 
 def _show_approvals(screen: Console, approvals: Sequence[Approval]) -> None:

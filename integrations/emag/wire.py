@@ -19,6 +19,8 @@ Raw = dict[str, Any]
 
 _CARD: Final = 3
 
+_NESTED: Final = frozenset({dict, list})
+
 
 class WireError(ValueError):
     """Something that decides about an order, return or invoice of eMAG's could not be read.
@@ -211,9 +213,6 @@ def return_body(
     `lines` holds changes by line id. The return's own `raw` is left as it is.
     """
     return _changed(dict(ret.raw), lines, changes)
-
-
-_NESTED = frozenset({dict, list})
 
 
 def elements(entity: object) -> int:

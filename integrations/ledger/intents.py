@@ -24,15 +24,14 @@ from integrations.erp.schema import ErpSchema
 from integrations.ledger.books import BOOKS
 from integrations.ledger.calls import ENTRY, Call, Subject, entry
 from integrations.ledger.claims import Claim
+from integrations.ledger.leases import EXTEND, LOCK
 from integrations.ledger.line import Use, line
 from integrations.ledger.sealing import Sealer
 
 # Leases are locked before rows, and rows in the order in which folding locks them. What stands in
 # the ERP is looked at by a statement of its own: once the leases are locked, however long it took.
 _INTEND = """
-    SELECT FROM app.emag_order_leases
-     WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
-     ORDER BY emag_order_id FOR UPDATE;
+    {lock};
     WITH intents AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:intents AS jsonb))
             AS i(id bigint, row_id bigint, order_id bigint, stamp bigint, reductions jsonb)),
@@ -51,11 +50,7 @@ _INTEND = """
         SELECT t.id FROM {table} t JOIN intents i ON i.id = t.id
          WHERE EXISTS (SELECT FROM fit)
          ORDER BY t.{erp_id} FOR UPDATE OF t),
-    extended AS (
-        UPDATE app.emag_order_leases
-           SET expires_at = greatest(expires_at, clock_timestamp() + make_interval(secs => :life))
-         WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
-           AND EXISTS (SELECT FROM fit)),
+    extended AS ({extend} AND EXISTS (SELECT FROM fit)),
     intended AS (
         UPDATE {table} t SET sent_at = coalesce(t.sent_at, clock_timestamp()),
                reductions = coalesce(i.reductions, t.reductions)
@@ -152,6 +147,8 @@ def _statement(kind: Kind, schema: ErpSchema) -> TextClause:
     books = BOOKS[kind]
     return _text(
         _INTEND.format(
+            lock=LOCK,
+            extend=EXTEND,
             table=books.name,
             erp_id=books.erp_id,
             stamps=stamps(schema, kind, ":erp_ids"),

@@ -18,18 +18,19 @@ _TAKE = text("""
     RETURNING emag_order_id
 """)
 
-_LOCK = text("""
+LOCK = """
     SELECT emag_order_id FROM app.emag_order_leases
      WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
-       AND (:late OR expires_at > clock_timestamp())
      ORDER BY emag_order_id FOR UPDATE
-""")
+"""
+_LOCK = text(LOCK)
 
-_EXTEND = text("""
+EXTEND = """
     UPDATE app.emag_order_leases
-       SET expires_at = greatest(expires_at, clock_timestamp() + make_interval(secs => :seconds))
+       SET expires_at = greatest(expires_at, clock_timestamp() + make_interval(secs => :life))
      WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
-""")
+"""
+_EXTEND = text(EXTEND)
 
 _RELEASE = text("""
     DELETE FROM app.emag_order_leases
@@ -72,15 +73,13 @@ async def lock_held(
     platform: str,
     orders: Collection[int],
     token: uuid.UUID,
-    *,
-    late: bool = False,
 ) -> set[int]:
-    """Lock the leases that the token still holds until the transaction ends.
+    """Lock the leases that nobody has taken from the token until the transaction ends.
 
-    `late` accepts a lease that ran out, as long as nobody else has taken it.
+    One that ran out counts as long as nobody else has taken it.
     """
     rows = await connection.execute(
-        _LOCK, {"platform": platform, "orders": sorted(orders), "token": token, "late": late}
+        _LOCK, {"platform": platform, "orders": sorted(orders), "token": token}
     )
     return {row.emag_order_id for row in rows}
 
@@ -95,7 +94,7 @@ async def extend(
     """Let leases that are locked here last at least this long from now."""
     await connection.execute(
         _EXTEND,
-        {"platform": platform, "orders": sorted(orders), "token": token, "seconds": seconds},
+        {"platform": platform, "orders": sorted(orders), "token": token, "life": seconds},
     )
 
 
@@ -104,7 +103,7 @@ async def renew(
 ) -> None:
     """Keep the leases that the token still holds."""
     async with engine.begin() as connection:
-        held = await lock_held(connection, platform, orders, token, late=True)
+        held = await lock_held(connection, platform, orders, token)
         await extend(connection, platform, held, token, seconds)
 
 

@@ -132,7 +132,7 @@ async def persist(
     )
     async with engine.begin() as connection:
         held = await leases.lock_held(
-            connection, account.platform, {each.order_id for each in outcomes}, token, late=True
+            connection, account.platform, {each.order_id for each in outcomes}, token
         )
         kept = [_fitting(each) for each in outcomes if each.order_id in held]
         documents = [_document(kind, schema, each, write_back) for each in kept]

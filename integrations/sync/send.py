@@ -230,7 +230,7 @@ async def _take_back(channel: Channel, batch: Batch, works: Sequence[Work]) -> N
     async with channel.engine.begin() as connection:
         orders = [work.claim.order_id for work in works]
         platform = channel.account.platform
-        held = await leases.lock_held(connection, platform, orders, batch.token, late=True)
+        held = await leases.lock_held(connection, platform, orders, batch.token)
         await connection.execute(
             text(_for(batch, _TAKE_BACK)),
             {"intents": json.dumps(before), "orders": sorted(held)},
