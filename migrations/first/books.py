@@ -128,6 +128,7 @@ _CALLS = (
 
 # A table is filled in beside and attached: that waits for nobody who reads or writes calls, whereas
 # CREATE ... PARTITION OF would lock them all out. The lock is only against another call of this.
+# Yesterday is made, too: a clock that is set back over midnight must not stop the recording.
 _PREPARE_CALLS = """
     CREATE OR REPLACE FUNCTION app.emag_prepare_calls(days integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
@@ -140,7 +141,7 @@ _PREPARE_CALLS = """
     BEGIN
         FOR attempt IN 1..2 LOOP
             SELECT array_agg(today + n) INTO missing
-              FROM generate_series(0, least(days, 366)) AS n
+              FROM generate_series(-1, least(days, 366)) AS n
              WHERE to_regclass('app.emag_api_calls_' || to_char(today + n, 'YYYYMMDD')) IS NULL;
             IF missing IS NULL THEN
                 RETURN;

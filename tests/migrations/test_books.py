@@ -9,7 +9,8 @@ PARTITIONS = """
     SELECT to_char(day, '"emag_api_calls_"YYYYMMDD'),
            pg_get_expr(relpartbound, pg_class.oid) = format(
                'FOR VALUES FROM (''%s 00:00:00+00'') TO (''%s 00:00:00+00'')', day, day + 1)
-      FROM (SELECT (now() AT TIME ZONE 'UTC')::date + n AS day FROM generate_series(0, {days}) AS n)
+      FROM (SELECT (now() AT TIME ZONE 'UTC')::date + n AS day
+              FROM generate_series(-1, {days}) AS n)
            AS days
       LEFT JOIN pg_class ON relname = to_char(day, '"emag_api_calls_"YYYYMMDD')
 """
@@ -28,15 +29,19 @@ def connection(database_url: str) -> Iterator[psycopg.Connection]:
 
 
 def _days(connection: psycopg.Connection, days: int) -> int:
-    """How many of the days from today on have their partition, from midnight to midnight UTC."""
+    """How many days from yesterday on have their partition, from midnight to midnight UTC."""
     rows = connection.execute(PARTITIONS.format(days=days).encode()).fetchall()
     return sum(bounds is True for _, bounds in rows)
 
 
 def test_calls_can_be_recorded_for_two_weeks(connection: psycopg.Connection) -> None:
-    assert _days(connection, 30) == 15
+    assert _days(connection, 30) == 16
     connection.execute(RECORD, [0])
     connection.execute(RECORD, [13])
+
+
+def test_a_clock_may_be_set_back_over_midnight(connection: psycopg.Connection) -> None:
+    connection.execute(RECORD, [-1])
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/Los_Angeles"])
@@ -46,7 +51,7 @@ def test_more_days_are_prepared_whatever_the_sessions_zone(
     connection.execute(f"SET timezone = '{zone}'".encode())
     connection.execute("SELECT app.emag_prepare_calls(20)")
     connection.execute("SET timezone = 'UTC'")
-    assert _days(connection, 30) == 21
+    assert _days(connection, 30) == 22
 
 
 def test_preparing_what_is_there_locks_nothing(
@@ -76,7 +81,7 @@ def test_every_partition_can_be_searched_by_order(connection: psycopg.Connection
         "SELECT count(*) FROM pg_indexes WHERE tablename LIKE 'emag_api_calls_20%'"
         " AND indexdef LIKE '%gin (order_ids)%'"
     ).fetchone()
-    assert searched == (21,)
+    assert searched == (22,)
 
 
 def test_a_role_may_prepare_days_without_owning_the_table(connection: psycopg.Connection) -> None:
@@ -88,4 +93,4 @@ def test_a_role_may_prepare_days_without_owning_the_table(connection: psycopg.Co
     connection.execute("SET ROLE pg_monitor")
     connection.execute("SELECT app.emag_prepare_calls(16)")
     connection.execute("RESET ROLE")
-    assert _days(connection, 30) == 17
+    assert _days(connection, 30) == 18

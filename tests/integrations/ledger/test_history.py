@@ -92,18 +92,18 @@ async def test_every_call_of_some_days_is_read_page_by_page(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, order: int | None
 ) -> None:
     monkeypatch.setattr(history, "PAGE", 3)
-    for days_ago in (4, 3, 2, 1):
+    for days_ago in (5, 4, 3, 2):
         await add_day(engine, days_ago, calls=10)  # all in the same instant
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     wanted = Wanted(
-        order=order, since=midnight - timedelta(days=3), until=midnight - timedelta(days=1)
+        order=order, since=midnight - timedelta(days=4), until=midnight - timedelta(days=2)
     )
 
     found = [call async for call in every_call(engine, wanted)]
 
     assert len(found) == len({call.id for call in found}) == (20 if order is None else 2)
     assert found == sorted(found, key=lambda call: (call.sent_at, call.id))
-    assert {(midnight - call.sent_at).days for call in found} == {1, 2}
+    assert {(midnight - call.sent_at).days for call in found} == {2, 3}
 
 
 async def test_the_story_says_where_the_rows_of_all_kinds_stand(engine: AsyncEngine) -> None:

@@ -14,7 +14,6 @@ from tests.integrations.ledger.mirrored import (
     ORDER,
     RETURN,
     account_at,
-    execute,
     hours_ago,
     insert,
     mirror_order,
@@ -74,16 +73,6 @@ async def test_a_difference_is_a_persons_matter_when_it_comes_again_unexplained(
     assert [each.subject for each in found] == (["return 52000077"] if listed else [])
 
 
-# An hour ago may be yesterday, for which a fresh database keeps no calls.
-CALLS_OF_YESTERDAY = """
-    DO $$ DECLARE today date := (now() AT TIME ZONE 'UTC')::date; BEGIN
-        SET LOCAL timezone = 'UTC';
-        EXECUTE format('CREATE TABLE IF NOT EXISTS app.emag_api_calls_%s PARTITION OF'
-                       ' app.emag_api_calls FOR VALUES FROM (%L) TO (%L)',
-                       to_char(today - 1, 'YYYYMMDD'), today - 1, today);
-    END $$
-"""
-
 STILL = {"resource": "orders:3", "position": hours_ago(1.5)}
 CALL = {"route": "order/read", "sent_at": hours_ago(0.5), "verdict": "applied"}
 
@@ -110,7 +99,6 @@ async def test_a_cursor_stands_still_when_an_hour_of_reading_did_not_move_it(
 ) -> None:
     await insert(engine, "emag_cursors", **{"account": "main", **STILL, **cursor})
     identity = {"id": "sql:gen_random_uuid()", "account": "main"}
-    await execute(engine, CALLS_OF_YESTERDAY)
     await insert(engine, "emag_api_calls", **{**identity, **CALL, **call})
 
     async with driver(engine) as connection:
