@@ -18,6 +18,7 @@ from typing import Any, Final
 import httpx
 
 from integrations.emag.accounts import Account
+from integrations.emag.large import aside
 from integrations.emag.routes import Route
 from integrations.emag.verdicts import Answer, AnswerSizeError, judge, judge_failure
 
@@ -95,7 +96,8 @@ class EmagClient:
                 seconds=time.monotonic() - began,
             )
         seconds = time.monotonic() - began
-        return judge(route, status, received.headers, bytes(received.body), seconds)
+        answered = bytes(received.body)
+        return await aside(len(answered), judge, route, status, received.headers, answered, seconds)
 
     async def _receive(self, path: str, content: bytes, received: _Received, trace: Trace) -> int:
         request = httpx.Request(

@@ -35,14 +35,6 @@ WANTED = 2.0
 # How far ahead background work reserves, in seconds; one slot at least.
 AHEAD = 0.25
 
-# So long, in seconds, whoever missed a slot may renew it before background work reserves behind it.
-RENEWAL = 0.03
-
-# The next free instant: of a slot that was missed its own one again, as long as nobody has reserved
-# behind it. `missed` is when it would have ended.
-_FREE = """(l.next_free_at - CASE WHEN l.next_free_at = CAST(:missed AS timestamptz)
-                                   THEN make_interval(secs => :gap) ELSE interval '0' END)"""
-
 # In one statement: a missing row is made, a slot too far away is not taken. `background_at` is the
 # last instant that background work took.
 RESERVE = f"""
@@ -52,28 +44,43 @@ RESERVE = f"""
         CASE WHEN NOT :background THEN clock_timestamp() END,
         CASE WHEN :background THEN clock_timestamp() + make_interval(secs => :lead) END)
     ON CONFLICT (platform, login, bucket) DO UPDATE SET
-        next_free_at = greatest({_FREE}, clock_timestamp() + make_interval(secs => :lead))
+        next_free_at = greatest(l.next_free_at, clock_timestamp() + make_interval(secs => :lead))
             + make_interval(secs => :gap),
         wanted_at = CASE WHEN :background THEN l.wanted_at ELSE clock_timestamp() END,
         background_at = CASE WHEN :background
-            THEN greatest({_FREE}, clock_timestamp() + make_interval(secs => :lead))
+            THEN greatest(l.next_free_at, clock_timestamp() + make_interval(secs => :lead))
             ELSE l.background_at END,
         probe_at = CASE WHEN l.down_since IS NOT NULL
                         THEN clock_timestamp() + make_interval(secs => :probe) END
-    WHERE {_FREE} < clock_timestamp() + make_interval(secs => :longest)
+    WHERE l.next_free_at < clock_timestamp() + make_interval(secs => :longest)
       AND (l.down_since IS NULL OR l.probe_at <= clock_timestamp())
       AND (NOT :background OR l.background_at IS NULL
            OR (l.background_at <= clock_timestamp() + make_interval(secs => :ahead)
                AND (coalesce(l.wanted_at, '-infinity')
                         < clock_timestamp() - make_interval(secs => {WANTED})
                     OR l.background_at + make_interval(secs => 2 * :gap)
-                        <= greatest({_FREE},
+                        <= greatest(l.next_free_at,
                                     clock_timestamp() + make_interval(secs => :lead)))))
     RETURNING extract(epoch FROM next_free_at)::float8 - :gap AS at,
               extract(epoch FROM clock_timestamp())::float8 AS now,
               next_free_at AS until, down_since IS NOT NULL AS probing
 """
 _RESERVE = text(RESERVE)
+
+# For a request that leaves after its slot, but before that ends (`until`): what is free moves by as
+# much as it is late. As long as fewer than the limit are reserved behind the slot, no second then
+# holds more requests than the limit; and another slot would cost more.
+_RENEW = text("""
+    UPDATE app.emag_rate_limits
+       SET next_free_at = next_free_at + (statement_timestamp() - CAST(:until AS timestamptz))
+                          + make_interval(secs => :gap)
+     WHERE platform = :platform AND login = :login AND bucket = :bucket AND down_since IS NULL
+       AND statement_timestamp() < :until
+       AND next_free_at >= :until
+       AND next_free_at < :until + make_interval(secs => (:behind + 0.5) * :gap)
+    RETURNING extract(epoch FROM statement_timestamp())::float8 AS now,
+              statement_timestamp() + make_interval(secs => :gap) AS until
+""")
 
 _WHY_NOT = text("""
     SELECT down_cause, down_detail, to_char(down_since AT TIME ZONE 'UTC', 'HH24:MI') AS since
@@ -152,7 +159,6 @@ async def reserve(
     lead: float = 0.0,
     probe: float = 10.0,
     background: bool = False,
-    missed: Slot | None = None,
 ) -> Slot:
     """The next free instant for a request on this route.
 
@@ -161,7 +167,6 @@ async def reserve(
         lead: seconds the caller needs before it can send.
         probe: seconds between two requests while eMAG counts as down.
         background: others come first; the caller sleeps here until it is its turn.
-        missed: a slot that could not be used; it is taken now if nobody has reserved behind it.
 
     Raises:
         BudgetBusyError: the next slot is further away than `longest`.
@@ -177,9 +182,24 @@ async def reserve(
         lead=lead,
         probe=probe,
         background=background,
-        missed=missed,
     )
     return slot
+
+
+async def renew(engine: AsyncEngine, account: Account, route: Route, missed: Slot) -> Slot | None:
+    """A slot for now in place of one that was just missed; None if only another one will do."""
+    per_second = rate(account, route)
+    wanted = {
+        **_bucket(account, route),
+        "gap": HEADROOM / per_second,
+        "behind": max(0, int(per_second) - 1),
+        "until": missed.until,
+    }
+    asked = time.monotonic()
+    row = await line(engine).row(_RENEW, wanted)
+    if row is None:
+        return None
+    return Slot(row.now + _ahead(engine, row.now, asked, time.monotonic()), 0.0, until=row.until)
 
 
 async def reserve_within(
@@ -193,7 +213,6 @@ async def reserve_within(
     lead: float,
     probe: float,
     background: bool = False,
-    missed: Slot | None = None,
 ) -> tuple[Slot, Any]:
     """`reserve` by a statement that does more with `values`, in the same transaction.
 
@@ -209,13 +228,10 @@ async def reserve_within(
         "probe": probe,
         "background": background,
         "ahead": max(0.0, AHEAD - gap),
-        "missed": missed.until if missed else None,
     }
-    reserved = None
-    if missed is not None or not background:  # whoever missed a slot need not queue again
-        reserved = await _reserve_now(engine, statement, {**wanted, "longest": longest})
-    if reserved is None and background:
+    if background:
         return await _reserve_in_turn(engine, account, route, statement, wanted, longest)
+    reserved = await _reserve_now(engine, statement, {**wanted, "longest": longest})
     if reserved is None:
         raise await _why_not(engine, account, route, longest)
     return reserved
@@ -262,7 +278,7 @@ async def _reserve_in_turn(
             reserved = await _reserve_now(engine, statement, {**values, "longest": left})
             if reserved is not None:
                 slot, row = reserved
-                turn.next = slot.at - values["ahead"] + RENEWAL
+                turn.next = slot.at - values["ahead"]
                 waited = max(0.0, slot.at - began - values["lead"])
                 return replace(slot, waited=waited), row
             turn.next = time.monotonic() + values["gap"] / 2

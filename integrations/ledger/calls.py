@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
+from integrations.emag.large import aside
 from integrations.emag.routes import Bucket, Route
 from integrations.emag.verdicts import Answer
 from integrations.ledger.budget import RESERVE, Slot, reserve_within
@@ -162,7 +163,7 @@ async def close_call(
         http_status=answer.http_status,
         seconds=answer.seconds,
         message=storable(answer.text()) or None,
-        answer=keep(answer.body, sealer),
+        answer=await aside(len(answer.body), keep, answer.body, sealer),
     )
 
 

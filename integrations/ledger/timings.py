@@ -18,7 +18,7 @@ class Timings:
         renew: how often a worker renews its leases.
         copy_age: how old a copy of eMAG's state may be when it is written back.
         budget_wait: longest wait for a slot of the request budget.
-        slot_tolerance: a slot missed by more than this is dropped.
+        slot_tolerance: a request that is later than this for its slot has to renew it.
         look_again: how often a waiting row is looked at.
         backoff_first: pause after a row's first failure of its own.
         backoff_most: longest pause between a row's failures.

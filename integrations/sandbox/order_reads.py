@@ -107,5 +107,5 @@ def windows_of(market: Market, filters: Json) -> Windows:
 
 
 def _shown(market: Market, number: int) -> Json | None:
-    order = market.orders.get(number)
+    order = market.orders.show(number)
     return shown_order(order, market.switches) if order else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from integrations.sandbox.faults import Fault
 from integrations.sandbox.history import History
@@ -26,6 +26,10 @@ class PastShelf(Shelf):
         """The record as it was, or None."""
         return self._then[number] if number in self._then else self._shelf.get(number)
 
+    def show(self, number: int) -> Json | None:
+        """The record as it was, or None."""
+        return self.get(number)
+
     def peek(self, number: int) -> Json | None:
         """The record as it was, complete or not, or None."""
         return self._then[number] if number in self._then else self._shelf.peek(number)
@@ -35,7 +39,7 @@ class PastShelf(Shelf):
         statuses: Collection[int] | None = None,
         kind: int | None = None,
         windows: Windows = ANYTIME,
-    ) -> list[int]:
+    ) -> Sequence[int]:
         """Ids of those that were in some statuses, of a type and within windows of time."""
         now = self._shelf.numbers(statuses, kind, windows)
         found = [each for each in now if each not in self._then]
@@ -62,6 +66,6 @@ def past_market(market: Market, history: History, fault: Fault) -> Market:
 
 def _past_shelf(shelf: Shelf, history: History, fault: Fault) -> Shelf:
     for number in history.numbers(shelf.id_key):
-        shelf.get(number)  # the history hears of what changed after the last look
+        shelf.show(number)  # the history hears of what changed after the last look
     changed = history.changed(shelf.id_key, seconds=fault.seconds, effects=fault.effects)
     return PastShelf(shelf, dict(changed))

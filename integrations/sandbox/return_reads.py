@@ -38,7 +38,7 @@ def read_returns(ask: Ask) -> Answer:
     numbers = page.capped(market.switches.page_cap).of(rows, page_shift(market, "returns"))
     ask.record.items = len(numbers)
     ask.record.return_ids.extend(numbers)
-    found = (market.returns.get(number) for number in numbers)
+    found = (market.returns.show(number) for number in numbers)
     return success([shown_return(rma, market.switches) for rma in found if rma])
 
 
@@ -85,7 +85,7 @@ def matching(market: Market, filters: Json) -> Sequence[int]:
     return [
         each
         for each in rows
-        if (rma := market.returns.get(each))
+        if (rma := market.returns.show(each))
         and _has_line(rma, "product_id", product_id)
         and _has_line(rma, "product_emag_id", product_emag_id)
     ]

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 
 from integrations.sandbox.history import History
 from integrations.sandbox.ordered import Ordered
@@ -13,6 +21,10 @@ Windows = Mapping[str, tuple[str, str]]
 ANYTIME: Windows = {}
 
 _LARGEST_ID = 2**63
+
+# Of so many questions for numbers the answers are kept, until anything changes: who pages through a
+# listing asks the same for every page.
+_KEPT = 8
 
 
 class Shelf:
@@ -38,6 +50,7 @@ class Shelf:
         self._places: dict[tuple[int, int], Ordered[int]] = {}
         self._times = {key: _Times(key) for key in times}
         self._seen: set[int] = set()
+        self._found: dict[Hashable, Sequence[int]] = {}
 
     def put(self, record: Json, *, complete: bool = True) -> None:
         """Add a record that has id, status, type and times; ValueError when the id is taken."""
@@ -46,6 +59,7 @@ class Shelf:
             raise ValueError(f"{self.id_key} {number} is there already")
         if history := self._history():
             history.born(self.id_key, number)
+        self._found.clear()
         self._records[number] = record
         if not complete:
             self._incomplete.add(number)
@@ -54,7 +68,14 @@ class Shelf:
             times.put(number, record)
 
     def get(self, number: int) -> Json | None:
-        """The complete record, or None."""
+        """The complete record, which may be changed in the same step, or None."""
+        record = self.show(number)
+        if record is not None:
+            self._seen.add(number)
+        return record
+
+    def show(self, number: int) -> Json | None:
+        """The complete record, only to be read, or None."""
         record = self._records.get(number)
         if record is None:
             return None
@@ -63,8 +84,6 @@ class Shelf:
             record = self._records[number] = self._complete(record)
         if history := self._history():
             history.saw(self.id_key, number, record)
-        # whoever changes a record's times looked it up before
-        self._seen.add(number)
         return record
 
     def peek(self, number: int) -> Json | None:
@@ -74,6 +93,7 @@ class Shelf:
     def move(self, record: Json, status: int) -> None:
         """Give a record another status."""
         number = record[self.id_key]
+        self._found.clear()
         self._place(record).remove(number)
         record[self.status_key] = status
         self._place(record).add(number)
@@ -83,8 +103,29 @@ class Shelf:
         statuses: Collection[int] | None = None,
         kind: int | None = None,
         windows: Windows = ANYTIME,
-    ) -> list[int]:
+    ) -> Sequence[int]:
         """Ids in some statuses, of a type and within windows of time, newest (largest) first."""
+        self._take_note()
+        asked = (None if statuses is None else frozenset(statuses), kind, *windows.items())
+        if asked not in self._found:
+            if len(self._found) == _KEPT:
+                self._found.clear()
+            self._found[asked] = self._look(statuses, kind, windows)
+        return self._found[asked]
+
+    def _take_note(self) -> None:
+        """Of the times of records that may have been changed since the last look."""
+        if not self._seen:
+            return
+        self._found.clear()
+        for number in self._seen:
+            for times in self._times.values():
+                times.put(number, self._records[number])
+        self._seen.clear()
+
+    def _look(
+        self, statuses: Collection[int] | None, kind: int | None, windows: Windows
+    ) -> Sequence[int]:
         places = [
             members
             for (status, its_kind), members in self._places.items()
@@ -112,16 +153,13 @@ class Shelf:
         self._incomplete.clear()
         self._places.clear()
         self._seen.clear()
+        self._found.clear()
         self._times = {key: _Times(key) for key in self._times}
 
     def _within(self, windows: Windows, fewer_than: int) -> list[int] | None:
         """Ids in the window that holds the fewest; None when it does not hold fewer than that."""
         if not windows:
             return None
-        for number in self._seen:
-            for times in self._times.values():
-                times.put(number, self._records[number])
-        self._seen.clear()
         counts = {key: self._times[key].count(bounds) for key, bounds in windows.items()}
         key = min(counts, key=counts.__getitem__)
         return self._times[key].within(windows[key]) if counts[key] < fewer_than else None

@@ -7,7 +7,7 @@ as the listing filled lately, less one. More than one of these is missing only w
 have left the listing meanwhile, each of which costs a request of its own in any case.
 
 No more pages are under way than eMAG's answers make necessary: a slot of the request budget that
-was missed can be taken again at once, as long as nobody has reserved the next.
+was missed can be used a little later, as long as few are reserved behind it.
 """
 
 from __future__ import annotations

@@ -176,7 +176,6 @@ async def _reserve(
     route: Route,
     longest: float,
     lead: float,
-    missed: budget.Slot | None = None,
 ) -> budget.Slot:
     return await budget.reserve(
         channel.engine,
@@ -186,7 +185,6 @@ async def _reserve(
         lead=lead,
         probe=channel.timings.probe,
         background=channel.background,
-        missed=missed,
     )
 
 
@@ -201,7 +199,7 @@ def _unless_down(channel: Channel) -> Iterator[None]:
 
 
 async def hold(channel: Channel, route: Route, slot: budget.Slot) -> None:
-    """Wait for the slot on the open connection; a slot that was missed is dropped and taken anew.
+    """Wait for the slot on the open connection; one that is missed is renewed, or another taken.
 
     A process that was halted meanwhile may find that the order is another worker's by now: beyond
     what its `longest_life` allows for, nothing leaves.
@@ -217,8 +215,11 @@ async def hold(channel: Channel, route: Route, slot: budget.Slot) -> None:
             raise budget.BudgetBusyError("the request could not leave in time: it is sent later")
         if slot.probing:
             return
-        with _unless_down(channel):
-            slot = await _reserve(channel, route, left, lead=0.0, missed=slot)
+        renewed = await budget.renew(channel.engine, channel.account, route, slot)
+        if renewed is None:
+            with _unless_down(channel):
+                renewed = await _reserve(channel, route, left, lead=0.0)
+        slot = renewed
         channel.tally.wait(route, slot.waited)
 
 

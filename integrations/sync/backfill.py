@@ -34,7 +34,7 @@ WAITING = 1000
 
 # Storing rests so many times as long as a page took it, while there is something to read and at
 # least half of the room: the ERP's database works for both, and knows no priorities.
-REST = 3.0
+REST = 1.0
 
 # Of the requests that may be under way at once, the share of the bucket with the lower limit.
 SMALLER_SHARE = 3 / 8
@@ -107,6 +107,42 @@ class _Waiting:
     entries: asyncio.Queue[_Read | _Piece | None] = field(default_factory=asyncio.Queue)
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WAITING))
 
+    @property
+    def fills_up(self) -> bool:
+        """Whether reading will have to wait for storing before long."""
+        return self.entries.qsize() >= WAITING / 2
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Where the lanes' pages are stored: while any lane still reads, one page at a time."""
+
+    apart: Storage
+    receipt: Receipt
+    reading: set[asyncio.Task[None]] = field(default_factory=set)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def opens(self, reading: asyncio.Task[None]) -> None:
+        """A lane has begun to read."""
+        self.reading.add(reading)
+        reading.add_done_callback(self.reading.discard)
+
+    async def store(self, entry: _Read, waiting: _Waiting) -> None:
+        """Store a page that waited, and rest a while for those that read."""
+        if not self.reading:
+            await self._store(entry)
+            return
+        async with self.turn:
+            began = time.monotonic()
+            await self._store(entry)
+            if self.reading and not waiting.fills_up:
+                await asyncio.wait(self.reading, timeout=REST * (time.monotonic() - began))
+
+    async def _store(self, entry: _Read) -> None:
+        piece = entry.piece
+        name = piece.course.stream.name
+        piece.course.rows += await self.apart.store(name, entry.page, piece.clock, self.receipt)
+
 
 async def open_courses(channel: Channel, since: date, until: date) -> list[Course]:
     """The courses of the account's history between two days, both included.
@@ -156,13 +192,13 @@ async def backfill(
     smaller = max(1, round(in_flight * SMALLER_SHARE))
     gates = {Bucket.OTHER: smaller, Bucket.ORDERS: max(1, in_flight - smaller)}
     async with storing(channel) as apart:
+        desk = _Desk(apart, receipt)
         lanes = [
             _lane(
                 replace(channel, gate=asyncio.Semaphore(gate)),
-                apart,
+                desk,
                 [course for course in courses if course.stream.bucket is bucket],
                 gate,
-                receipt,
                 watch,
             )
             for bucket, gate in gates.items()
@@ -173,26 +209,18 @@ async def backfill(
 
 
 async def _lane(
-    channel: Channel,
-    apart: Storage,
-    courses: Sequence[Course],
-    gate: int,
-    receipt: Receipt,
-    watch: Watch,
+    channel: Channel, desk: _Desk, courses: Sequence[Course], gate: int, watch: Watch
 ) -> None:
     """Read and store courses of one bucket: reading goes on while what was read is being stored."""
     waiting = _Waiting()
     async with _running(_read_all(channel, courses, gate, waiting, watch)) as reading:
+        desk.opens(reading)
         reading.add_done_callback(lambda _: waiting.entries.put_nowait(None))
         while (entry := await waiting.entries.get()) is not None:
             if isinstance(entry, _Read):
-                course, began = entry.piece.course, time.monotonic()
-                course.rows += await apart.store(
-                    course.stream.name, entry.page, entry.piece.clock, receipt
-                )
+                course = entry.piece.course
+                await desk.store(entry, waiting)
                 waiting.room.release()
-                if not reading.done() and waiting.entries.qsize() < WAITING / 2:
-                    await asyncio.wait([reading], timeout=REST * (time.monotonic() - began))
             else:
                 course = entry.course
                 await _note(channel, course, entry.number)
@@ -251,7 +279,7 @@ async def _read_one(
 
     async def put(page: Page) -> None:
         await waiting.room.acquire()
-        waiting.entries.put_nowait(_Read(piece, PackedPage.of(page)))
+        waiting.entries.put_nowait(_Read(piece, await asyncio.to_thread(PackedPage.of, page)))
 
     def expect(rows: int) -> None:
         course.expected += rows

@@ -73,6 +73,9 @@ def lay_out_past(market: Market, returns: int, orders: int) -> None:
         placed = now - timedelta(days=3 + 90 * place / returns)
         rma = {"emag_id": PAST_RETURN + place, "order_id": PAST_ORDER + place, "date": placed}
         market.add_returns([{**rma, "request_status": CLOSED, "products": lines}])
+    for shelf in (market.orders, market.returns):
+        for number in shelf:
+            shelf.show(number)  # completes it: eMAG does not make up an order when it is read
 
 
 if __name__ == "__main__":

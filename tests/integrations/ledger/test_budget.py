@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from datetime import timedelta
 from itertools import pairwise
+from random import Random
 
 import pytest
 from sqlalchemy import text
@@ -30,6 +30,7 @@ from integrations.ledger.budget import (
     mark_down,
     mark_up,
     push_back,
+    renew,
     reserve,
 )
 
@@ -157,39 +158,101 @@ async def test_a_slot_that_was_missed_is_known_to_be(engine: AsyncEngine) -> Non
 
 
 class TestAMissedSlot:
-    """At one request in ten seconds, so that no busy machine blurs who came first."""
+    """At one slot in ten seconds, so that no busy machine blurs who came first."""
 
     @pytest.fixture
     def slow(self, account: Account) -> Account:
         return replace(account, rates={Family.ORDERS: 0.1})
 
-    @pytest.mark.parametrize("background", [False, True])
-    async def test_is_taken_at_once_if_nobody_has_reserved_behind_it(
-        self, engine: AsyncEngine, slow: Account, background: bool
+    async def test_is_used_late_and_what_is_free_moves_by_as_much(
+        self, engine: AsyncEngine, slow: Account
     ) -> None:
-        missed = await reserve(engine, slow, ORDER_READ, longest=20.0, background=background)
-        again = await reserve(
-            engine, slow, ORDER_READ, longest=20.0, background=background, missed=missed
-        )
-        assert missed.until is not None
-        assert again.until is not None
-        assert missed.until <= again.until < missed.until + timedelta(seconds=10)
-
-    async def test_is_lost_if_somebody_has(self, engine: AsyncEngine, slow: Account) -> None:
         missed = await reserve(engine, slow, ORDER_READ, longest=20.0)
-        behind = await reserve(engine, slow, ORDER_READ, longest=20.0)
-        again = await reserve(engine, slow, ORDER_READ, longest=60.0, missed=missed)
-        assert behind.until is not None
-        assert again.until is not None
-        assert again.until - behind.until >= timedelta(seconds=10)
+        await asyncio.sleep(0.05)
+        renewed = await renew(engine, slow, ORDER_READ, missed)
+        assert renewed is not None
+        late = renewed.at - missed.at
+        assert late >= 0.05
+        behind = await reserve(engine, slow, ORDER_READ, longest=60.0)
+        assert behind.at - renewed.at == pytest.approx(10 * HEADROOM, abs=late / 2)
+
+    async def test_is_used_late_again_if_that_was_missed_too(
+        self, engine: AsyncEngine, slow: Account
+    ) -> None:
+        slot: Slot | None = await reserve(engine, slow, ORDER_READ, longest=20.0)
+        for _ in range(3):
+            assert slot is not None
+            slot = await renew(engine, slow, ORDER_READ, slot)
+        assert slot is not None
+        behind = await reserve(engine, slow, ORDER_READ, longest=60.0)
+        assert behind.at - slot.at == pytest.approx(10 * HEADROOM, abs=0.05)
+
+    async def test_is_lost_once_it_has_ended(self, engine: AsyncEngine, account: Account) -> None:
+        missed = await reserve(engine, account, ORDER_READ, longest=20.0)
+        assert await missed.reached(60.0)
+        await asyncio.sleep(2 * GAP)
+        assert await renew(engine, account, ORDER_READ, missed) is None
 
     async def test_is_lost_if_emag_asked_for_a_pause(
         self, engine: AsyncEngine, slow: Account
     ) -> None:
         missed = await reserve(engine, slow, ORDER_READ, longest=20.0)
         await push_back(engine, slow, ORDER_READ, pause=50.0, throttled=True)
-        with pytest.raises(BudgetBusyError):
-            await reserve(engine, slow, ORDER_READ, longest=20.0, missed=missed)
+        assert await renew(engine, slow, ORDER_READ, missed) is None
+
+    async def test_is_lost_if_emag_is_down(self, engine: AsyncEngine, slow: Account) -> None:
+        missed = await reserve(engine, slow, ORDER_READ, longest=20.0)
+        await mark_down(engine, slow, ORDER_READ, "network", "no connection to eMAG", probe=60.0)
+        assert await renew(engine, slow, ORDER_READ, missed) is None
+
+    @pytest.mark.parametrize(
+        ("per_second", "behind", "used"),
+        [(0.5, 0, True), (0.5, 1, False), (3.0, 2, True), (3.0, 3, False), (12.0, 11, True)],
+    )
+    async def test_is_used_late_if_fewer_than_the_limit_are_reserved_behind_it(
+        self, engine: AsyncEngine, account: Account, per_second: float, behind: int, used: bool
+    ) -> None:
+        limited = replace(account, rates={Family.ORDERS: per_second})
+        await push_back(engine, limited, ORDER_READ, pause=30.0, throttled=False)
+        missed = await reserve(engine, limited, ORDER_READ, longest=60.0)
+        for _ in range(behind):
+            await reserve(engine, limited, ORDER_READ, longest=60.0)
+        assert bool(await renew(engine, limited, ORDER_READ, missed)) is used
+
+    async def test_lets_no_second_hold_more_slots_than_the_limit(
+        self, engine: AsyncEngine, account: Account
+    ) -> None:
+        chance, used, renewals = Random(7), [], []  # noqa: S311
+
+        async def leave_late() -> None:
+            for _ in range(6):
+                slot = await reserve(engine, account, ORDER_READ, longest=60.0)
+                while not await slot.reached(0.015):
+                    renewed = await renew(engine, account, ORDER_READ, slot)
+                    renewals.append(renewed is not None)
+                    slot = renewed or await reserve(engine, account, ORDER_READ, longest=60.0)
+                    if renewed:
+                        break
+                used.append(slot.until)
+                await asyncio.sleep(0.2)
+
+        async def hold_up() -> None:
+            while True:
+                await asyncio.sleep(chance.uniform(0.01, 0.2))
+                time.sleep(chance.uniform(0.02, 0.08))  # noqa: ASYNC251 - a busy process
+
+        busy = asyncio.create_task(hold_up())
+        await asyncio.gather(*(leave_late() for _ in range(8)))
+        busy.cancel()
+
+        assert any(renewals)
+        begun = sorted(until for until in used if until is not None)
+        assert len(begun) == len(used) == 48
+        spans = [
+            (later - one).total_seconds()
+            for one, later in zip(begun[:-12], begun[12:], strict=True)
+        ]
+        assert min(spans) >= 12 * GAP - 0.001
 
 
 class TestBackground:
