@@ -5,7 +5,7 @@ from __future__ import annotations
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from tests.end_to_end.conftest import Shop
-from tests.end_to_end.test_returns_in import ORDER, RETURN, changes, open_return, row_of, take
+from tests.end_to_end.returns_in.returning import ORDER, RETURN, changes, open_return, row_of, take
 
 
 async def test_an_erp_that_was_there_first_gets_its_own_words_and_types(erp_first: Shop) -> None:

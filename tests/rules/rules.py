@@ -14,9 +14,9 @@ def spine(group: str, name: str) -> str:
     return f"tests/end_to_end/test_spine.py::{group}::{name}"
 
 
-def interleaving(group: str, name: str) -> str:
+def interleaving(subject: str, group: str, name: str) -> str:
     """A test of what happens meanwhile."""
-    return f"tests/end_to_end/test_interleavings.py::{group}::{name}"
+    return f"tests/end_to_end/interleavings/test_{subject}.py::{group}::{name}"
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ RULES: Sequence[Rule] = (
         ],
         [
             interleaving(
+                "requests",
                 "TestReductions",
                 "test_a_worker_that_died_after_its_request_left_no_reason_to_take_more",
             ),
@@ -68,7 +69,7 @@ RULES: Sequence[Rule] = (
         [Edit("h.emag_order_id IS NOT NULL AS held", "true AS held")],
         [
             spine("TestLeases", "test_who_lost_the_lease_sends_nothing"),
-            interleaving("TestLeases", "test_the_orders_that_were_lost_leave_their_lot"),
+            interleaving("leases", "TestLeases", "test_the_orders_that_were_lost_leave_their_lot"),
         ],
     ),
     Rule(
@@ -78,7 +79,7 @@ RULES: Sequence[Rule] = (
         [
             spine("TestIntents", "test_only_the_edited_row_leaves_its_lot"),
             interleaving(
-                "TestEdits", "test_an_edit_before_the_intent_is_what_is_carried[reserved]"
+                "edits", "TestEdits", "test_an_edit_before_the_intent_is_what_is_carried[reserved]"
             ),
         ],
     ),
@@ -86,7 +87,13 @@ RULES: Sequence[Rule] = (
         "an order whose request is under way is leased until that is surely dead",
         "integrations.sync.send",
         [Edit("life=longest_life(channel, slot)", "life=channel.timings.lease")],
-        [interleaving("TestLeases", "test_an_order_stays_leased_until_its_request_is_surely_dead")],
+        [
+            interleaving(
+                "leases",
+                "TestLeases",
+                "test_an_order_stays_leased_until_its_request_is_surely_dead",
+            )
+        ],
     ),
     Rule(
         "a changed row is left alone until it has rested",
@@ -100,6 +107,7 @@ RULES: Sequence[Rule] = (
         [
             spine("TestChangesRest", "test_a_row_is_queued_only_after_it_has_rested"),
             interleaving(
+                "edits",
                 "TestEdits",
                 "test_items_written_a_moment_after_their_cancellation_do_not_cost_the_whole_order",
             ),
@@ -114,7 +122,11 @@ RULES: Sequence[Rule] = (
                 "work.copy is None",
             )
         ],
-        [interleaving("TestCopies", "test_a_copy_that_has_grown_old_is_not_saved_back")],
+        [
+            interleaving(
+                "requests", "TestCopies", "test_a_copy_that_has_grown_old_is_not_saved_back"
+            )
+        ],
     ),
     Rule(
         "a copy of eMAG's state serves one write",
@@ -125,7 +137,7 @@ RULES: Sequence[Rule] = (
                 "            item.work.plan = None\n",
             )
         ],
-        [interleaving("TestCopies", "test_a_copy_serves_one_write")],
+        [interleaving("requests", "TestCopies", "test_a_copy_serves_one_write")],
     ),
     Rule(
         "what is taken off lines has absolute targets",
@@ -138,10 +150,12 @@ RULES: Sequence[Rule] = (
         ],
         [
             interleaving(
+                "requests",
                 "TestReductions",
                 "test_a_worker_that_died_after_its_request_left_no_reason_to_take_more",
             ),
             interleaving(
+                "edits",
                 "TestEdits",
                 "test_an_edit_after_the_intent_is_measured_from_what_was_first_read[noted]",
             ),
@@ -154,6 +168,7 @@ RULES: Sequence[Rule] = (
         [
             spine("TestIntents", "test_an_edit_after_the_claim_makes_the_row_pending_again"),
             interleaving(
+                "edits",
                 "TestFolding",
                 "test_a_fold_while_the_row_is_leased_only_raises_what_is_wanted[carried]",
             ),
@@ -176,10 +191,12 @@ RULES: Sequence[Rule] = (
         [Edit("order_id not in self.doubtful and writer == work.claim.id", "True")],
         [
             interleaving(
+                "requests",
                 "TestRepetition",
                 "test_a_repeated_step_asks_nothing_about_an_order_whose_call_is_open",
             ),
             interleaving(
+                "siblings",
                 "TestSiblings",
                 "test_while_one_is_in_doubt_nothing_is_asked_for_the_other[after_effect]",
             ),
@@ -191,6 +208,7 @@ RULES: Sequence[Rule] = (
         [Edit("writer = self.writers.get(order_id, work.claim.id)", "writer = work.claim.id")],
         [
             interleaving(
+                "siblings",
                 "TestSiblings",
                 "test_a_worker_that_died_between_them_leaves_each_measured_from_the_other",
             )
@@ -200,7 +218,11 @@ RULES: Sequence[Rule] = (
         "the rows of one order take turns",
         "integrations.sync.work",
         [Edit("first.setdefault(work.claim.order_id, work)", "first[work.claim.id] = work")],
-        [interleaving("TestSiblings", "test_cancellations_claimed_together_take_turns")],
+        [
+            interleaving(
+                "siblings", "TestSiblings", "test_cancellations_claimed_together_take_turns"
+            )
+        ],
     ),
     Rule(
         "what is in doubt is settled before anything new of its order",
@@ -208,6 +230,7 @@ RULES: Sequence[Rule] = (
         [Edit("ORDER BY t.sent_at IS NULL, t.id", "ORDER BY t.id")],
         [
             interleaving(
+                "siblings",
                 "TestSiblings",
                 "test_what_is_in_doubt_is_settled_before_another_is_measured[before_effect]",
             )
@@ -226,7 +249,9 @@ RULES: Sequence[Rule] = (
         ],
         [
             interleaving(
-                "TestSlots", "test_requests_that_waited_for_a_connection_do_not_leave_all_at_once"
+                "requests",
+                "TestSlots",
+                "test_requests_that_waited_for_a_connection_do_not_leave_all_at_once",
             )
         ],
     ),
@@ -236,6 +261,7 @@ RULES: Sequence[Rule] = (
         [Edit("if left <= 0.0:", "if False:")],
         [
             interleaving(
+                "requests",
                 "TestSlots",
                 "test_a_request_whose_time_is_over_does_not_leave_however_free_the_budget_is[True]",
             )
@@ -246,7 +272,9 @@ RULES: Sequence[Rule] = (
         "integrations.sync.send",
         [Edit("    if not works:\n        return\n    before", "    return\n    before")],
         [
-            interleaving("TestSlots", "test_a_request_that_finds_emag_down_does_not_leave"),
+            interleaving(
+                "requests", "TestSlots", "test_a_request_that_finds_emag_down_does_not_leave"
+            ),
             spine("TestDoubt", "test_what_was_proved_not_applied_leaves_no_trace[throttle]"),
         ],
     ),
@@ -254,6 +282,12 @@ RULES: Sequence[Rule] = (
         "the write-back waits for no lock of the ERP's",
         "integrations.erp.write_back",
         [Edit("FOR UPDATE OF r SKIP LOCKED", "FOR UPDATE OF r")],
-        [interleaving("TestWriteBack", "test_an_erp_that_holds_its_row_locked_is_not_waited_for")],
+        [
+            interleaving(
+                "write_back",
+                "TestWriteBack",
+                "test_an_erp_that_holds_its_row_locked_is_not_waited_for",
+            )
+        ],
     ),
 )

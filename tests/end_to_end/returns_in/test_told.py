@@ -1,0 +1,149 @@
+"""What the ERP is told of a return at eMAG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from integrations.erp.rows import Kind
+from integrations.ledger.arrivals import Brought
+from tests.end_to_end.conftest import Shop
+from tests.end_to_end.returns_in.returning import (
+    ORDER,
+    RETURN,
+    changes,
+    items,
+    open_return,
+    receive,
+    row_of,
+    rows,
+    take,
+)
+
+
+async def test_a_new_return_becomes_a_row_of_the_erps_with_its_items(shop: Shop) -> None:
+    rma = open_return(
+        shop,
+        return_reason=124,
+        observations="Nu porneste",
+        products=[{"product_id": "1001", "quantity": 2}],
+    )
+    receipt = await receive(shop)
+    assert receipt.brought[Kind.RMA] == {Brought.CREATED: 1}
+    [row] = await rows(shop)
+    platform = shop.channel.account.platform
+    assert {
+        "return_number": f"{platform}-{RETURN}",
+        "emag_order_id": str(ORDER),
+        "order_id": None,
+        "emag_return_id": str(RETURN),
+        "emag_status": "new",
+        "status": "pending",
+        "reason": "defective_product",
+        "reason_description": "eMAG 124: Nu porneste",
+        "refund_method": "original_payment",
+        "refund_processed": False,
+        "account_type": "main",
+        "customer_name": rma["customer_name"],
+        "customer_phone": rma["customer_phone"],
+    }.items() <= row.items()
+    [item] = await items(shop)
+    assert {
+        "return_request_id": row["id"],
+        "product_id": "1001",
+        "product_name": rma["products"][0]["product_name"],
+        "quantity": 2,
+        "emag_item_id": str(rma["products"][0]["id"]),
+        "condition": "used",
+        "reason": "defective_product",
+    }.items() <= item.items()
+    books = await shop.books(Kind.RMA, row["id"])
+    assert (books["sync_state"], books["origin"]) == ("synced", "emag")
+    assert (books["emag_return_id"], books["emag_status"]) == (str(RETURN), "new")
+
+
+STATUSES = {
+    1: ("pending", None),
+    2: ("pending", "new"),
+    3: ("approved", "approved"),
+    4: ("rejected", "rejected"),
+    5: ("cancelled", "cancelled"),
+    6: ("processing", "in_progress"),
+    7: ("completed", "completed"),
+}
+
+
+async def test_every_status_of_emags_has_its_words_in_the_erp(shop: Shop) -> None:
+    for status in STATUSES:
+        open_return(shop, RETURN + status, request_status=status)
+    await take(shop)
+    for status, words in STATUSES.items():
+        row = await row_of(shop, RETURN + status)
+        assert (row["status"], row["emag_status"]) == words
+
+
+METHODS: Mapping[str, tuple[dict[str, Any], str]] = {
+    "refund": ({"return_type": 3}, "original_payment"),
+    "voucher": ({"return_type": 5}, "store_credit"),
+    "to the bank": ({"return_type": 3, "customer_account_iban": "RO00TEST"}, "bank_transfer"),
+    "same product": ({"return_type": 1}, "original_payment"),
+}
+
+
+async def test_the_way_of_the_refund_follows_from_what_the_customer_asked_for(shop: Shop) -> None:
+    for number, (fields, _) in enumerate(METHODS.values()):
+        open_return(shop, RETURN + number, **fields)
+    await take(shop)
+    for number, (_, method) in enumerate(METHODS.values()):
+        assert (await row_of(shop, RETURN + number))["refund_method"] == method
+
+
+async def test_each_line_has_its_own_reason(shop: Shop) -> None:
+    lines = [
+        {"product_id": "1001", "return_reason": 188},
+        {"product_id": "1004", "return_reason": 50},
+    ]
+    open_return(shop, return_reason=124, products=lines)
+    await take(shop)
+    reasons = [item["reason"] for item in await items(shop)]
+    assert reasons == ["damaged_in_transit", "wrong_item"]
+
+
+async def test_refunds_come_with_amount_and_state(shop: Shop) -> None:
+    open_return(shop)
+    await take(shop)
+    shop.market.emag_refunds_return(RETURN, "49.905")
+    await take(shop)
+    row = await row_of(shop)
+    assert (row["refund_amount"], row["refund_processed"]) == (Decimal("49.91"), True)
+    assert await changes(shop) == []
+
+
+async def test_an_unknown_word_for_a_refund_is_noted_and_not_believed(shop: Shop) -> None:
+    open_return(shop)
+    await take(shop)
+    shop.market.emag_refunds_return(RETURN, "49.90")
+    rma = shop.market.returns.get(RETURN)
+    assert rma is not None
+    rma["status_history"][-1]["requests"][0]["refund_status"] = "Levitated"
+    await take(shop)
+    row = await row_of(shop)
+    assert (row["refund_amount"], row["refund_processed"]) == (0, False)
+    [drift] = await shop.sql("SELECT name FROM app.emag_drift WHERE what = 'type'")
+    assert "levitated" in drift["name"]
+
+
+async def test_no_customer_is_known_to_our_books(shop: Shop) -> None:
+    rma = open_return(shop, customer_email="ana@example.com", observations="Sunt Ana")
+    await take(shop)
+    assert (await row_of(shop))["customer_email"] == "ana@example.com"
+    tables = await shop.sql(
+        "SELECT relname AS name FROM pg_class WHERE relnamespace = 'app'::regnamespace"
+        " AND relkind IN ('r', 'p') AND relname LIKE 'emag%'"
+    )
+    for table in tables:
+        query = f"SELECT coalesce(string_agg(t::text, ' '), '') AS all FROM app.{table['name']} t"
+        [found] = await shop.sql(query)
+        for personal in (rma["customer_name"], rma["customer_phone"], "ana@example.com", "Ana"):
+            assert personal not in found["all"], table["name"]
