@@ -2,29 +2,27 @@
 
 What is not approved in the ERP is read from the books alone. How many are due at once is counted as
 a run would, and only where there may be too many of them: that takes as long as the run's question.
+Prefect is asked then, too, whether a run waits for the answer: one that did may be gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from flows.approving import EVERY_ACCOUNT, command
 from integrations.ledger.deadlines import Connection
 from integrations.ledger.matters import NONE_HELD, held_of, most_due
 
 if TYPE_CHECKING:
     from flows.pausing import Question
+    from flows.suspended import Suspended
     from integrations.settings import Settings
 
-EVERY_ACCOUNT = "all"
-
 APPROVE_EACH = "set each to approved in the ERP to have it carried to eMAG, or to rejected"
-ANSWER = (
-    "press Resume on the suspended run of cancellation-sync in Prefect, or approve with"
-    " `emag-flows run cancellations --yes`; reject in the ERP what is not to be cancelled"
-)
+REJECT = "; reject in the ERP what is not to be cancelled"
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,47 @@ async def approvals_of(connection: Connection, settings: Settings) -> list[Appro
             " EMAG_CANCELLATIONS_REQUIRE_APPROVAL=true lets only approved ones go"
         )
         found.append(Approval(EVERY_ACCOUNT, held.rows, held.since, reason, APPROVE_EACH))
+    return found + await _questions(connection, settings)
+
+
+async def _questions(connection: Connection, settings: Settings) -> list[Approval]:
     asked = await _asked(connection, settings)
-    return found + [
-        Approval(account, question.rows, None, str(question), ANSWER)
+    if not asked:
+        return []
+    from flows.suspended import NotKnownError, suspended_runs
+
+    runs: Sequence[Suspended] | NotKnownError
+    try:
+        runs = await suspended_runs()
+    except NotKnownError as error:
+        runs = error
+    only = len(settings.accounts) == 1
+    return [
+        Approval(
+            account,
+            question.rows,
+            None,
+            str(question),
+            _how(account, runs, command(EVERY_ACCOUNT if only else account, "--yes")) + REJECT,
+        )
         for account, question in asked.items()
     ]
+
+
+def _how(account: str, runs: Sequence[Suspended] | Exception, approving: str) -> str:
+    """How a person lets an account's cancellations go."""
+    if isinstance(runs, Exception):
+        return (
+            f"approve with {approving}, or where Prefect has suspended a run for it press Resume on"
+            f" that run ({runs}, so none was looked for)"
+        )
+    names = [run.name for run in runs if run.asks_about(account)]
+    if not names:
+        return (
+            "no run of cancellation-sync is suspended for it now: the next one asks, or approve"
+            f" with {approving}"
+        )
+    return f"press Resume on the suspended run {names[0]} in Prefect, or approve with {approving}"
 
 
 async def _asked(connection: Connection, settings: Settings) -> Mapping[str, Question]:

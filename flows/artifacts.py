@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from flows.call_record import Trimmed
 from flows.reconciliation import Reconciled
 from flows.report import Problem, Report, Spent
-from flows.untold import Told
+from flows.untold import NOTHING_TOLD, Telling
 from integrations.ledger.books import State
 from integrations.ledger.certificates import Certificate, Listed
 from integrations.ledger.check import Finding
@@ -19,10 +19,12 @@ MOST_PROBLEMS = 200
 NOT_OURS = ", not by this run"
 
 
-def report_table(reports: Sequence[Report], told: Iterable[Told] = ()) -> list[dict[str, Any]]:
+def report_table(
+    reports: Sequence[Report], telling: Telling = NOTHING_TOLD
+) -> list[dict[str, Any]]:
     """What needs a person, line by line; then each account's figures and its request budget.
 
-    Of what is `told`, lines are for what has none yet.
+    Of what is told, lines are for what has none yet, and one for what is left to be told.
     """
     return [
         *(
@@ -30,7 +32,7 @@ def report_table(reports: Sequence[Report], told: Iterable[Told] = ()) -> list[d
             for report in reports
             for problem in report.problems[:MOST_PROBLEMS]
         ),
-        *_told_lines(reports, told),
+        *_told_lines(reports, telling),
         *(
             _line(
                 report.account,
@@ -47,14 +49,21 @@ def report_table(reports: Sequence[Report], told: Iterable[Told] = ()) -> list[d
     ]
 
 
-def _told_lines(reports: Sequence[Report], told: Iterable[Told]) -> Iterator[dict[str, Any]]:
-    """Rows that no run has shown yet and this one does not show as its own."""
+def _told_lines(reports: Sequence[Report], telling: Telling) -> Iterator[dict[str, Any]]:
+    """Rows that no run has shown yet and this one does not show as its own; how many are left."""
     own = {_name(problem) for report in reports for problem in report.problems}
     shown = {_name(problem) for report in reports for problem in report.problems[:MOST_PROBLEMS]}
-    for each in told:
+    for each in telling.told:
         name = _name(each.problem)
         if name not in shown:
             yield _problem(each.account, each.problem, "" if name in own else NOT_OURS)
+    if telling.left:
+        yield _line(
+            "",
+            f"{telling.left} more",
+            "still to be told",
+            "the next runs tell them, the newest first; all are in `emag-flows inbox`",
+        )
 
 
 def _problem(account: str, problem: Problem, whose: str = "") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flows.approving import command
 from flows.inbound import bring_in
 from flows.outbound import carry_out
 from flows.parameters import CancellationParameters, SyncParameters
@@ -23,8 +24,8 @@ async def sync_cancellations(parameters: CancellationParameters) -> list[Report]
     """
     if question := await question_of(parameters):
         raise ApprovalNeededError(
-            f"{question}: look with `emag-flows run cancellations --dry-run`, then approve with"
-            " `emag-flows run cancellations --yes`"
+            f"{question}: look with {command(parameters.account, '--dry-run')}, then approve with"
+            f" {command(parameters.account, '--yes')}"
         )
     return await for_each_account("cancellation-sync", within_bounds(parameters), _sync)
 

@@ -19,6 +19,8 @@ from prefect.artifacts import (
     aupdate_progress_artifact,
 )
 from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterDeploymentId,
     FlowRunFilterState,
@@ -29,9 +31,11 @@ from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed
 from pydantic import Field
 
+from flows.approving import command
 from flows.artifacts import certificate_markdown, health_table, report_table, retention_table
 from flows.call_record import trim_call_record
 from flows.cancellation import sync_cancellations
@@ -52,8 +56,9 @@ from flows.pausing import ApprovalNeededError, Question, question_of
 from flows.reconciliation import Reconciled, reconcile_accounts
 from flows.report import Report
 from flows.rma import sync_returns
+from flows.suspended import Suspended, suspended
 from flows.tidings import gather_tidings, tidings_table
-from flows.untold import Told, gather_untold
+from flows.untold import NOTHING_TOLD, Telling, gather_untold
 from integrations.ledger.check import Finding
 from integrations.ledger.retention import CallsInUseError
 from integrations.sync.backfill import Course
@@ -66,6 +71,8 @@ PROGRESS_SECONDS = 5.0
 Ended = TypeVar("Ended", Report, History, Reconciled)
 
 Asked = TypeVar("Asked", bound=SyncParameters)
+
+PAUSED = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED]))
 
 AS_SET = SyncParameters()
 CANCELLATIONS_AS_SET = CancellationParameters()
@@ -101,11 +108,11 @@ async def rma_sync(parameters: SyncParameters = AS_SET) -> Any:
 async def cancellation_sync(parameters: CancellationParameters = CANCELLATIONS_AS_SET) -> Any:
     """Carry the ERP's cancellations and refunds to eMAG, and bring its news of orders in."""
     if question := await question_of(parameters):
-        if await _is_being_asked():
+        if await _is_being_asked(parameters.account):
             # Another run waits for the answer: meanwhile only eMAG's news is brought in.
             parameters = parameters.model_copy(update={"direction": Direction.IN})
         else:
-            approval = await _ask(question)
+            approval = await _ask(question, parameters.account)
             if not approval.approve:
                 return Completed(name="Refused by a person", message=question.refused, data=[])
             most = min(parameters.limit, approval.at_most)
@@ -127,7 +134,7 @@ class Approval(RunInput):
     at_most: int = _most(1)
 
 
-async def _ask(question: Question) -> Approval:
+async def _ask(question: Question, account: str) -> Approval:
     """Suspend the run until a person has answered; nothing is leased or in doubt meanwhile.
 
     A resumed run comes here again and finds the answer. Without one in a day the run fails, and
@@ -138,7 +145,7 @@ async def _ask(question: Question) -> Approval:
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
-        raise ApprovalNeededError(f"{question}: approve with `emag-flows run cancellations --yes`")
+        raise ApprovalNeededError(f"{question}: approve with {command(account, '--yes')}")
     form = Approval.with_initial_data(description=question.asked, at_most=_most(question.rows))
     _emit([asking_event(str(context.flow_run.id), str(question))])
     answer: Approval = await asuspend_flow_run(
@@ -147,8 +154,8 @@ async def _ask(question: Question) -> Approval:
     return answer
 
 
-async def _is_being_asked() -> bool:
-    """Whether another run of the same deployment waits for a person's answer."""
+async def _is_being_asked(account: str) -> bool:
+    """Whether another run of the same deployment waits for an answer about this account, or all."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
         return False
@@ -156,10 +163,24 @@ async def _is_being_asked() -> bool:
         waiting = await client.read_flow_runs(
             flow_run_filter=FlowRunFilter(
                 deployment_id=FlowRunFilterDeploymentId(any_=[context.flow_run.deployment_id]),
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])),
+                state=PAUSED,
             )
         )
-    return any(run.id != context.flow_run.id for run in waiting)
+    return any(
+        suspended(run.name, run.parameters).asks_about(account)
+        for run in waiting
+        if run.id != context.flow_run.id
+    )
+
+
+async def read_suspended() -> list[Suspended]:
+    """All runs of cancellation-sync that wait for a person's answer; raises as httpx does."""
+    async with get_client() as client:
+        waiting = await client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[cancellation_sync.name])),
+            flow_run_filter=FlowRunFilter(state=PAUSED),
+        )
+    return [suspended(run.name, run.parameters) for run in waiting]
 
 
 @flow(name="invoice-sync", flow_run_name="invoices-{parameters.label}")
@@ -235,22 +256,28 @@ async def _concluded(
 ) -> State[list[Report]]:
     """Tell the story, show its table, and end the run as the figures say."""
     reports = await story(parameters)
-    told: Sequence[Told] = ()
+    telling = NOTHING_TOLD
     if not parameters.dry_run:
-        told = await _tell(name, reports, parameters.account)
-    return conclusion(reports, concerned=bool(told))
+        telling = await _tell(name, reports, parameters.account)
+    return conclusion(reports, concerned=bool(telling.told))
 
 
-async def _tell(name: str, reports: Sequence[Report], account: str) -> Sequence[Told]:
+async def _tell(name: str, reports: Sequence[Report], account: str) -> Telling:
     """Tell what nobody was told yet, of the run itself and of others; which rows those were."""
-    tidings, told = await gather_tidings(account), await gather_untold(account)
-    _emit([*deadline_events(tidings.alarms), *row_events(told)])
+    tidings = await gather_tidings(account)
+    telling = await gather_untold(account) if _is_heard() else NOTHING_TOLD
+    _emit([*deadline_events(tidings.alarms), *row_events(telling.told)])
     await acreate_table_artifact(
-        table=report_table(reports, told) + tidings_table(tidings),
+        table=report_table(reports, telling) + tidings_table(tidings),
         key=name,
         description="What became of the rows",
     )
-    return told
+    return telling
+
+
+def _is_heard() -> bool:
+    """Whether the run's server stays: what a temporary one is told nobody comes to see."""
+    return bool(PREFECT_API_URL.value())
 
 
 @asynccontextmanager

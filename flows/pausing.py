@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
+from flows.approving import EVERY_ACCOUNT
 from flows.parameters import CancellationParameters
 from flows.shop import open_channel, open_shop
 from integrations.erp.rows import Kind, withdraws
@@ -35,18 +36,22 @@ class Question:
         rows: cancellations that are due.
         above: how many may go unasked.
         refunds: what the ERP would refund for them, by currency; an empty one where it names none.
+        accounts: how many of them each account has; empty where they are one account's.
     """
 
     rows: int
     above: int
     refunds: Mapping[str, Decimal]
+    accounts: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         money = ", ".join(f"{amount} {currency}" for currency, amount in self.refunds.items())
         about = f" with refunds of {money}" if money else ""
         many = "at least " if self.rows >= MOST_COUNTED else ""
+        each = ", ".join(f"{account} {rows}" for account, rows in self.accounts.items() if rows)
+        whose = f" ({each})" if each else ""
         return (
-            f"{many}{self.rows} cancellations are due{about}, more than"
+            f"{many}{self.rows} cancellations are due{whose}{about}, more than"
             f" EMAG_CANCELLATIONS_PAUSE_ABOVE={self.above} lets go unasked"
         )
 
@@ -83,13 +88,14 @@ async def question_of(parameters: CancellationParameters) -> Question | None:
     for question in each.values():
         for currency, amount in question.refunds.items():
             refunds[currency] += amount
-    return Question(rows, above, refunds) if rows > above else None
+    accounts = {name: question.rows for name, question in each.items()} if len(each) > 1 else {}
+    return Question(rows, above, refunds, accounts) if rows > above else None
 
 
 async def open_questions() -> dict[str, Question]:
     """What a person is to be asked before an account's cancellations go, by account; raises so."""
     above = load_settings().cancellations_pause_above
-    each = await _by_account("all", MOST_COUNTED, above) if above else {}
+    each = await _by_account(EVERY_ACCOUNT, MOST_COUNTED, above) if above else {}
     return {account: question for account, question in each.items() if question.rows > above}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -12,7 +12,7 @@ from flows.database import DatabaseUnreachableError, open_connection
 from flows.report import Problem
 from integrations.emag.accounts import Account
 from integrations.emag.panel import panel_url
-from integrations.ledger.untold import Untold, take_untold
+from integrations.ledger.untold import Untold, count_untold, take_untold
 from integrations.settings import load_settings
 
 log = logging.getLogger("emag.untold")
@@ -26,7 +26,18 @@ class Told:
     problem: Problem
 
 
-async def gather_untold(account: str) -> list[Told]:
+@dataclass(frozen=True)
+class Telling:
+    """What a run tells of rows, and how many are left for the next ones to tell."""
+
+    told: Sequence[Told] = ()
+    left: int = 0
+
+
+NOTHING_TOLD = Telling()
+
+
+async def gather_untold(account: str) -> Telling:
     """Rows of an account, or of all, and of no account that is known, which are now to be told.
 
     What stands in the way is logged.
@@ -38,11 +49,13 @@ async def gather_untold(account: str) -> list[Told]:
     chosen = {each.name for each in settings.chosen(account)}
     try:
         async with open_connection(settings) as connection:
-            rows = await take_untold(connection, settings.accounts.keys() - chosen)
+            others = settings.accounts.keys() - chosen
+            rows = await take_untold(connection, others)
+            left = await count_untold(connection, others) if rows else 0
     except (psycopg.Error, DatabaseUnreachableError) as error:
         log.warning("no row could be told: %s", str(error).partition("\n")[0])
-        return []
-    return [_told(row, settings.accounts) for row in rows]
+        return Telling()
+    return Telling([_told(row, settings.accounts) for row in rows], left)
 
 
 def _told(row: Untold, accounts: Mapping[str, Account]) -> Told:

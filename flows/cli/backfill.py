@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from flows.cli.console import begin, console, print_json, table
-from flows.cli.run import through_prefect
+from flows.cli.run import though_unreachable, through_prefect
 from flows.parameters import BackfillParameters
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def _fill(parameters: BackfillParameters) -> list[History]:
     if through_prefect():
         import flows
 
-        return await flows.backfill(**parameters.model_dump())
+        return await though_unreachable(flows.backfill(**parameters.model_dump()))
     from flows.history import fill_history
 
     # What is imported stays: looking through it for garbage would halt requests in their slots.

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from flows.cli.console import begin, console, print_json, table
-from flows.cli.run import through_prefect
+from flows.cli.run import though_unreachable, through_prefect
 from flows.parameters import ReconcileParameters
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ async def _reconcile(parameters: ReconcileParameters) -> Sequence[Reconciled]:
     if through_prefect():
         import flows
 
-        return await flows.reconcile(**parameters.model_dump())
+        return await though_unreachable(flows.reconcile(**parameters.model_dump()))
     from flows.reconciliation import reconcile_accounts
 
     return await reconcile_accounts(

@@ -6,9 +6,9 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -30,6 +30,8 @@ class What(StrEnum):
     CANCELLATIONS = "cancellations"
     INVOICES = "invoices"
 
+
+Ended = TypeVar("Ended")
 
 # Prefect's loggers of what happens in a run; that goes to its server and to our log file, too.
 RUNS = ("prefect.flow_runs", "prefect.task_runs")
@@ -142,9 +144,7 @@ async def _carry(what: What, parameters: CancellationParameters) -> list[Report]
 
 
 async def _as_flow(what: What, parameters: CancellationParameters) -> list[Report]:
-    """The flow run fails where eMAG could not be worked with; its reports say so, too."""
     import flows
-    from flows.deployed import EmagUnreachableError
 
     as_flow = {
         What.RMA: flows.rma_sync,
@@ -152,8 +152,18 @@ async def _as_flow(what: What, parameters: CancellationParameters) -> list[Repor
         What.INVOICES: flows.invoice_sync,
     }
     own = set() if what is What.CANCELLATIONS else {"unasked"}
+    return await though_unreachable(as_flow[what](**parameters.model_dump(exclude=own)))
+
+
+async def though_unreachable(flow_run: Awaitable[list[Ended]]) -> list[Ended]:
+    """What a flow run has brought about, also where it failed since eMAG could not be worked with.
+
+    What it hands back says so itself.
+    """
+    from flows.deployed import EmagUnreachableError
+
     try:
-        return await as_flow[what](**parameters.model_dump(exclude=own))
+        return await flow_run
     except EmagUnreachableError as unreachable:
         return list(unreachable.ended)
 

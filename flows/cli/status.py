@@ -1,4 +1,4 @@
-"""`emag-flows status`: how many rows stand where, from our books alone."""
+"""`emag-flows status`: how many rows stand where; eMAG is asked nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.approvals import EVERY_ACCOUNT, Approval, approvals_of
+from flows.approvals import Approval, approvals_of
+from flows.approving import EVERY_ACCOUNT
 from flows.cli.console import begin, console, print_json, table
 from flows.database import open_connection
 from flows.deadlines import SUBJECTS, due_text

@@ -83,7 +83,8 @@ _RENEW = text("""
 """)
 
 _WHY_NOT = text("""
-    SELECT down_cause, down_detail, to_char(down_since AT TIME ZONE 'UTC', 'HH24:MI') AS since
+    SELECT down_cause, down_detail,
+           to_char(down_since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS since
       FROM app.emag_rate_limits
      WHERE platform = :platform AND login = :login AND bucket = :bucket
        AND down_since IS NOT NULL

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from integrations.erp.rows import Kind
+from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS, State
 from integrations.ledger.deadlines import Connection, fetch
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-# More are told by the next run, the newest first: old rows of a shop that upgrades, for example.
+# More are told by the next runs: old rows of a shop that upgrades or adopts its own, for example.
 MOST = 200
 
 # Deleted in one statement.
@@ -29,30 +30,49 @@ AT_ONCE = 10_000
 _SINCE = """coalesce(greatest(t.queued_at, to_timestamp(extract(epoch FROM t.last_synced_at))),
                     'epoch')"""
 
+# Whether the ERP made a row long before it was first queued, as those are that `adopt` queues: all
+# of them at once and now, so that a row that has just been refused would stand behind thousands.
+# An ERP that was there first may keep no such time, or in a form of its own.
+_FROM_BEFORE = r"""coalesce(t.wanted_revision = 1 AND t.queued_at - interval '1 day' > (
+               SELECT CASE WHEN made.at ~ '^\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d'
+                           THEN made.at::timestamptz END
+                 FROM app.{erp_table} e, LATERAL (SELECT to_jsonb(e) ->> 'created_at') AS made(at)
+                WHERE e.id = t.{erp_id}), false)"""
+
 # Begins at the index over what is not settled.
 _OF_A_KIND = """
     SELECT '{kind}' AS kind, t.{erp_id} AS row_id, t.emag_order_id AS order_id,
            coalesce(t.platform, '') AS platform, coalesce(t.account_type::text, '') AS account,
            t.sync_state AS about, '{kind}:' || t.{erp_id} AS subject, {since} AS due_at,
-           t.error_message AS reason
+           t.error_message AS reason, {from_before} AS from_before
       FROM {table} t
      WHERE t.sync_state IN ('refused', 'in_doubt') AND NOT t.superseded"""
 
 _ROWS = "\n    UNION ALL".join(
-    _OF_A_KIND.format(kind=kind.value, table=books.name, erp_id=books.erp_id, since=_SINCE)
+    _OF_A_KIND.format(
+        kind=kind.value,
+        table=books.name,
+        erp_id=books.erp_id,
+        since=_SINCE,
+        from_before=_FROM_BEFORE.format(erp_table=ERP_TABLES[kind].name, erp_id=books.erp_id),
+    )
     for kind, books in BOOKS.items()
 )
 
-# Whoever inserts it tells it. Always in the same order, so that two runs can't wait for each other.
-_TELL = f"""
-    WITH untold AS MATERIALIZED (
-        SELECT * FROM ({_ROWS}) AS r
+# What nobody was told of, but for the rows of the others.
+_UNTOLD = f"""
+          FROM ({_ROWS}) AS r
          WHERE r.account <> ALL(%(others)s::text[])
            AND NOT EXISTS (
                SELECT FROM app.emag_alarms k
                 WHERE k.platform = r.platform AND k.about = r.about AND k.subject = r.subject
-                  AND k.due_at = r.due_at)
-         ORDER BY r.due_at DESC, r.subject LIMIT %(most)s),
+                  AND k.due_at = r.due_at)"""
+
+# Whoever inserts it tells it. Always in the same order, so that two runs can't wait for each other.
+_TELL = f"""
+    WITH untold AS MATERIALIZED (
+        SELECT r.*{_UNTOLD}
+         ORDER BY r.from_before, r.due_at DESC, r.subject LIMIT %(most)s),
     told AS (
         INSERT INTO app.emag_alarms (platform, account, about, subject, due_at, told_at)
         SELECT platform, account, about, subject, due_at, clock_timestamp()
@@ -61,8 +81,10 @@ _TELL = f"""
         RETURNING platform, about, subject, due_at)
     SELECT kind, row_id, order_id, account, about AS state, reason
       FROM untold JOIN told USING (platform, about, subject, due_at)
-     ORDER BY due_at DESC, subject
+     ORDER BY from_before, due_at DESC, subject
 """
+
+_LEFT = f"SELECT count(*) AS rows{_UNTOLD}"
 
 _STILL_OF_A_KIND = """
                SELECT FROM {table} t
@@ -102,13 +124,20 @@ class Untold:
 
 
 async def take_untold(connection: Connection, others: Collection[str] = ()) -> list[Untold]:
-    """Rows that nobody was told of, the newest first; from now on they count as told.
+    """Rows that nobody was told of, MOST of them; from now on they count as told.
 
-    Those of the `others`, accounts that are not the caller's, are left to whoever's they are. The
-    connection is in autocommit.
+    The newest come first, and what was queued long after the ERP had made it comes last. Those of
+    the `others`, accounts that are not the caller's, are left to whoever's they are. The connection
+    is in autocommit.
     """
     values = {"others": sorted(others), "most": MOST}
     return [_untold(row) for row in await fetch(connection, _TELL, values)]
+
+
+async def count_untold(connection: Connection, others: Collection[str] = ()) -> int:
+    """How many rows are still to be told, but for those of the `others`."""
+    [found] = await fetch(connection, _LEFT, {"others": sorted(others)})
+    return int(found.rows)
 
 
 def _untold(row: Any) -> Untold:

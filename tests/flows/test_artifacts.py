@@ -10,7 +10,7 @@ from flows.artifacts import report_table
 from flows.cancellation import sync_cancellations
 from flows.parameters import CancellationParameters
 from flows.report import Problem, Report
-from flows.untold import Told
+from flows.untold import Telling, Told
 from integrations.emag.routes import LIMITS, Bucket
 from integrations.erp.rows import Kind
 from integrations.ledger.books import State
@@ -94,7 +94,9 @@ async def test_what_others_have_carried_comes_next_and_says_so(report: Report) -
     doubtful = Problem(Kind.INVOICE, 7, State.IN_DOUBT, "lost")
     report.problems.append(own)
 
-    lines = report_table([report], [Told("main", own), Told("fbe", theirs), Told("main", doubtful)])
+    lines = report_table(
+        [report], Telling([Told("main", own), Told("fbe", theirs), Told("main", doubtful)])
+    )
 
     assert [(line["row"], line["state"]) for line in lines[:4]] == [
         ("cancellation:7", "refused"),
@@ -118,10 +120,24 @@ async def test_of_more_rows_than_fit_those_are_shown_that_are_told(
     problems = [Problem(Kind.RMA, row_id, State.REFUSED, "no") for row_id in (1, 2, 3)]
     report.problems.extend(problems)
 
-    lines = report_table([report], [Told("main", problems[2])])
+    lines = report_table([report], Telling([Told("main", problems[2])]))
 
     assert [(line["row"], line["state"]) for line in lines[:3]] == [
         ("rma:1", "refused"),
         ("rma:3", "refused"),
         ("all", f"{ORDERS} synced"),
     ]
+
+
+async def test_what_is_left_to_be_told_is_counted_in_a_line(report: Report) -> None:
+    told = [Told("fbe", Problem(Kind.RMA, 7, State.REFUSED, "no such RMA"))]
+
+    lines = report_table([report], Telling(told, left=4800))
+    none_left = report_table([report], Telling(told))
+
+    assert [(line["row"], line["state"]) for line in lines[:2]] == [
+        ("rma:7", "refused, not by this run"),
+        ("4800 more", "still to be told"),
+    ]
+    assert "the next runs tell them" in lines[1]["reason"]
+    assert not any("more" in line["row"] for line in none_left)

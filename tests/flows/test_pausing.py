@@ -12,7 +12,7 @@ import pytest
 
 from integrations.sandbox.market import Market
 from tests.flows.asking import ask, cancellation_deployment
-from tests.flows.cli.conftest import CommandLine, emag_flows, shop, variables
+from tests.flows.cli.conftest import CommandLine, emag_flows, run_as_process, shop, variables
 from tests.flows.test_up import ADD, start
 
 __all__ = ["emag_flows", "shop", "variables"]
@@ -92,6 +92,10 @@ async def test_a_run_of_prefect_waits_for_the_form_and_does_as_it_says(
     try:
         api = (await up.says(r"Prefect (http\S+) · endpoints"))[1] + "/api"
         refused = await begin_run(api, "SUSPENDED")
+        inbox = {**environment, "PREFECT_API_URL": api}
+        assert (await remedy(inbox, tmp_path)).startswith(
+            f"press Resume on the suspended run {refused['name']} in Prefect"
+        )
         with psycopg.connect(database_url) as connection:
             leased = connection.execute("SELECT count(*) FROM app.emag_order_leases").fetchone()
         assert leased == (0,)
@@ -103,6 +107,9 @@ async def test_a_run_of_prefect_waits_for_the_form_and_does_as_it_says(
         ended = await become(api, refused["id"], "COMPLETED")
         assert ended["state_name"] == "Refused by a person"
         assert set(states(database_url)) <= {"pending"}
+        assert (await remedy(inbox, tmp_path)).startswith(
+            "no run of cancellation-sync is suspended"
+        )
 
         approved = await begin_run(api, "SUSPENDED")
         await answer(api, approved, {"approve": True, "at_most": 3})
@@ -117,6 +124,12 @@ async def test_a_run_of_prefect_waits_for_the_form_and_does_as_it_says(
     finally:
         up.process.terminate()
         await up.process.communicate()
+
+
+async def remedy(environment: dict[str, str], folder: Path) -> str:
+    """What the inbox says is to be done about the cancellations that wait."""
+    [approval] = (await run_as_process(["inbox", "--json"], environment, folder)).json
+    return str(approval["remedy"])
 
 
 async def begin_run(api: str, wanted: str) -> dict[str, Any]:

@@ -151,7 +151,7 @@ async def test_a_dry_run_tells_nothing(engine: AsyncEngine) -> None:
 
     await rma_sync(dry_run=True)
 
-    assert [each.problem.row_id for each in await gather_untold("all")] == [1]
+    assert [each.problem.row_id for each in (await gather_untold("all")).told] == [1]
 
 
 async def test_what_keeps_rows_from_being_told_stops_no_run(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import psycopg
 import pytest
+from prefect.settings import PREFECT_API_URL
 
+from flows.prefect_server import settings_for
 from integrations.sandbox.market import Market
+from tests.flows.asking import ask
 from tests.flows.cli.conftest import CommandLine
 
 pytestmark = pytest.mark.usefixtures("shop")
@@ -16,15 +22,21 @@ AT_MOST_TWO = {"EMAG_CANCELLATIONS_PAUSE_ABOVE": "2"}
 ADD = """
     INSERT INTO app.cancellation_requests
            (emag_order_id, account_type, status, refund_amount, currency)
-    VALUES (%s, 'main', %s, 100.50, 'RON')
+    VALUES (%s, %s, %s, 100.50, 'RON')
 """
 
 
-def cancel(database_url: str, market: Market, count: int, status: str = "pending") -> None:
+def cancel(
+    database_url: str,
+    market: Market,
+    count: int,
+    status: str = "pending",
+    account: str = "main",
+) -> None:
     with psycopg.connect(database_url) as connection:
         for _ in range(count):
             order = market.add_order({"status": 2})
-            connection.execute(ADD, [str(order["id"]), status])
+            connection.execute(ADD, [str(order["id"]), account, status])
 
 
 async def test_what_is_not_approved_in_the_erp_is_counted_with_what_to_do(
@@ -73,10 +85,98 @@ async def test_more_than_may_go_unasked_are_counted_with_how_to_answer(
 
     assert few.json["approvals"] == []
     assert "Account main: 3 cancellations are due with refunds of 301.50 RON" in status.out
-    assert "press Resume on the suspended run of cancellation-sync" in status.out
-    assert "`emag-flows run cancellations --yes`" in status.out
+    assert "approve with `emag-flows run cancellations --yes`" in status.out
+    assert "PREFECT_API_URL is not set, so none was looked for" in status.out
     assert (matter["kind"], matter["account"]) == ("approval", "main")
     assert "EMAG_CANCELLATIONS_PAUSE_ABOVE=2" in matter["reason"]
 
     assert (await emag_flows("run", "cancellations", "--yes", **AT_MOST_TWO)).code == 0
     assert (await emag_flows("inbox", "--json", **AT_MOST_TWO)).json == []
+
+
+@pytest.fixture
+def two_accounts(shop: dict[str, str]) -> dict[str, str]:
+    """The variables of a shop with the accounts main and fbe, of which two rows go unasked."""
+    login = {"username": shop.pop("EMAG_USERNAME"), "password": shop.pop("EMAG_PASSWORD")}
+    accounts = [{"name": name, **login} for name in ("main", "fbe")]
+    return {"EMAG_ACCOUNTS": json.dumps(accounts), **AT_MOST_TWO}
+
+
+async def test_of_several_accounts_each_wait_names_its_own_and_the_command(
+    emag_flows: CommandLine, market: Market, database_url: str, two_accounts: dict[str, str]
+) -> None:
+    cancel(database_url, market, 3, account="main")
+    cancel(database_url, market, 4, account="fbe")
+
+    status = await emag_flows("status", **two_accounts)
+    found = {each["account"]: each for each in (await inbox(emag_flows, two_accounts))}
+    stopped = await emag_flows("run", "cancellations", "--account", "fbe", **two_accounts)
+    both = await emag_flows("run", "cancellations", **two_accounts)
+
+    assert "Account fbe: 4 cancellations are due" in status.out
+    assert "`emag-flows run cancellations --account fbe --yes`" in status.out
+    assert {name: each["subject"] for name, each in found.items()} == {
+        "main": "cancellations: 3",
+        "fbe": "cancellations: 4",
+    }
+    for name, each in found.items():
+        assert f"`emag-flows run cancellations --account {name} --yes`" in each["remedy"]
+    assert stopped.code == 1
+    assert "`emag-flows run cancellations --account fbe --yes`" in stopped.err
+    assert "7 cancellations are due (main 3, fbe 4)" in both.err
+
+    approved = await emag_flows(
+        "run", "cancellations", "--account", "fbe", "--yes", "--json", **two_accounts
+    )
+    assert (approved.code, approved.json["rows"]["synced"]) == (0, 4)
+    assert [each["account"] for each in await inbox(emag_flows, two_accounts)] == ["main"]
+
+
+async def inbox(emag_flows: CommandLine, variables: dict[str, str]) -> list[dict[str, str]]:
+    return [dict(each) for each in (await emag_flows("inbox", "--json", **variables)).json]
+
+
+@pytest.mark.long
+@pytest.mark.xdist_group("prefect")
+async def test_resume_is_said_only_where_a_run_of_the_account_is_suspended(
+    emag_flows: CommandLine,
+    market: Market,
+    database_url: str,
+    two_accounts: dict[str, str],
+    prefect_server: None,
+    tmp_path: Path,
+) -> None:
+    variables = {**two_accounts, **settings_for(tmp_path / "prefect", PREFECT_API_URL.value())}
+    api = variables["PREFECT_API_URL"]
+    cancel(database_url, market, 3, account="main")
+    cancel(database_url, market, 3, account="fbe")
+    run_id = await suspend(api, "cancellations-main-both", "main")
+
+    asked = {each["account"]: each["remedy"] for each in await inbox(emag_flows, variables)}
+    await ask("POST", f"{api}/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLED"}})
+    ended = {each["account"]: each["remedy"] for each in await inbox(emag_flows, variables)}
+    silent = await inbox(emag_flows, {**variables, "PREFECT_API_URL": "http://127.0.0.1:9/api"})
+
+    approving = "`emag-flows run cancellations --account {} --yes`"
+    none = "no run of cancellation-sync is suspended for it now: the next one asks"
+    assert asked["main"].startswith("press Resume on the suspended run cancellations-main-both")
+    assert asked["fbe"].startswith(none)
+    for account, remedy in ended.items():
+        assert remedy.startswith(f"{none}, or approve with {approving.format(account)}")
+    assert all("PREFECT_API_URL does not answer" in each["remedy"] for each in silent)
+
+
+async def suspend(api: str, name: str, account: str) -> str:
+    """A run of cancellation-sync that waits for a person's answer."""
+    flow = await ask("POST", f"{api}/flows/", {"name": "cancellation-sync"})
+    run = await ask(
+        "POST",
+        f"{api}/flow_runs/",
+        {
+            "flow_id": flow["id"],
+            "name": name,
+            "parameters": {"parameters": {"account": account}},
+            "state": {"type": "PAUSED", "name": "Suspended"},
+        },
+    )
+    return str(run["id"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 
 from flows.prefect_server import settings_for
+from integrations.sandbox.market import Market
 from tests.flows.asking import ask
 from tests.flows.cli.conftest import CommandLine, Said
 
@@ -80,3 +83,52 @@ async def a_sync_shows_its_report(
     assert flow.json["unreachable"]
     run = await last_run(server)
     assert (run["name"], run["state_type"]) == ("returns-all-both", "FAILED")
+
+
+async def artifact_of(server: dict[str, str], run: dict[str, Any], kind: str) -> str:
+    wanted = {"flow_runs": {"id": {"any_": [run["id"]]}}, "artifacts": {"type": {"any_": [kind]}}}
+    [artifact] = await ask("POST", f"{server['PREFECT_API_URL']}/artifacts/filter", wanted)
+    return str(artifact["data"])
+
+
+def days_ago(days: int) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).date().isoformat()
+
+
+async def test_a_backfill_that_emag_goes_away_from_shows_what_was_stored(
+    emag_flows: CommandLine, server: dict[str, str], market: Market
+) -> None:
+    market.add_order({"status": 0, "date": datetime.now(UTC) - timedelta(days=9)})
+    market.faults.add("rma/*", kind="http_503_html", times=None)
+    command = ("backfill", "--since", days_ago(10), "--until", days_ago(8))
+
+    flow = await emag_flows(*command, **server)
+    run = await last_run(server)
+    as_json = await emag_flows(*command, "--json", **server)
+
+    assert (flow.code, as_json.code) == (3, 3)
+    assert "│ orders, own" in flow.out
+    assert "the same command goes on from here" in flow.out
+    assert "Traceback" not in flow.err
+    assert as_json.json["unreachable"]
+    assert as_json.json["history"]["orders:3"]["stored"] > 0
+    assert (run["name"][:8], run["state_type"]) == ("backfill", "FAILED")
+    table = json.loads(await artifact_of(server, run, "table"))
+    assert any(line["what"] == "orders, own" and line["rows"] == 1 for line in table), table
+
+
+async def test_a_reconciliation_that_emag_goes_away_from_says_so(
+    emag_flows: CommandLine, server: dict[str, str], market: Market
+) -> None:
+    market.add_order({"status": 0, "date": datetime.now(UTC) - timedelta(days=2)})
+    market.faults.add("rma/*", kind="http_503_html", times=None)
+
+    flow = await emag_flows("reconcile", "--recount-minutes", "0", **server)
+    run = await last_run(server)
+
+    assert flow.code == 3
+    assert "account main: no certificate, eMAG could not be worked with" in flow.out
+    assert "the same command goes on from here" in flow.out
+    assert "Traceback" not in flow.err
+    assert (run["name"][:9], run["state_type"]) == ("reconcile", "FAILED")
+    assert "**No certificate**" in await artifact_of(server, run, "markdown")

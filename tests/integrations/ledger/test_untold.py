@@ -16,7 +16,7 @@ from integrations.ledger.database import driver
 from integrations.ledger.deadlines import Hours
 from integrations.ledger.reopened import REOPENED
 from integrations.ledger.retention import forget_old
-from integrations.ledger.untold import Untold, forget_told, take_untold
+from integrations.ledger.untold import Untold, count_untold, forget_told, take_untold
 from tests.integrations.ledger.mirrored import account_at, execute, hours_ago, insert
 from tests.integrations.ledger.test_query_plans import scans
 
@@ -175,7 +175,78 @@ async def test_a_flood_is_told_by_and_by(
     for row_id in (1, 2, 3):
         await queue(engine, row_id, "refused", hours=row_id)
 
-    assert [[each.row_id for each in await take(engine)] for _ in range(3)] == [[1, 2], [3], []]
+    found = []
+    async with driver(engine) as connection:
+        for _ in range(3):
+            rows = [each.row_id for each in await take_untold(connection)]
+            found.append((rows, await count_untold(connection)))
+
+    assert found == [([1, 2], 1), ([3], 0), ([], 0)]
+
+
+async def test_of_what_is_left_only_the_callers_own_is_counted(engine: AsyncEngine) -> None:
+    await queue(engine, 1, "refused")
+    await queue(engine, 2, "refused", account_type="fbe")
+
+    async with driver(engine) as connection:
+        assert await count_untold(connection) == 2
+        assert await count_untold(connection, {"fbe"}) == 1
+
+
+async def erp_row(engine: AsyncEngine, row_id: int, days: int) -> None:
+    """The ERP's cancellation of this number, made so many days ago."""
+    await execute(
+        engine,
+        "INSERT INTO app.cancellation_requests (id, created_at)"
+        f" VALUES ({row_id}, timezone('utc', now()) - interval '{days} days')",
+    )
+
+
+async def test_of_thousands_of_old_rows_that_were_adopted_none_stands_before_a_fresh_one(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 1 was queued before them and is refused since; they were queued at once, and later."""
+    monkeypatch.setattr(untold, "MOST", 2)
+    for row_id, days in ((1, 0), (2, 300), (3, 200)):
+        await erp_row(engine, row_id, days)
+    await queue(engine, 2, "refused", hours=0.2, wanted_revision=1)
+    await queue(engine, 3, "refused", hours=0.1, wanted_revision=1)
+    await queue(engine, 1, "refused", hours=1, wanted_revision=1)
+
+    assert await told(engine) == ["cancellation:1 refused", "cancellation:3 refused"]
+    assert await told(engine) == ["cancellation:2 refused"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE app.cancellation_requests DROP COLUMN created_at CASCADE",
+        "ALTER TABLE app.cancellation_requests ALTER created_at TYPE text USING 'last spring'",
+        "ALTER TABLE app.cancellation_requests ALTER created_at TYPE bigint USING 1748000000",
+    ],
+    ids=["no such column", "words", "numbers"],
+)
+async def test_an_erp_that_does_not_say_when_it_made_a_row_is_told_of_it_all_the_same(
+    engine: AsyncEngine, change: str
+) -> None:
+    await erp_row(engine, 1, 300)
+    await execute(engine, "ALTER TABLE app.cancellation_requests ALTER created_at DROP DEFAULT")
+    await execute(engine, change)
+    await queue(engine, 1, "refused", wanted_revision=1)
+
+    assert await told(engine) == ["cancellation:1 refused"]
+
+
+async def test_an_old_row_that_the_erp_has_changed_since_is_a_fresh_one(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(untold, "MOST", 1)
+    await erp_row(engine, 1, 300)
+    await erp_row(engine, 2, 300)
+    await queue(engine, 1, "refused", hours=2, wanted_revision=2)
+    await queue(engine, 2, "refused", hours=1, wanted_revision=1)
+
+    assert await told(engine) == ["cancellation:1 refused"]
 
 
 async def test_no_deadline_of_the_inbox_comes_of_it(engine: AsyncEngine) -> None:
