@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from flows.approving import EVERY_ACCOUNT, command
+from flows.approving import EVERY_ACCOUNT, Suspended, command
 from integrations.ledger.deadlines import Connection
 from integrations.ledger.matters import NONE_HELD, held_of, most_due
 
 if TYPE_CHECKING:
+    from flows.approving import Suspended
     from flows.pausing import Question
-    from flows.suspended import Suspended
     from integrations.settings import Settings
 
 APPROVE_EACH = "set each to approved in the ERP to have it carried to eMAG, or to rejected"

@@ -35,7 +35,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.approving import command
+from flows.approving import Suspended, command, suspended
 from flows.artifacts import certificate_markdown, health_table, report_table, retention_table
 from flows.call_record import trim_call_record
 from flows.cancellation import sync_cancellations
@@ -56,7 +56,6 @@ from flows.pausing import ApprovalNeededError, Question, question_of
 from flows.reconciliation import Reconciled, reconcile_accounts
 from flows.report import Report
 from flows.rma import sync_returns
-from flows.suspended import Suspended, suspended
 from flows.tidings import gather_tidings, tidings_table
 from flows.untold import NOTHING_TOLD, Telling, gather_untold
 from integrations.ledger.check import Finding

@@ -1,14 +1,11 @@
-"""Runs of cancellation-sync that Prefect has suspended until a person answers."""
+"""Ask Prefect for the runs of cancellation-sync that it has suspended until a person answers."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from flows.approving import EVERY_ACCOUNT
+from flows.approving import Suspended
 
 # Whoever looks into the inbox does not wait longer for a server that is away.
 ANSWERS_WITHIN = 5.0
@@ -16,24 +13,6 @@ ANSWERS_WITHIN = 5.0
 
 class NotKnownError(Exception):
     """Whether a run is suspended can't be said here; the text says why."""
-
-
-@dataclass(frozen=True)
-class Suspended:
-    """A run that waits for an answer about the cancellations of an account, or of all."""
-
-    name: str
-    account: str
-
-    def asks_about(self, account: str) -> bool:
-        """Whether the answer lets this account's cancellations go."""
-        return self.account in (EVERY_ACCOUNT, account)
-
-
-def suspended(name: str, parameters: Mapping[str, Any]) -> Suspended:
-    """A suspended run of this name and with these parameters, as Prefect keeps them."""
-    form = parameters.get("parameters") or {}
-    return Suspended(name, form.get("account") or EVERY_ACCOUNT)
 
 
 async def suspended_runs() -> list[Suspended]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flows.suspended import suspended
+from flows.approving import suspended
 
 OF_FBE = {"parameters": {"account": "fbe", "direction": "both"}}
 OF_ALL = {"parameters": {"account": "all"}}
