@@ -17,7 +17,6 @@ from integrations.ledger.deadlines import Connection
 from integrations.ledger.matters import NONE_HELD, held_of, most_due
 
 if TYPE_CHECKING:
-    from flows.approving import Suspended
     from flows.pausing import Question
     from integrations.settings import Settings
 
