@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+from cryptography.fernet import Fernet
 from psycopg import sql
 from sqlalchemy import make_url
 
@@ -49,6 +50,11 @@ class Place:
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, self.template)
         return self._url(name)
 
+    @cached_property
+    def calls_key(self) -> str:
+        """What the bodies in the call record are encrypted with, as a shop's are."""
+        return Fernet.generate_key().decode()
+
     def environment(self, database_url: str, emag_url: str = NOWHERE) -> Mapping[str, str]:
         """A shop's settings, free of the developer's own; changed rows needn't rest first."""
         kept = {
@@ -65,6 +71,7 @@ class Place:
             "EMAG_USERNAME": USERNAME,
             "EMAG_PASSWORD": PASSWORD,
             "EMAG_QUIET_SECONDS": "0",
+            "EMAG_CALLS_KEY": self.calls_key,
             "EMAG_LOG_FILE": str(self.folder / "logs" / "app.log"),
         }
 
