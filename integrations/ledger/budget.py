@@ -20,7 +20,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account, rate
-from integrations.emag.routes import Route
+from integrations.emag.routes import LIMITS, Route
 from integrations.ledger.line import line
 
 # eMAG counts arrivals, not departures: a little distance keeps jitter on the way inside the limit.
@@ -68,8 +68,9 @@ RESERVE = f"""
 _RESERVE = text(RESERVE)
 
 # For a request that leaves after its slot, but before that ends (`until`): what is free moves by as
-# much as it is late. As long as fewer than the limit are reserved behind the slot, no second then
-# holds more requests than the limit; and another slot would cost more.
+# much as it is late. As long as fewer than the limit are reserved behind the slot (they lie within
+# `room`, at whatever rate), no second then holds more requests than the limit; and another slot
+# would cost more.
 _RENEW = text("""
     UPDATE app.emag_rate_limits
        SET next_free_at = next_free_at + (statement_timestamp() - CAST(:until AS timestamptz))
@@ -77,7 +78,7 @@ _RENEW = text("""
      WHERE platform = :platform AND login = :login AND bucket = :bucket AND down_since IS NULL
        AND statement_timestamp() < :until
        AND next_free_at >= :until
-       AND next_free_at < :until + make_interval(secs => (:behind + 0.5) * :gap)
+       AND next_free_at < :until + make_interval(secs => :room)
     RETURNING extract(epoch FROM statement_timestamp())::float8 AS now,
               statement_timestamp() + make_interval(secs => :gap) AS until
 """)
@@ -189,14 +190,12 @@ async def reserve(
 
 async def renew(engine: AsyncEngine, account: Account, route: Route, missed: Slot) -> Slot | None:
     """A slot for now in place of one that was just missed; None if only another one will do."""
-    per_second = rate(account, route)
-    wanted = {
-        **_bucket(account, route),
-        "gap": HEADROOM / per_second,
-        "behind": max(0, int(per_second) - 1),
-        "until": missed.until,
-    }
-    asked = time.monotonic()
+    per_second, asked = rate(account, route), time.monotonic()
+    gap = HEADROOM / per_second
+    if asked - missed.at >= gap:
+        return None
+    room = min((max(1, int(per_second)) - 0.5) * gap, HEADROOM * (1 - 0.5 / LIMITS[route.bucket]))
+    wanted = {**_bucket(account, route), "gap": gap, "room": room, "until": missed.until}
     row = await line(engine).row(_RENEW, wanted)
     if row is None:
         return None

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     return_days: int = Field(default=30, ge=1, le=365)
     database_secret: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     data_dir: Path = Path(".emag")
-    quiet_seconds: Seconds = Field(default=5, le=60)
+    quiet_seconds: Annotated[float, Field(ge=0, le=60)] = 5
     settle_seconds: Seconds = 120
     document_hours: HowManyHours = 48
     wish_hours: HowManyHours = 24

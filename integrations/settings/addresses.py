@@ -42,7 +42,26 @@ def libpq_url(url: str) -> str:
         raise _bad_database("its host and port can't be read (is a character unescaped?)") from None
     if scheme.partition("+")[0] not in ("postgresql", "postgres") or not rest:
         raise _bad_database("is not the address of a PostgreSQL database")
+    _check_by_libpq(f"postgresql://{rest}", parts.netloc)
     return f"postgresql://{rest}"
+
+
+def _check_by_libpq(url: str, netloc: str) -> None:
+    """What libpq would say of it repeats what stands there, the password included."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        conninfo_to_dict(url)
+    except ProgrammingError:
+        readable = False
+    else:
+        readable = netloc.count("@") <= 1
+    if not readable:
+        raise _bad_database(
+            "can't be read (in a user name or password write @ as %40, % as %25, / as %2F; options"
+            " behind ? must be libpq's)"
+        )
 
 
 def _bad_database(problem: str) -> ConfigurationError:

@@ -208,17 +208,19 @@ async def test_what_a_killed_host_held_is_carried_once_by_the_other(
     ):
         first, second = await prefect.run(ORDERS // 2), await prefect.run(ORDERS // 2)
 
+        owned: dict[str, set[int]] = {}
+
         async def both_own_orders() -> bool:
-            return len(await column(database_url, HOLDERS)) == 2
+            """All of them: who finds the other folding claims what is folded, and then the rest."""
+            for each in await column(database_url, HOLDERS):
+                owned[each] = await column(database_url, OWNED, each)
+            return len(owned) == 2 and set.union(*owned.values()) == set(orders)
 
         await come(both_own_orders)
-        holders = await column(database_url, HOLDERS)
-        owned = {each: await column(database_url, OWNED, each) for each in holders}
-        assert set.union(*owned.values()) == set(orders)
 
         market.switches = replace(answers, answer_seconds=0.5)
 
-        [dying] = [each for each in holders if process_of(each) in descendants(one.pid)]
+        [dying] = [each for each in owned if process_of(each) in descendants(one.pid)]
 
         async def in_the_middle() -> bool:
             return any(effect.id in owned[dying] for effect in market.journal.effects)

@@ -141,6 +141,7 @@ def test_nothing_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 MISTAKES = [
     ({"EMAG_QUIET_SECONDS": "soon"}, "EMAG_QUIET_SECONDS", "valid number"),
+    ({"EMAG_QUIET_SECONDS": "61"}, "EMAG_QUIET_SECONDS", "less than or equal to 60"),
     ({"EMAG_QUIET_SECONDS": "-1"}, "EMAG_QUIET_SECONDS", "greater than or equal to 0"),
     ({"EMAG_RATE_LIMIT_RMA": "0"}, "EMAG_RATE_LIMIT_RMA", "greater than 0"),
     ({"EMAG_RATE_LIMIT_ORDERS": "nan"}, "EMAG_RATE_LIMIT_ORDERS", "finite"),
@@ -178,6 +179,9 @@ MISTAKES = [
     ),
     ({"DATABASE_URL": "sqlite:///erp.db"}, "DATABASE_URL", "not the address of a PostgreSQL"),
     ({"DATABASE_URL": f"postgresql://a:{PASSWORD}@db:x/y"}, "DATABASE_URL", "host and port"),
+    ({"DATABASE_URL": f"postgresql://a:{PASSWORD}%zz@db/y"}, "DATABASE_URL", "% as %25"),
+    ({"DATABASE_URL": f"postgresql://a:x@{PASSWORD}@db/y"}, "DATABASE_URL", "@ as %40"),
+    ({"DATABASE_URL": f"postgresql://a:{PASSWORD}@db/y?foo=bar"}, "DATABASE_URL", "libpq's"),
     ({"EMAG_CALLS_KEY": PASSWORD}, "EMAG_CALLS_KEY", "32 bytes"),
     ({"EMAG_CALLS_KEY": f"{KEY},{PASSWORD}"}, "EMAG_CALLS_KEY: key 2 of 2", "32 bytes"),
     ({"EMAG_CALLS_KEY": f"{KEY},"}, "EMAG_CALLS_KEY: key 2 of 2", "32 bytes"),

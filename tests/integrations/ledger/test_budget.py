@@ -219,6 +219,17 @@ class TestAMissedSlot:
             await reserve(engine, limited, ORDER_READ, longest=60.0)
         assert bool(await renew(engine, limited, ORDER_READ, missed)) is used
 
+    @pytest.mark.parametrize("per_second", [0.05, 0.3, 0.45])
+    async def test_is_lost_if_others_at_a_higher_rate_have_reserved_as_many_behind_it(
+        self, engine: AsyncEngine, account: Account, per_second: float
+    ) -> None:
+        slow = replace(account, rates={Family.RMA: per_second})
+        await push_back(engine, slow, RMA_READ, pause=30.0, throttled=False)
+        missed = await reserve(engine, slow, RMA_READ, longest=60.0)
+        for _ in range(int(LIMITS[RMA_READ.bucket])):
+            await reserve(engine, slow, CUSTOMER_INVOICE_READ, longest=90.0)
+        assert await renew(engine, slow, RMA_READ, missed) is None
+
     async def test_lets_no_second_hold_more_slots_than_the_limit(
         self, engine: AsyncEngine, account: Account
     ) -> None:
