@@ -62,6 +62,8 @@ def server_settings(port: int) -> dict[str, str]:
         "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api",
         # Clients learn it from the API's address; the server sends the notifications' links.
         "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
+        # The newer interface has no button to answer a question of a suspended run.
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "3d",
         # In memory, the default, a slot that was held when the server stopped is held for ever.

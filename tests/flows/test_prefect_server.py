@@ -58,12 +58,14 @@ async def test_the_command_line_runs_through_it_and_it_ends_with_its_starter(
         )
         runs = (await _client().post(f"{url}/flow_runs/filter", json={})).json()
         own = (await _client().get(f"{url}/admin/settings")).json()
+        shown = (await _client().get(f"{url.removesuffix('/api')}/ui-settings")).json()
 
     assert '"synced": 1' in said
     assert [(run["name"], run["state_name"]) for run in runs] == [
         ("cancellations-all-both", "Completed")
     ]
     assert own["ui_url"] == url.removesuffix("/api")  # what links in notifications begin with
+    assert shown["default_ui"] == "v1"  # the other has no button to answer a question
     assert not await _answers(url)
 
     killed = (await _python("-c", STARTER, str(home))).strip()
