@@ -15,7 +15,10 @@ SUBJECTS: Mapping[About, str] = {
 REMEDIES: Mapping[About, str] = {
     About.RETURN: "complete or reject the return in the ERP, or finalize it in eMAG's panel",
     About.DOCUMENT: "issue the order's invoice in the ERP, with its PDF in pdf_url",
-    About.WISH: "cancel the order in the ERP, or ship it: the customer has asked to cancel",
+    About.WISH: (
+        "approve the order's cancellation in the ERP, or reject it and ship only then: a pending"
+        " one is sent by the next run, unless EMAG_CANCELLATIONS_REQUIRE_APPROVAL is true"
+    ),
 }
 
 

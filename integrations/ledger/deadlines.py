@@ -1,4 +1,4 @@
-"""What eMAG gives only so long for: returns to finalize, documents to attach, wishes to answer."""
+"""What eMAG gives the seller only so long for: returns to finalize, documents, wishes to answer."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ NAMED = 5
 
 # Each part begins at an index over what is open; only orders without a document could pile up, so
 # those late for more than 30 days are no longer counted. A return is due when its day has ended
-# where the platform is. An ERP invoice counts once our books say that it is attached.
+# where the platform is. An ERP invoice counts once our books say that it is attached. What eMAG
+# fulfils (type 2) takes the seller's document, but only eMAG can finalize its return or cancel it.
 DUE = """
     SELECT 'return' AS about, a.platform, a.account, r.emag_id::text AS subject, r.order_id,
            (r.finalize_by + 1)::timestamp AT TIME ZONE a.zone AS due_at
       FROM unnest(%(platforms)s::text[], %(accounts)s::text[], %(zones)s::text[])
            AS a (platform, account, zone)
       JOIN app.emag_returns r ON r.platform = a.platform AND r.account = a.account
-     WHERE r.status IN (1, 2, 3, 6)
+     WHERE r.type <> 2 AND r.status IN (1, 2, 3, 6)
        AND (r.finalize_by + 1)::timestamp AT TIME ZONE a.zone
            <= statement_timestamp() + make_interval(hours => %(horizon)s)
     UNION ALL
@@ -55,7 +56,7 @@ DUE = """
            o.wish_at + make_interval(hours => %(wish)s)
       FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
       JOIN app.emag_orders o ON o.platform = a.platform AND o.account = a.account
-     WHERE o.wish_at IS NOT NULL AND o.status IN (1, 2, 3)
+     WHERE o.type <> 2 AND o.wish_at IS NOT NULL AND o.status IN (1, 2, 3)
        AND o.wish_at <= statement_timestamp() + make_interval(hours => %(horizon)s - %(wish)s)
 """
 

@@ -92,6 +92,30 @@ async def test_what_was_handled_meanwhile_is_shown_no_longer(engine: AsyncEngine
     assert await shown(engine) == []
 
 
+async def test_what_only_emag_can_settle_raises_none_and_one_that_was_raised_is_shown_no_longer(
+    engine: AsyncEngine,
+) -> None:
+    await mirror_order(engine, 1, type=2, status=2, wish_at=hours_ago(30))
+    await mirror_return(engine, 2, type=2, finalize_by=date(2026, 1, 1))
+    before = await told(engine)
+    for about, subject, due_at in (
+        ("wish", "1", "(SELECT wish_at + interval '24 hours' FROM app.emag_orders)"),
+        ("return", "2", "'2026-01-02 00:00 Europe/Bucharest'::timestamptz"),
+    ):
+        await insert(
+            engine,
+            "emag_alarms",
+            platform="emag-ro",
+            account="main",
+            about=about,
+            subject=subject,
+            due_at=f"sql:{due_at}",
+            told_at=hours_ago(1),
+        )
+
+    assert (before, await shown(engine)) == ([], [])
+
+
 async def test_an_alarm_that_was_raised_and_told_by_nobody_is_told(engine: AsyncEngine) -> None:
     await mirror_return(engine, finalize_by=date(2026, 1, 1))
     await insert(

@@ -179,6 +179,32 @@ async def test_a_wish_is_to_be_answered_within_a_day_while_the_order_is_open(
     )
 
 
+async def test_a_wish_that_only_emag_can_answer_is_not_waited_for(
+    engine: AsyncEngine,
+) -> None:
+    for number, status in enumerate((1, 2, 3), start=1):
+        await mirror_order(engine, number, type=2, status=status, wish_at=hours_ago(30))
+
+    assert await clocks(engine) == []
+
+
+@pytest.mark.parametrize("status", [1, 2, 3, 6])
+async def test_a_return_that_only_emag_can_finalize_is_not_waited_for(
+    engine: AsyncEngine, status: int
+) -> None:
+    await mirror_return(engine, type=2, status=status, finalize_by=date(2026, 1, 1))
+
+    assert await clocks(engine) == []
+
+
+async def test_an_order_that_emag_fulfils_wants_its_document_all_the_same(
+    engine: AsyncEngine,
+) -> None:
+    await mirror_order(engine, type=2, finalized_at=hours_ago(100))
+
+    assert [(each.about, each.late) for each in await clocks(engine)] == [(About.DOCUMENT, 1)]
+
+
 async def test_how_long_emag_waits_is_the_sellers_to_say(engine: AsyncEngine) -> None:
     await mirror_order(engine, 1, finalized_at=hours_ago(10))
     await mirror_order(engine, 2, status=2, wish_at=hours_ago(10))
