@@ -31,7 +31,9 @@ def retention(
     screen.print(table("Old days of the call record", list(lines[0]), rows))
     gone = trimmed.forgotten
     screen.print(
-        f"Out of date and deleted: {gone.alarms} alarms, {gone.keys} idempotency keys,"
+        "A dry run: nothing was deleted."
+        if dry_run
+        else f"Out of date and deleted: {gone.alarms} alarms, {gone.keys} idempotency keys,"
         f" {gone.differences} differences."
     )
     if trimmed.problem:

@@ -147,3 +147,16 @@ async def test_the_command_drops_and_tells(
     assert code == 0
     assert ago(40) in capsys.readouterr().out
     assert await old_days(engine, 35) == []
+
+
+async def test_the_command_deletes_nothing_in_a_dry_run_and_says_so(
+    engine: AsyncEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await add_day(engine, 40, calls=3)
+
+    assert await asyncio.to_thread(answer, ["retention", "--dry-run"]) == 0
+
+    said = capsys.readouterr().out
+    assert "A dry run: nothing was deleted." in said
+    assert "Out of date and deleted" not in said
+    assert [each.calls for each in await old_days(engine, 30)] == [3]
