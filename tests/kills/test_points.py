@@ -26,7 +26,7 @@ AT_ONCE = 3
 
 # Whoever finds another worker folding the changes leaves them to it, has nothing to do, and comes
 # again.
-MOST_VISITS = 4
+MOST_TRIES = 4
 
 
 def deaths(scenario: Scenario) -> Iterator[tuple[Point, int]]:
@@ -51,7 +51,7 @@ async def test_wherever_workers_die_every_row_ends_well_and_has_its_effects_once
     async def die(account: str, point: Point, visit: int) -> None:
         errand = yard.errand(scenario.kind, account, dies_at=point, visit=visit)
         async with at_once:
-            for _ in range(MOST_VISITS):
+            for _ in range(MOST_TRIES):
                 if await yard.work(errand) == -signal.SIGKILL:
                     return
         raise AssertionError(f"nobody came to {point} {visit}")
