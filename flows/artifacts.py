@@ -9,6 +9,7 @@ from flows.call_record import Trimmed
 from flows.reconciliation import Reconciled
 from flows.report import Problem, Report, Spent
 from flows.untold import NOTHING_TOLD, Telling
+from flows.wording import counted
 from integrations.ledger.books import State
 from integrations.ledger.certificates import Certificate, Listed
 from integrations.ledger.check import Finding
@@ -93,7 +94,7 @@ def _figures(report: Report) -> dict[str, Any]:
         report.account,
         "all",
         ", ".join(counts) or "none was due",
-        f"{sum(report.requests.values())} requests in {report.seconds:.1f} s,"
+        f"{counted(sum(report.requests.values()), 'request')} in {report.seconds:.1f} s,"
         f" {report.throttled} throttled, {report.waited:.1f} s waited for the request budget",
     )
 
@@ -102,7 +103,7 @@ def _budget(report: Report, spent: Spent) -> dict[str, Any]:
     return _line(
         report.account,
         f"request budget: {spent.bucket.value}",
-        f"{spent.requests} requests, {spent.share:.0%} of eMAG's {spent.limit:g}/s",
+        f"{counted(spent.requests, 'request')}, {spent.share:.0%} of eMAG's {spent.limit:g}/s",
         f"{spent.waited:.1f} s waited",
     )
 
@@ -168,7 +169,7 @@ def _page(certificate: Certificate) -> str:
     compared = ", ".join(f"{rows} {what}" for what, rows in sorted(certificate.rows.items()))
     effort = (
         f"Compared: {certificate.cells} numbers with eMAG, {compared or 'no rows'} with the ERP,"
-        f" in {sum(certificate.requests.values())} requests;"
+        f" in {counted(sum(certificate.requests.values()), 'request')};"
         f" the rows of {certificate.days_read} days were read."
     )
     lines = [

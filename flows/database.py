@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from integrations.settings import ConfigurationError, Settings
+from integrations.settings import ConfigurationError, Settings, redacted
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,8 +17,21 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 
 
+# Looks a table up in the catalogue: by its name nobody finds it who may not use the schema.
+SET_UP = b"""
+    SELECT quote_ident(current_user), has_schema_privilege(n.oid, 'USAGE'),
+           EXISTS (SELECT FROM pg_class c
+                    WHERE c.relnamespace = n.oid AND c.relname = 'emag_changes')
+      FROM pg_namespace n WHERE n.nspname = 'app'
+"""
+
+
 class DatabaseUnreachableError(Exception):
-    """The seller's database does not answer; the message names neither user nor password."""
+    """The seller's database can't be worked with; the message never holds its password."""
+
+
+class MissingRightError(DatabaseUnreachableError):
+    """The role of DATABASE_URL may not do what everything needs; the message names the GRANT."""
 
 
 @asynccontextmanager
@@ -26,7 +39,7 @@ async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """The seller's database, or the embedded one where none is configured.
 
     Raises:
-        DatabaseUnreachableError: it does not answer.
+        DatabaseUnreachableError: it does not answer, or to its role not at all.
         ConfigurationError: it has not been set up.
     """
     from sqlalchemy.exc import DBAPIError
@@ -40,7 +53,7 @@ async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
             async with driver(engine) as connection:
                 await _check_set_up(connection)
         except (DBAPIError, psycopg.Error) as error:
-            raise _unreachable(error) from error
+            raise _unreachable(error, settings) from None
         yield engine
 
 
@@ -60,7 +73,7 @@ async def open_connection(settings: Settings) -> AsyncIterator[psycopg.AsyncConn
             stack.push_async_callback(connection.close)
             await _check_set_up(connection)
         except psycopg.Error as error:
-            raise _unreachable(error) from error
+            raise _unreachable(error, settings) from None
         yield connection
 
 
@@ -71,9 +84,10 @@ async def _address(settings: Settings, stack: AsyncExitStack) -> str:
     if not settings.data_dir.expanduser().is_dir():
         raise ConfigurationError(
             "DATABASE_URL",
-            f"is not set, and there is no embedded database under {settings.data_dir}",
-            "set it (for a Prefect worker: in its environment, or in .env where its flows run), or"
-            " make an embedded one with `emag-flows db upgrade`",
+            f"is not set, and there is no embedded database under {settings.data_dir}"
+            " (EMAG_DATA_DIR)",
+            "set one of the two (for a Prefect worker: in its environment, or in .env where its"
+            " flows run), or make an embedded one with `emag-flows db upgrade`",
         )
     from integrations.embedded import start_embedded
 
@@ -83,15 +97,20 @@ async def _address(settings: Settings, stack: AsyncExitStack) -> str:
 
 
 async def _check_set_up(connection: psycopg.AsyncConnection[Any]) -> None:
-    found = await connection.execute(b"SELECT to_regclass('app.emag_changes')")
-    if await found.fetchone() == (None,):
+    found = await (await connection.execute(SET_UP)).fetchone()
+    role, may_use, there = found or ("", True, False)
+    if not there:
         raise ConfigurationError(
             "DATABASE_URL", "the database is not set up", "run `emag-flows db upgrade`"
         )
+    if not may_use:
+        raise MissingRightError(
+            f"role {role} of DATABASE_URL may not use schema app: GRANT USAGE ON SCHEMA app TO"
+            f" {role}, then run `emag-flows db check`, which names what else is missing"
+        )
 
 
-def _unreachable(error: Exception) -> DatabaseUnreachableError:
+def _unreachable(error: Exception, settings: Settings) -> DatabaseUnreachableError:
     lines = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
-    return DatabaseUnreachableError(
-        f"the database cannot be reached ({lines[0]}): check DATABASE_URL"
-    )
+    said = redacted(lines[0], settings.database_url)
+    return DatabaseUnreachableError(f"the database cannot be reached ({said}): check DATABASE_URL")

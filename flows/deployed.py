@@ -39,6 +39,7 @@ from flows.approving import Suspended, command, suspended
 from flows.artifacts import certificate_markdown, health_table, report_table, retention_table
 from flows.call_record import trim_call_record
 from flows.cancellation import sync_cancellations
+from flows.ending import told
 from flows.events import Event, asking_event, deadline_events, row_events
 from flows.health import check_health
 from flows.history import History, fill_history, history_table
@@ -193,7 +194,7 @@ async def health_check(parameters: HealthParameters = HEALTH_AS_SET) -> Any:
     """Look at everything the syncs stand on; the run fails when something is wrong."""
     tidings = await gather_tidings(parameters.account)
     _emit(deadline_events(tidings.alarms))
-    findings = await check_health(parameters)
+    findings = await told(check_health(parameters))
     await acreate_table_artifact(
         table=health_table(findings), key="health-check", description="What was looked at"
     )
@@ -229,7 +230,7 @@ async def backfill(parameters: BackfillParameters) -> Any:
 
     description = "How much of the history is stored"
     async with _progress("backfill-progress", description, share):
-        histories = await fill_history(parameters, watch)
+        histories = await told(fill_history(parameters, watch))
     await acreate_table_artifact(
         table=history_table(histories), key="backfill", description="What of the history is stored"
     )
@@ -239,7 +240,7 @@ async def backfill(parameters: BackfillParameters) -> Any:
 @flow(name="reconcile", flow_run_name="reconcile-{parameters.label}")
 async def reconcile(parameters: ReconcileParameters = RECONCILE_AS_SET) -> Any:
     """Compare eMAG with the ERP, put right what differs, and certify the rest."""
-    results = await reconcile_accounts(parameters)
+    results = await told(reconcile_accounts(parameters))
     await acreate_markdown_artifact(
         markdown=certificate_markdown(results),
         key="reconcile",
@@ -254,7 +255,7 @@ async def _concluded(
     parameters: Asked,
 ) -> State[list[Report]]:
     """Tell the story, show its table, and end the run as the figures say."""
-    reports = await story(parameters)
+    reports = await told(story(parameters))
     telling = NOTHING_TOLD
     if not parameters.dry_run:
         telling = await _tell(name, reports, parameters.account)

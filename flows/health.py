@@ -10,7 +10,9 @@ import psycopg
 from flows.deadlines import REMEDIES, SUBJECTS, counts_text, due_text
 from flows.parameters import HealthParameters
 from flows.shop import Shop, open_channel, open_shop
+from flows.wording import counted
 from integrations.emag.routes import ORDER_COUNT
+from integrations.erp.rows import Kind
 from integrations.ledger.books import State
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Subject
@@ -25,6 +27,7 @@ from integrations.ledger.sweep import Sweep, last_sweep
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
 from integrations.sync.outage import OutageError
+from integrations.sync.probe import ask_anew, probe_corrected
 
 # A bucket reserved further ahead than this has been pushed back by eMAG, or by a clock that jumped.
 STUCK_BUDGET = 60.0
@@ -80,10 +83,12 @@ async def _check_accounts(shop: Shop) -> AsyncIterator[Finding]:
 
 
 async def _check_account(channel: Channel) -> Finding:
-    """One cheap read: eMAG answers and takes the credentials."""
+    """One cheap read: eMAG answers and takes the credentials; one of returns if it refused them."""
     name = f"eMAG answers account {channel.account.name}"
     try:
+        await ask_anew(channel, ORDER_COUNT)
         await ask(channel, ORDER_COUNT, {"status": [1], "type": 3}, Subject())
+        await probe_corrected(channel, Kind.RMA)
     except (OutageError, BudgetBusyError, ReadRefusedError) as stopped:
         return Finding(name, False, str(stopped), "see the detail")
     return Finding(name, True, f"platform {channel.account.platform}", "")
@@ -103,7 +108,10 @@ def _check_budgets(status: Status) -> list[Finding]:
         Finding(
             name=f"request budget {budget.platform} {budget.bucket}",
             ok=budget.ahead <= STUCK_BUDGET,
-            detail=f"reserved {budget.ahead:.1f} s ahead, {budget.throttled} times throttled",
+            detail=(
+                f"reserved {budget.ahead:.1f} s ahead,"
+                f" {counted(budget.throttled, 'time')} throttled"
+            ),
             remedy="set next_free_at of its row in app.emag_rate_limits to now()",
         )
         for budget in status.budgets
@@ -156,7 +164,7 @@ def _note_drift(drift: Sequence[Drift]) -> Finding:
     return Finding(
         name="fields of eMAG's that are new",
         ok=True,
-        detail="; ".join(f"{each} ({each.seen} times)" for each in drift) or "none",
+        detail="; ".join(f"{each} ({counted(each.seen, 'time')})" for each in drift) or "none",
         remedy="",
     )
 
@@ -185,7 +193,7 @@ def _check_age(state: State, limit: timedelta, counts: Sequence[Count], now: dat
     return Finding(
         name=f"no row is {state.value.replace('_', ' ')} for longer than {_span(limit)}",
         ok=age <= limit,
-        detail=f"{rows} rows, the oldest for {_span(age)}" if rows else "none",
+        detail=f"{counted(rows, 'row')}, the oldest for {_span(age)}" if rows else "none",
         remedy="see `emag-flows inbox` and `emag-flows status`",
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from flows.parameters import BackfillParameters
 from flows.shop import Shop, open_channel, open_shop
+from flows.wording import counted
 from integrations.emag.accounts import Account
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.budget import BudgetBusyError
@@ -115,7 +116,7 @@ def by_slices(tell: Callable[[str], None]) -> Watch:
 def _beginning(course: Course) -> str:
     part, slices = f"{course.account}: {course.stream.called}", len(course.slices)
     if not course.resumed:
-        return f"{part}: {slices} slices to read"
+        return f"{part}: {counted(slices, 'slice')} to read"
     if course.is_done:
         return f"{part}: all {slices} slices were stored before"
     return (
@@ -127,7 +128,7 @@ def _beginning(course: Course) -> str:
 def _progress(course: Course) -> str:
     return (
         f"{course.account}: {course.stream.called}: stored up to {course.reached},"
-        f" {course.stored} of {len(course.slices)} slices, {course.rows} rows"
+        f" {course.stored} of {len(course.slices)} slices, {counted(course.rows, 'row')}"
     )
 
 

@@ -61,11 +61,11 @@ async def preview(
         also=also,
     )
     report.plans.extend(
-        PlanLine(kind, entry.row_id, entry.order_id or 0, "-", "-", (), _before_any_plan(entry))
+        PlanLine(kind, entry.row_id, entry.order_id, "-", "-", (), _before_any_plan(entry))
         for entry in found.unusable
     )
     report.plans.extend(
-        PlanLine(kind, row_id, 0, DELETED, "-", (), f"nothing: it is {state.value} already")
+        PlanLine(kind, row_id, None, DELETED, "-", (), f"nothing: it is {state.value} already")
         for row_id, state in found.history.items()
     )
     try:
@@ -132,7 +132,7 @@ def _line(kind: Kind, proposal: Proposal) -> PlanLine:
     return PlanLine(
         kind=kind,
         row_id=claim.row_id,
-        order_id=claim.order_id,
+        order_id=claim.order_id or None,
         wish=describe_wish(claim.row) if claim.row else DELETED,
         state=", ".join(map(describe_state, proposal.states)) or describe_state(None),
         steps=proposal.steps,

@@ -46,11 +46,11 @@ class Spent:
 
 @dataclass(frozen=True)
 class PlanLine:
-    """What a dry run found out about one row."""
+    """What a dry run found out about one row; without an order, it names none that can be used."""
 
     kind: Kind
     row_id: int
-    order_id: int
+    order_id: int | None
     wish: str
     state: str
     steps: Sequence[str]

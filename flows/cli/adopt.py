@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.console import begin, console
+from flows.wording import counted
 from integrations.erp.rows import Kind
 from integrations.ledger.adopt import adopt as adopt_rows
 from integrations.settings import Settings
@@ -35,7 +36,7 @@ def adopt(
         return asyncio.run(_preview(since.date(), kind or list(Kind)))
     queued = asyncio.run(_adopt(begin(), since.date(), kind or list(Kind)))
     for each, rows in queued.items():
-        console().print(f"{each}: {rows} rows queued; the next run carries them to eMAG")
+        console().print(f"{each}: {counted(rows, 'row')} queued; the next run carries them to eMAG")
     return 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -16,23 +18,25 @@ def api(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
 ) -> int:
     """Serve the HTTP endpoints to the seller's programs, and callbacks and documents to eMAG."""
-    from flows.api import require_token
+    from flows.api import listening, require_token
 
     settings = begin()
     require_token(settings, host)
-    return asyncio.run(_serve(settings, host, port))
+    with listening(host, port) as sockets:
+        return asyncio.run(_serve(settings, host, sockets))
 
 
-async def _serve(settings: Settings, host: str, port: int) -> int:
+async def _serve(settings: Settings, host: str, sockets: Sequence[socket.socket]) -> int:
     from flows.api import callback_urls, make_server, open_context
 
     screen = console()
     async with open_context(settings) as context:
+        port = sockets[0].getsockname()[1]
         server = make_server(context, host, port)
         screen.print(f"endpoints       http://{host}:{port}/api/v1/emag  (OpenAPI at /docs)")
         for account, urls in callback_urls(context).items():
             for url in urls:
                 screen.print(f"callback {account:<7}{url}", soft_wrap=True)
         screen.print("Ctrl-C ends it.")
-        await server.serve()
+        await server.serve(sockets=list(sockets))
     return 0

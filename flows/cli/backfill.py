@@ -8,15 +8,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from flows.cli.as_flow import as_flow, leave
 from flows.cli.console import begin, console, print_json, table
 from flows.cli.run import though_unreachable, through_prefect
 from flows.parameters import BackfillParameters
+from flows.wording import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -55,7 +58,7 @@ def backfill(
         print_json(objects[0] if len(objects) == 1 else objects)
     else:
         _show(console(), histories)
-    return max((history.exit_code for history in histories), default=0)
+    return leave(max((history.exit_code for history in histories), default=0))
 
 
 def _parameters(
@@ -74,9 +77,17 @@ def _parameters(
 async def _fill(parameters: BackfillParameters) -> list[History]:
     """Run the flow itself or, without a server, the function that it wraps."""
     if through_prefect():
-        import flows
+        return await as_flow(partial(_as_flow, parameters), partial(_directly, parameters))
+    return await _directly(parameters)
 
-        return await though_unreachable(flows.backfill(**parameters.model_dump()))
+
+async def _as_flow(parameters: BackfillParameters) -> list[History]:
+    import flows
+
+    return await though_unreachable(flows.backfill(**parameters.model_dump()))
+
+
+async def _directly(parameters: BackfillParameters) -> list[History]:
     from flows.history import fill_history
 
     # What is imported stays: looking through it for garbage would halt requests in their slots.
@@ -147,8 +158,9 @@ def _show(screen: Console, histories: Sequence[History]) -> None:
         brought = ", ".join(f"{count} {what.value}" for what, count in history.brought.items())
         requests = sum(history.requests.values())
         screen.print(
-            f"the ERP's rows: {brought or 'none touched'}; {requests} requests,"
-            f" throttled {history.throttled} times, {history.seconds:.1f} s"
+            f"the ERP's rows: {brought or 'none touched'};"
+            f" {counted(requests, 'request')},"
+            f" throttled {counted(history.throttled, 'time')}, {history.seconds:.1f} s"
         )
         if history.unreachable:
             screen.print(

@@ -17,6 +17,7 @@ from integrations.settings import Settings
 
 FEW = 4
 NEWEST, STORY = 50, 200
+LARGEST_ID = 2**63 - 1  # bigint's
 
 # Of a page nobody writes down what was on it: its body alone could tell.
 PAGES = (
@@ -26,8 +27,12 @@ PAGES = (
 
 
 def calls(
-    order: Annotated[int | None, typer.Option(help="Only calls about this eMAG order.")] = None,
-    rma: Annotated[int | None, typer.Option(help="Only calls about this eMAG return.")] = None,
+    order: Annotated[
+        int | None, typer.Option(help="Only calls about this eMAG order.", min=1, max=LARGEST_ID)
+    ] = None,
+    rma: Annotated[
+        int | None, typer.Option(help="Only calls about this eMAG return.", min=1, max=LARGEST_ID)
+    ] = None,
     since: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this day on, UTC.")
     ] = None,
@@ -35,7 +40,10 @@ def calls(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Up to and with this day, UTC.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="At most this many, the newest.", min=1, show_default="50")
+        int | None,
+        typer.Option(
+            help="At most this many, the newest.", min=1, max=1_000_000, show_default="50"
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     export: Annotated[
@@ -47,15 +55,22 @@ def calls(
     """Show requests to eMAG: the newest ones, or the story of one order or return, oldest first."""
     if order is not None and rma is not None:
         raise typer.BadParameter("--order and --rma exclude each other")
-    wanted = Wanted(order, rma, _midnight(since), _midnight(until, days=1))
+    wanted = Wanted(order, rma, _midnight(since), _midnight_after(until))
     settings = begin(log_to_file=False)
     if export is not None:
         return asyncio.run(_export(settings, wanted, export, force))
     return asyncio.run(_show(settings, wanted, limit, as_json))
 
 
-def _midnight(day: datetime | None, days: int = 0) -> datetime | None:
-    return day.replace(tzinfo=UTC) + timedelta(days=days) if day else None
+def _midnight(day: datetime | None) -> datetime | None:
+    return day.replace(tzinfo=UTC) if day else None
+
+
+def _midnight_after(day: datetime | None) -> datetime | None:
+    try:
+        return _midnight(day + timedelta(days=1)) if day else None
+    except OverflowError:
+        raise typer.BadParameter("no day comes after it", param_hint="--until") from None
 
 
 async def _export(settings: Settings, wanted: Wanted, path: Path, force: bool) -> int:

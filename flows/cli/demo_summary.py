@@ -12,6 +12,7 @@ import psycopg
 from psycopg import Connection, sql
 from rich.console import Console
 
+from flows import wording
 from flows.cli.console import table
 from flows.cli.demo_day import Happened, seen_by_the_erp
 from flows.reconciliation import Reconciled
@@ -122,7 +123,7 @@ def _certified(result: Reconciled) -> str:
     explained = sum(listed.rows for listed in made.explained.values())
     return (
         f"Certificate for account {result.account}, {made.since} to {made.until}:"
-        f" {made.rows.total()} rows compared, {made.repaired.rows} put right,"
+        f" {wording.counted(made.rows.total(), 'row')} compared, {made.repaired.rows} put right,"
         f" {explained} explained, {made.unexplained.rows + made.unsure.rows} unexplained."
     )
 
@@ -141,5 +142,5 @@ def show_effort(screen: Console, reports: Sequence[Report], journal: tuple[int, 
         requests.update(report.requests)
     routes = ", ".join(f"{count} {route}" for route, count in requests.most_common())
     throttled, forbidden = journal
-    screen.print(f"\nIt took {requests.total()} requests to eMAG: {routes}.")
+    screen.print(f"\nIt took {wording.counted(requests.total(), 'request')} to eMAG: {routes}.")
     screen.print(f"eMAG's journal: {throttled} over a limit, {forbidden} against a rule.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import flows
+from flows.cli.as_flow import as_flow
 from flows.cli.console import console, print_json, table
 from flows.parameters import HealthParameters
 
@@ -19,7 +21,11 @@ ASKING_EMAG = "eMAG answers"
 
 async def check(parameters: HealthParameters, as_json: bool, through_prefect: bool) -> int:
     """Run the check, as a flow or directly, and show what was found: 0 well, 1 wrong, 3 no eMAG."""
-    findings = await (_as_flow if through_prefect else _directly)(parameters)
+    directly = partial(_directly, parameters)
+    if through_prefect:
+        findings = await as_flow(partial(_as_flow, parameters), directly)
+    else:
+        findings = await directly()
     if as_json:
         print_json(findings)
     else:

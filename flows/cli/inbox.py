@@ -48,7 +48,9 @@ class Matter:
 
 def inbox(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    limit: Annotated[int, typer.Option(help="At most this many rows of each kind.", min=1)] = 200,
+    limit: Annotated[
+        int, typer.Option(help="At most this many rows of each kind.", min=1, max=1_000_000)
+    ] = 200,
 ) -> int:
     """List what needs a person and why: rows, approvals, deadlines, parked news, differences."""
     return asyncio.run(_inbox(begin(log_to_file=False), as_json, limit))

@@ -18,11 +18,15 @@ INTERRUPTED = 130
 FAULT = 1
 USAGE = 2
 
+OF_PYDANTIC = "Value error, "  # before what a check has to say
+NO_RIGHT = "42501"  # PostgreSQL's insufficient_privilege
+
 # By name: importing every class that might be raised would cost each command half a second.
 EXIT_CODES: Mapping[str, int] = {
     "integrations.settings.errors.ConfigurationError": 2,
     "integrations.embedded.errors.EmbeddedError": 2,
     "flows.database.DatabaseUnreachableError": 3,
+    "psycopg.errors.InsufficientPrivilege": 3,
     "migrations.run.UpgradeError": 3,
     "sqlalchemy.exc.OperationalError": 3,
     "sqlalchemy.exc.InterfaceError": 3,
@@ -113,7 +117,8 @@ def answer(arguments: Sequence[str]) -> int:
             list(arguments) or ["--help"], prog_name="emag-flows", standalone_mode=False
         )
     except TyperException as error:
-        return _say(f"{error.format_message().rstrip('.')}; see `{_path(error)} --help`", USAGE)
+        said = error.format_message().replace(OF_PYDANTIC, "").rstrip(".")
+        return _say(f"{said}; see `{_path(error)} --help`", USAGE)
     except Abort:
         code = INTERRUPTED
     except Exception as error:
@@ -143,7 +148,7 @@ def _innermost(error: Exception) -> Exception:
 
 
 def _failed(error: Exception) -> int:
-    for each in type(error).__mro__:
+    for each in (*type(error).__mro__, *type(_driver_error(error)).__mro__):
         name = f"{each.__module__}.{each.__qualname__}"
         if name in EXIT_CODES:
             return _say(_message(error), EXIT_CODES[name])
@@ -151,16 +156,37 @@ def _failed(error: Exception) -> int:
     return FAULT
 
 
+def _driver_error(error: Exception) -> Exception:
+    """What the driver said, where SQLAlchemy has wrapped it."""
+    return getattr(error, "orig", None) or error
+
+
 def _message(error: Exception) -> str:
     """SQLAlchemy's own text holds the statement and its parameters: the driver's says enough."""
-    driver_error = getattr(error, "orig", None) or error
+    driver_error = _driver_error(error)
     if not type(driver_error).__module__.startswith(("psycopg", "sqlalchemy")):
         return str(error)
-    said = (str(driver_error).strip().splitlines() or [type(driver_error).__name__])[0]
+    first = (str(driver_error).strip().splitlines() or [type(driver_error).__name__])[0]
+    said = _without_password(first)
+    if getattr(driver_error, "sqlstate", None) == NO_RIGHT:
+        return (
+            f"the role of DATABASE_URL lacks a right ({said}): run `emag-flows db check`, which"
+            " names the GRANT"
+        )
     return (
         f"the database failed ({said}): see that it runs and repeat the command,"
         " which goes on where this one stopped"
     )
+
+
+def _without_password(text: str) -> str:
+    """What a driver says of a failed connection may repeat the address."""
+    from integrations.settings import ConfigurationError, load_settings, redacted
+
+    try:
+        return redacted(text, load_settings().database_url)
+    except ConfigurationError:
+        return text  # nobody has connected
 
 
 def _say(text: str, code: int) -> int:

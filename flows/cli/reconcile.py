@@ -6,15 +6,18 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from flows.cli.as_flow import as_flow, leave
 from flows.cli.console import begin, console, print_json, table
 from flows.cli.run import though_unreachable, through_prefect
 from flows.parameters import ReconcileParameters
+from flows.wording import counted
 
 if TYPE_CHECKING:
     from flows.reconciliation import Reconciled
@@ -61,7 +64,7 @@ def reconcile(
         print_json(objects[0] if len(objects) == 1 else objects)
     else:
         _show(console(), results)
-    return max((result.exit_code for result in results), default=0)
+    return leave(max((result.exit_code for result in results), default=0))
 
 
 def _day(moment: datetime | None) -> date | None:
@@ -84,9 +87,17 @@ def _parameters(
 async def _reconcile(parameters: ReconcileParameters) -> Sequence[Reconciled]:
     """Run the flow itself or, without a server, the function that it wraps."""
     if through_prefect():
-        import flows
+        return await as_flow(partial(_as_flow, parameters), partial(_directly, parameters))
+    return await _directly(parameters)
 
-        return await though_unreachable(flows.reconcile(**parameters.model_dump()))
+
+async def _as_flow(parameters: ReconcileParameters) -> Sequence[Reconciled]:
+    import flows
+
+    return await though_unreachable(flows.reconcile(**parameters.model_dump()))
+
+
+async def _directly(parameters: ReconcileParameters) -> Sequence[Reconciled]:
     from flows.reconciliation import reconcile_accounts
 
     return await reconcile_accounts(
@@ -105,7 +116,7 @@ def _show(screen: Console, results: Sequence[Reconciled]) -> None:
         else:
             _show_certificate(screen, result.certificate)
         requests = sum(result.requests.values())
-        screen.print(f"{requests} requests, {result.seconds:.1f} s")
+        screen.print(f"{counted(requests, 'request')}, {result.seconds:.1f} s")
 
 
 def _show_certificate(screen: Console, certificate: Certificate) -> None:

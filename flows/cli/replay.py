@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.console import begin, console
+from flows.wording import counted
 from integrations.ledger.replay import Reference
 from integrations.ledger.replay import replay as replay_rows
 from integrations.settings import Settings
@@ -24,7 +25,7 @@ def replay(
         references = [Reference.parse(row) for row in rows]
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    return asyncio.run(_replay(begin(), references))
+    return asyncio.run(_replay(begin(), list(dict.fromkeys(references))))
 
 
 async def _replay(settings: Settings, references: Sequence[Reference]) -> int:
@@ -34,7 +35,8 @@ async def _replay(settings: Settings, references: Sequence[Reference]) -> int:
         unknown = await replay_rows(engine, references)
     screen = console()
     known = len(references) - len(unknown)
-    screen.print(f"{known} of {len(references)} rows are queued; the next run carries them")
+    asked = counted(len(references), "row")
+    screen.print(f"{known} of {asked} queued; the next run carries them")
     if unknown:
         screen.print(f"nobody knows, so not replayed: {', '.join(map(str, unknown))}")
     return UNKNOWN_ROWS if unknown else 0

@@ -7,6 +7,7 @@ from rich.console import Console
 from flows.cli.console import table
 from flows.parameters import Direction
 from flows.report import Report
+from flows.wording import counted
 from integrations.erp.differences import Change
 
 
@@ -123,5 +124,5 @@ def effort(report: Report) -> str:
     """Requests by route, and the time, in one line."""
     routes = ", ".join(f"{route} {count}" for route, count in sorted(report.requests.items()))
     total = sum(report.requests.values())
-    throttled = f", throttled {report.throttled} times" if report.throttled else ""
-    return f"{total} requests ({routes or 'none'}){throttled}, {report.seconds:.1f} s"
+    throttled = f", throttled {counted(report.throttled, 'time')}" if report.throttled else ""
+    return f"{counted(total, 'request')} ({routes or 'none'}){throttled}, {report.seconds:.1f} s"

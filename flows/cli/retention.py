@@ -9,6 +9,8 @@ import typer
 
 from flows.cli.console import begin, console, table
 from flows.parameters import RetentionParameters
+from flows.wording import counted
+from integrations.ledger.retention import Forgotten
 
 IN_USE = 1
 
@@ -29,13 +31,19 @@ def retention(
     screen = console()
     rows = [tuple(line.values()) for line in lines]
     screen.print(table("Old days of the call record", list(lines[0]), rows))
-    gone = trimmed.forgotten
-    screen.print(
-        "A dry run: nothing was deleted."
-        if dry_run
-        else f"Out of date and deleted: {gone.alarms} alarms, {gone.keys} idempotency keys,"
-        f" {gone.differences} differences."
-    )
+    if dry_run:
+        screen.print("A dry run: nothing was deleted.")
+    else:
+        screen.print(_deleted(trimmed.forgotten))
     if trimmed.problem:
         screen.print(trimmed.problem, style="red")
     return IN_USE if trimmed.problem else 0
+
+
+def _deleted(gone: Forgotten) -> str:
+    counts = (
+        counted(gone.alarms, "alarm"),
+        counted(gone.keys, "idempotency key"),
+        counted(gone.differences, "difference"),
+    )
+    return f"Out of date and deleted: {', '.join(counts)}."

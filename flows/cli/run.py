@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, TypeVar
 
 import typer
 
+from flows.cli.as_flow import as_flow, leave, prepare
 from flows.cli.console import begin, console, print_json
 from flows.cli.reports import show_plans, show_report
 from flows.parameters import (
@@ -33,14 +34,14 @@ class What(StrEnum):
 
 Ended = TypeVar("Ended")
 
-# Prefect's loggers of what happens in a run; that goes to its server and to our log file, too.
-RUNS = ("prefect.flow_runs", "prefect.task_runs")
-
 _DEFAULTS = SyncParameters()
 
 Account = Annotated[str, typer.Option(help="One account by name, or all.")]
 Way = Annotated[Direction, typer.Option(help="Which way changes are carried.")]
-Limit = Annotated[int, typer.Option(help="At most this many rows per account.", min=1)]
+Limit = Annotated[
+    int,
+    typer.Option(help="At most this many ERP rows are claimed per account.", min=1, max=1_000_000),
+]
 InFlight = Annotated[int, typer.Option(help="Requests under way at once.", min=1, max=16)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")]
 Yes = Annotated[
@@ -79,7 +80,7 @@ def _command(what: What) -> Callable[..., int]:
         )
         reports = asyncio.run(_carry(what, parameters))
         _show(reports, as_json)
-        return max((report.exit_code for report in reports), default=0)
+        return leave(max((report.exit_code for report in reports), default=0))
 
     return command
 
@@ -99,7 +100,7 @@ def health(account: Account = "all", as_json: Json = False) -> int:
     from flows.cli.health import check
 
     begin().chosen(account)
-    return asyncio.run(check(HealthParameters(account=account), as_json, through_prefect()))
+    return leave(asyncio.run(check(HealthParameters(account=account), as_json, through_prefect())))
 
 
 def through_prefect() -> bool:
@@ -112,7 +113,7 @@ def through_prefect() -> bool:
         _say("PREFECT_API_URL does not answer: running directly, without Prefect")
         return False
     _say("running as a flow of the Prefect server at PREFECT_API_URL")
-    _leave_the_end_to_us()
+    prepare()
     return True
 
 
@@ -125,22 +126,12 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _leave_the_end_to_us() -> None:
-    """Keep from the screen how a run failed in Prefect's words: the command says it in its own."""
-    for handler in logging.getLogger().handlers:
-        if getattr(handler, "stream", None) is sys.stderr:
-            handler.addFilter(_is_no_end_of_a_run)
-
-
-def _is_no_end_of_a_run(record: logging.LogRecord) -> bool:
-    return record.levelno < logging.ERROR or not record.name.startswith(RUNS)
-
-
 async def _carry(what: What, parameters: CancellationParameters) -> list[Report]:
     """Run the flow itself or, without a server, the function that it wraps."""
+    directly = partial(_directly, what, parameters)
     if through_prefect():
-        return await _as_flow(what, parameters)
-    return await _directly(what, parameters)
+        return await as_flow(partial(_as_flow, what, parameters), directly)
+    return await directly()
 
 
 async def _as_flow(what: What, parameters: CancellationParameters) -> list[Report]:

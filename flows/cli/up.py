@@ -114,21 +114,28 @@ def _line_now(house: House) -> str:
 
 
 def status_line(house: House, now: datetime) -> str:
-    """Addresses, how many rows stand where, the last success, and what does not answer."""
-    where = [
-        f"Prefect {house.prefect_url or 'starting'}",
-        f"endpoints {house.api_url or 'starting'}",
-    ]
-    rows = house.standing
+    """What needs a person, what does not answer, the other rows, the last success, the rest.
+
+    In this order, since a terminal shows as much of it as is wide enough.
+    """
+    rows, parts = house.standing, []
     if rows is not None:
-        counts = f"{rows.pending} pending, {rows.waiting} waiting, {rows.refused} refused"
         doubt = f", {rows.in_doubt} in doubt" if rows.in_doubt else ""
+        parts.append(f"{rows.refused} refused{doubt}")
+    down = [each.what for each in house.vitals.troubles.values() if each.why]
+    if down:
+        parts.append(f"down: {', '.join(down)}")
+    if rows is not None:
+        parts.append(f"{rows.pending} pending, {rows.waiting} waiting")
         last = _moment(rows.last_success, now) if rows.last_success else "none in 24 h"
-        where += [counts + doubt, f"last success {last}"]
-    return " · ".join([*where, *house.vitals.complaints])
+        parts.append(f"last success {last}")
+    parts += house.vitals.complaints
+    parts.append(f"Prefect {house.prefect_url or 'starting'}")
+    parts.append(f"endpoints {house.api_url or 'starting'}")
+    return " · ".join(parts)
 
 
 def _moment(moment: datetime, now: datetime) -> str:
     """In this host's zone; a time of another day would look like one that is still to come."""
     local, today = moment.astimezone(), now.astimezone().date()
-    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"
+    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"

@@ -44,7 +44,9 @@ def start_embedded(data_dir: Path, **options: str) -> Embedded:
             users = (home / "embedded.users").open("w")
             fcntl.flock(users, fcntl.LOCK_SH)
     except OSError as error:
-        raise EmbeddedError(f"under {data_dir}: {error}") from error
+        raise EmbeddedError(
+            f"under {data_dir}: {error}", "EMAG_DATA_DIR to a folder that can be written"
+        ) from error
     release = ExitStack()
     release.callback(_leave, home, users)
     return Embedded(server.url, release)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -103,6 +103,14 @@ _MARK_DOWN = text("""
        SET down_since = coalesce(down_since, clock_timestamp()), down_cause = :cause,
            down_detail = :detail, probe_at = clock_timestamp() + make_interval(secs => :probe)
      WHERE platform = :platform AND login = :login AND bucket = :bucket
+""")
+
+# Whoever reserves next is the probe, in a slot like any other.
+_HASTEN = text("""
+    UPDATE app.emag_rate_limits SET probe_at = clock_timestamp()
+     WHERE platform = :platform AND login = :login AND bucket = :bucket
+       AND down_since IS NOT NULL AND down_cause = ANY(CAST(:causes AS text[]))
+    RETURNING true AS hastened
 """)
 
 _MARK_UP = text("""
@@ -335,6 +343,14 @@ async def mark_down(
     """Let everyone know that eMAG cannot be asked: from now on one probe at a time is sent."""
     outage = {**_bucket(account, route), "cause": cause, "detail": detail, "probe": probe}
     await line(engine).row(_MARK_DOWN, outage)
+
+
+async def hasten_probe(
+    engine: AsyncEngine, account: Account, route: Route, causes: Collection[str]
+) -> bool:
+    """Let the next request be sent at once, as a probe; False unless eMAG is down for a cause."""
+    wanted = {**_bucket(account, route), "causes": sorted(causes)}
+    return await line(engine).row(_HASTEN, wanted) is not None
 
 
 async def mark_up(engine: AsyncEngine, account: Account, route: Route) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Row, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -26,6 +27,7 @@ MOST_CLOCK_DIFFERENCE = 5.0  # seconds
 DAYS_AHEAD = 2
 
 UPGRADE = "run `emag-flows db upgrade`"
+RIGHTS_FIRST = "grant what the finding about rights lists"
 
 OUR_TABLES = (
     *(books.table for books in BOOKS.values()),
@@ -97,7 +99,8 @@ async def _carried_out(name: str, check: _Check, connection: AsyncConnection) ->
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
-        return [Finding(name, False, _one_line(error), UPGRADE)]
+        remedy = RIGHTS_FIRST if isinstance(error.orig, InsufficientPrivilege) else UPGRADE
+        return [Finding(name, False, _one_line(error), remedy)]
 
 
 def _one_line(error: Exception) -> str:

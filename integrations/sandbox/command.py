@@ -16,9 +16,13 @@ from integrations.sandbox.switches import Switches, changed
 
 
 def sandbox_command(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Which invented shop: the same seed, the same.")] = 1,
-    orders: Annotated[int, typer.Option(help="How many orders the shop has.", min=0)] = 200,
+    orders: Annotated[
+        int, typer.Option(help="How many orders the shop has.", min=0, max=1_000_000)
+    ] = 200,
     switch: Annotated[
         list[str] | None,
         typer.Option(help="A switch as NAME=VALUE; may be repeated. See docs/sandbox.md."),

@@ -16,7 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from integrations.emag.accounts import Account, api_url
 from integrations.emag.routes import Family
-from integrations.settings.addresses import check_public_url, checked_url, libpq_url
+from integrations.settings.addresses import check_public_url, checked_url
+from integrations.settings.database import libpq_url, redacted
 from integrations.settings.entries import (
     DEFAULT_URL,
     EVERY_ACCOUNT,
@@ -29,10 +30,11 @@ from integrations.settings.errors import ConfigurationError, problem_of
 from integrations.settings.keys import read_keys
 from integrations.settings.reasons import read_reasons
 
-__all__ = ["ConfigurationError", "Settings", "load_settings"]
+__all__ = ["ConfigurationError", "Settings", "load_settings", "redacted"]
 
 log = logging.getLogger("emag.settings")
 
+EXAMPLES = {"EMAG_NOTIFY_BLOCK": "write the block's type and name, such as slack-webhook/ops"}
 FOR_OTHERS = frozenset({"EMAG_FLOWS_HOME"})  # read by prefect.yaml
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -205,8 +207,18 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
         raise ConfigurationError(str(env_file), f"can't be read: {reason}", "mend it") from None
     _ = settings.accounts, settings.database_url, settings.calls_keys, settings.reasons
     check_public_url(settings.public_url)
+    _check_data_dir(settings.data_dir)
     _warn_of_strangers(names)
     return settings
+
+
+def _check_data_dir(folder: Path) -> None:
+    try:
+        folder.expanduser()
+    except RuntimeError:
+        raise ConfigurationError(
+            "EMAG_DATA_DIR", f"{folder} is nobody's home", "write the path of a folder"
+        ) from None
 
 
 def _variable(field: str) -> str:
@@ -224,6 +236,8 @@ def _first_mistake(error: ValidationError) -> ConfigurationError:
 
 
 def _example(name: str) -> str:
+    if name in EXAMPLES:
+        return EXAMPLES[name]
     for field, info in Settings.model_fields.items():
         if _variable(field) == name and info.default is not None:
             default = str(info.default).lower() if info.annotation is bool else info.default

@@ -16,5 +16,7 @@ class ConfigurationError(Exception):
 
 def problem_of(mistake: Mapping[str, Any]) -> str:
     """One of pydantic's errors in a few words, without the value that it met."""
+    if mistake["type"] == "string_pattern_mismatch":
+        return "has not the form that it needs"
     text: str = mistake["msg"].lower().removeprefix("value error, ")
     return text.split(", unable")[0].replace("input should", "should")

@@ -24,6 +24,7 @@ from integrations.ledger.clock import read_clock
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
 from integrations.sync.outage import OutageError
+from integrations.sync.probe import ask_anew
 
 # A number that no order of this seller has.
 NOBODYS_ORDER = 4_294_967_295
@@ -119,6 +120,7 @@ def _logins(channel: Channel, told: Visit) -> None:
 
 async def _contact(channel: Channel, told: Visit) -> None:
     """Address, allow-list, credentials and API right are proved by one answer."""
+    await ask_anew(channel, ORDER_COUNT)
     own = await _count(channel, ORDER_COUNT, {"type": 3})
     told.seen["own_orders"] = own
     told.note("credentials", True, f"accepted at {channel.account.platform}; {own} own orders")
@@ -181,6 +183,7 @@ def _zone(channel: Channel, told: Visit, rows: list[Raw]) -> None:
 
 
 async def _returns(channel: Channel, told: Visit) -> None:
+    await ask_anew(channel, RMA_READ)
     rows = await ask(channel, RMA_READ, {"request_status": 2, "itemsPerPage": 1}, Subject())
     told.note("returns", True, f"readable; {'some are' if rows else 'none is'} new")
     try:

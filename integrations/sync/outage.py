@@ -16,6 +16,10 @@ _REMEDIES = {
 }
 
 
+# What a person puts right: eMAG takes no notice of when, so only asking tells.
+CORRECTABLE = frozenset(_REMEDIES)
+
+
 class OutageError(Exception):
     """eMAG cannot be asked now; `cause` says why and the message what to do."""
 

@@ -56,13 +56,14 @@ def plan_return(
     row: ReturnRow | None,
     known: Known,
     candidates: Sequence[Return],
-    taken: frozenset[int],
+    taken: Mapping[int, int],
     now: datetime,
 ) -> Plan:
     """What to do about a return (None: deleted in the ERP).
 
     `candidates` are the RMAs of its order, and the one that the row or our books name; `taken`
-    are the ids of RMAs that belong to other rows. Nothing of a return depends on `now`.
+    says of RMAs that belong to other rows to which of the ERP's. Nothing of a return depends on
+    `now`.
     """
     if row is None:
         return withdrawn(known, row, _by_id(candidates, known.emag_id))
@@ -130,7 +131,7 @@ def _the_rma(
     known: Known,
     target: ReturnStatus | None,
     candidates: Sequence[Return],
-    taken: frozenset[int],
+    taken: Mapping[int, int],
 ) -> Return | Refused | Waiting:
     named = row.emag_return_id or known.emag_id
     if named:
@@ -141,11 +142,7 @@ def _the_rma(
     if len(best) == 1:
         return best[0]
     if not best:
-        return Waiting(
-            Event.EMAG_RETURN,
-            f"Order {row.order_id} has no RMA at eMAG with these products yet; it is looked for"
-            " again by itself, or name it in emag_return_id.",
-        )
+        return Waiting(Event.EMAG_RETURN, _none_yet(row, candidates, taken))
     ids = ", ".join(str(rma.emag_id) for rma in best)
     return Waiting(
         Event.PERSON,
@@ -153,8 +150,24 @@ def _the_rma(
     )
 
 
+def _none_yet(row: ReturnRow, candidates: Sequence[Return], taken: Mapping[int, int]) -> str:
+    """Why nothing can be linked, naming the RMAs that would do but belong to another return."""
+    others = [rma for rma in candidates if rma.order_id == row.order_id and rma.emag_id in taken]
+    owned = ", ".join(
+        f"RMA {rma.emag_id} belongs to rma:{taken[rma.emag_id]}" for rma in _best(row.items, others)
+    )
+    found = f"no other RMA at eMAG with these products yet ({owned})" if owned else _NONE
+    return (
+        f"Order {row.order_id} has {found}; it is looked for again by itself, or name it in"
+        " emag_return_id."
+    )
+
+
+_NONE: Final = "no RMA at eMAG with these products yet"
+
+
 def _named(
-    row: ReturnRow, named: str, candidates: Sequence[Return], taken: frozenset[int]
+    row: ReturnRow, named: str, candidates: Sequence[Return], taken: Mapping[int, int]
 ) -> Return | Refused:
     rma = _by_id(candidates, named)
     if rma is None:
@@ -168,8 +181,8 @@ def _named(
         )
     if rma.emag_id in taken:
         return Refused(
-            f"RMA {rma.emag_id} belongs to another return of the ERP already: correct"
-            " emag_return_id of one of the two."
+            f"RMA {rma.emag_id} belongs to another return of the ERP already,"
+            f" rma:{taken[rma.emag_id]}: correct emag_return_id of one of the two."
         )
     return rma
 
@@ -179,7 +192,7 @@ def _by_id(candidates: Sequence[Return], named: str | None) -> Return | None:
     return next((rma for rma in candidates if str(rma.emag_id) == text), None)
 
 
-def _is_free(rma: Return, row: ReturnRow, taken: frozenset[int]) -> bool:
+def _is_free(rma: Return, row: ReturnRow, taken: Mapping[int, int]) -> bool:
     return rma.order_id == row.order_id and rma.emag_id not in taken
 
 

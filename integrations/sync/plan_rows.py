@@ -33,7 +33,7 @@ MOST_TRIES = 16
 Planner = Callable[[Work, Copy], Awaitable[Plan]]
 
 _LINKED = text("""
-    SELECT id, emag_return_id FROM app.emag_return_integrations
+    SELECT id, return_request_id, emag_return_id FROM app.emag_return_integrations
      WHERE NOT superseded AND emag_return_id = ANY(:ids)
        AND (platform = :platform OR platform IS NULL)
 """)
@@ -80,12 +80,19 @@ async def _plan_one(channel: Channel, work: Work, copy: Copy, planner: Planner) 
 async def _return_planner(
     channel: Channel, batch: Batch, works: Sequence[Work], now: datetime
 ) -> Planner:
-    taken = await _linked_elsewhere(channel, works) | batch.linked
+    erp_rows = {work.claim.id: work.claim.row_id for work in batch.works}
+    taken = await _linked_elsewhere(channel, works) | {
+        emag_id: (owner, erp_rows[owner]) for emag_id, owner in batch.linked.items()
+    }
 
     async def plan(work: Work, copy: Copy) -> Plan:
         row = work.claim.row
         assert row is None or isinstance(row, ReturnRow)
-        others = frozenset(emag_id for emag_id, owner in taken.items() if owner != work.claim.id)
+        others = {
+            emag_id: erp_row
+            for emag_id, (owner, erp_row) in taken.items()
+            if owner != work.claim.id
+        }
         made = plan_return(row, work.known, copy.returns, others, now)
         if _might_name_no_order(work, copy, made) and not await order_is_known(
             channel, work.claim.order_id
@@ -111,14 +118,14 @@ def _might_name_no_order(work: Work, copy: Copy, made: Plan) -> bool:
     )
 
 
-async def _linked_elsewhere(channel: Channel, works: Sequence[Work]) -> dict[int, int]:
-    """Which integration row each of the copies' RMAs is linked to."""
+async def _linked_elsewhere(channel: Channel, works: Sequence[Work]) -> dict[int, tuple[int, int]]:
+    """Which integration row each of the copies' RMAs is linked to, and which row of the ERP's."""
     ids = {str(each.emag_id) for work in works if work.copy for each in work.copy.returns}
     async with autocommit(channel.engine) as connection:
         rows = await connection.execute(
             _LINKED, {"platform": channel.account.platform, "ids": sorted(ids)}
         )
-        return {int(row.emag_return_id): row.id for row in rows}
+        return {int(row.emag_return_id): (row.id, row.return_request_id) for row in rows}
 
 
 async def _cancellation_planner(

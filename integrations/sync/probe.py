@@ -11,6 +11,7 @@ from integrations.ledger import budget
 from integrations.ledger.calls import Subject
 from integrations.sync.ask import ask
 from integrations.sync.channel import Channel
+from integrations.sync.outage import CORRECTABLE
 
 _ORDERS: Final = (ORDER_COUNT, {"status": [1], "type": 3})
 _PROBES: Final[Mapping[Kind, tuple[Route, Mapping[str, Any]]]] = {
@@ -35,3 +36,23 @@ async def probe_all_if_down(channel: Channel) -> None:
     """The same before work that asks for orders and for returns at once. Raises the same."""
     for kind in (Kind.CANCELLATION, Kind.RMA):
         await probe_if_down(channel, kind)
+
+
+async def ask_anew(channel: Channel, route: Route) -> bool:
+    """Let the next request find out whether a person has put right why eMAG counts as down.
+
+    For what a person asks for: work by itself waits for its turn. False where there is nothing to
+    find out.
+    """
+    return await budget.hasten_probe(channel.engine, channel.account, route, CORRECTABLE)
+
+
+async def probe_corrected(channel: Channel, kind: Kind) -> None:
+    """Ask at once where eMAG counts as down for what may have been put right by now.
+
+    Raises:
+        OutageError, BudgetBusyError, ReadRefusedError: it cannot be worked with yet.
+    """
+    route, body = _PROBES[kind]
+    if await ask_anew(channel, route):
+        await ask(channel, route, body, Subject())

@@ -184,6 +184,16 @@ class TestLinking:
         assert sorted(states) == ["synced", "waiting:emag_return"]
         assert moves(shop) == [3]
 
+    async def test_one_that_waits_is_told_whose_the_order_s_return_is(self, shop: Shop) -> None:
+        opened(shop, 2)
+        first, second = [await shop.erp.add(RETURN, ORDER, MUG) for _ in range(2)]
+        await shop.run(RETURN)
+        await shop.run(RETURN)
+        owner, waiting = first, second
+        if await shop.state(RETURN, first) != "synced":
+            owner, waiting = second, first
+        assert f"(RMA {RMA} belongs to rma:{owner})" in await shop.reason(RETURN, waiting)
+
     async def test_with_none_open_a_closed_one_in_the_wanted_state_is_linked(
         self, shop: Shop
     ) -> None:

@@ -106,6 +106,35 @@ async def test_wrong_credentials_end_the_visit_with_what_to_check(
     assert password not in str(examination)
 
 
+async def test_a_corrected_mistake_is_found_out_at_once(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as mistaken:
+        mistaken.setenv("EMAG_PASSWORD", "wrong")
+        await fault()
+    asked = len(market.journal.requests)
+
+    examination = await examine("all")
+
+    assert not examination.unreachable
+    assert all(each.ok for each in examination.findings["main"])
+    assert len(market.journal.requests) > asked
+    assert market.journal.violations() == []
+
+
+async def test_a_mistake_that_is_still_there_is_asked_about_each_time(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMAG_PASSWORD", "wrong")
+    await fault()
+    asked = len(market.journal.requests)
+
+    _, wrong = await fault()
+
+    assert len(market.journal.requests) == asked + 1
+    assert "asked again by itself" not in wrong.detail
+
+
 @pytest.mark.parametrize("status", [200, 403])
 async def test_an_address_that_is_not_allowed_is_told_apart_from_wrong_credentials(
     market: Market, status: int

@@ -12,9 +12,12 @@ from flows.health import check_health
 from flows.parameters import HealthParameters
 from flows.tidings import gather_tidings, tidings_table
 from integrations.emag.accounts import Account
+from integrations.emag.routes import ORDER_COUNT, RMA_READ
+from integrations.ledger import budget
 from integrations.ledger.check import Finding
 from integrations.ledger.drift import What, note_drift
 from integrations.ledger.status import read_status
+from integrations.sandbox.market import Market
 from tests.integrations.ledger.mirrored import (
     ORDER,
     execute,
@@ -72,6 +75,57 @@ async def test_a_deadline_that_has_passed_is_a_fault(engine: AsyncEngine, accoun
 
     assert fault.startswith("deadlines at eMAG, account main: returns to finalize: 1 late")
     assert f"return 52000077 of order {ORDER} due 2026-01-0" in fault
+
+
+async def test_a_late_wish_says_what_ships_and_what_cancels_whether_approval_is_required_or_not(
+    engine: AsyncEngine, account: Account
+) -> None:
+    await mirror_order(engine, platform=account.platform, status=2, wish_at=hours_ago(30))
+
+    finding = (await findings())["deadlines at eMAG, account main: wishes to cancel"]
+
+    assert not finding.ok
+    assert "approve the order's cancellation in the ERP" in finding.remedy
+    assert "reject it and ship only then" in finding.remedy
+    assert "unless EMAG_CANCELLATIONS_REQUIRE_APPROVAL is true" in finding.remedy
+
+
+async def test_a_wish_and_a_return_that_only_emag_can_settle_are_no_fault(
+    engine: AsyncEngine, account: Account
+) -> None:
+    here = account.platform
+    await mirror_order(engine, platform=here, type=2, status=2, wish_at=hours_ago(30))
+    await mirror_return(engine, platform=here, type=2, finalize_by=date(2026, 1, 1))
+
+    assert await wrong() == []
+
+
+async def test_a_corrected_mistake_is_found_out_at_once_for_orders_and_for_returns(
+    market: Market, engine: AsyncEngine, account: Account
+) -> None:
+    for route in (ORDER_COUNT, RMA_READ):
+        await budget.reserve(engine, account, route, longest=20.0)
+        await budget.mark_down(engine, account, route, "credentials", "refused", probe=60.0)
+
+    found = {each.name: each for each in await check_health(HealthParameters())}
+
+    assert found["eMAG answers account main"].ok
+    assert not await budget.is_down(engine, account, ORDER_COUNT)
+    assert not await budget.is_down(engine, account, RMA_READ)
+    assert len(market.journal.requests) == 2
+    assert market.journal.violations() == []
+
+
+async def test_what_no_person_corrects_is_asked_about_in_its_time(
+    market: Market, engine: AsyncEngine, account: Account
+) -> None:
+    await budget.reserve(engine, account, ORDER_COUNT, longest=20.0)
+    await budget.mark_down(engine, account, ORDER_COUNT, "network", "no way", probe=60.0)
+
+    found = {each.name: each for each in await check_health(HealthParameters())}
+
+    assert "no way (since " in found["eMAG answers account main"].detail
+    assert market.journal.requests == []
 
 
 async def test_news_that_is_parked_for_longer_than_a_day_is_a_fault(

@@ -136,5 +136,5 @@ def test_a_server_that_does_not_start_says_why_in_one_line(data_dir: Path) -> No
 def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(EmbeddedError, match="set DATABASE_URL"):
+    with pytest.raises(EmbeddedError, match=r"set EMAG_DATA_DIR .*, or DATABASE_URL"):
         start_embedded(tmp_path / "file" / "emag")

@@ -11,7 +11,8 @@ import pytest
 from integrations.emag.accounts import rate
 from integrations.emag.reasons import ERP_REASONS
 from integrations.emag.routes import CUSTOMER_INVOICE_READ, ORDER_SAVE, RMA_READ
-from integrations.settings import ConfigurationError, Settings, load_settings
+from integrations.ledger.timings import Timings
+from integrations.settings import ConfigurationError, Settings, load_settings, redacted
 
 PASSWORD = "hunter2-secret"
 KEY = "tMf-_la7OunCiXuSFkpCF2LO-7pm0gJmJq8JNw2zGPE="
@@ -105,6 +106,17 @@ def test_the_old_host_is_rewritten_with_a_warning(
     assert "EMAG_BASE_URL" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["EMAG_RATE_LIMIT_RMAS", "EMAG_RATE_LIMITS_RMA"])
+def test_a_misspelt_rate_is_pointed_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    load(monkeypatch, **{name: "1"})
+
+    assert f"{name} is not a setting of emag-flows; did you mean EMAG_RATE_LIMIT_RMA?" in (
+        caplog.text
+    )
+
+
 def test_a_misspelt_name_is_pointed_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -137,6 +149,32 @@ def test_nothing_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert PASSWORD not in repr(settings)
     assert PASSWORD not in repr(settings.accounts)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://app:pa-ss%40word@db/erp", 'invalid token: "pa-ss%40word"'),
+        ("postgresql://app:pa-ss%40word@db/erp", "no password pa-ss@word"),
+        ("postgresql://app:pa-ss@word@db/erp", 'no host "word@db"'),
+        ("postgresql://app:pa-ss/word@db/erp", 'no database "word@db"'),
+        ("postgresql://app@db/erp?password=word", "no password word"),
+    ],
+)
+def test_no_part_of_the_databases_password_stays_in_a_text(url: str, said: str) -> None:
+    shown = redacted(said, url)
+
+    assert "***" in shown
+    assert "word" not in shown.removeprefix("no password")
+    assert "pa-ss" not in shown
+
+
+def test_a_text_without_a_password_stays_as_it_is() -> None:
+    text = 'connection to server at "db" (10.0.0.1), port 5432 failed'
+
+    assert redacted(text, "postgresql://app:hunter2-to-server@db/erp") == text
+    assert redacted(text, "postgresql://app@db/erp") == text
+    assert redacted(text, None) == text
 
 
 MISTAKES = [
@@ -181,10 +219,23 @@ MISTAKES = [
     ({"DATABASE_URL": f"postgresql://a:{PASSWORD}@db:x/y"}, "DATABASE_URL", "host and port"),
     ({"DATABASE_URL": f"postgresql://a:{PASSWORD}%zz@db/y"}, "DATABASE_URL", "% as %25"),
     ({"DATABASE_URL": f"postgresql://a:x@{PASSWORD}@db/y"}, "DATABASE_URL", "@ as %40"),
+    ({"DATABASE_URL": f"postgresql://a:12/{PASSWORD}@db/y"}, "DATABASE_URL", "/ as %2F"),
     ({"DATABASE_URL": f"postgresql://a:{PASSWORD}@db/y?foo=bar"}, "DATABASE_URL", "libpq's"),
+    (
+        {"DATABASE_URL": f"postgresql://a:{PASSWORD}@db/y?sslmode={PASSWORD}"},
+        "DATABASE_URL",
+        "sslmode is none of disable, allow",
+    ),
+    (
+        {"DATABASE_URL": f"postgresql://a:{PASSWORD}@db/y?connect_timeout=soon"},
+        "DATABASE_URL",
+        "connect_timeout is not a number",
+    ),
     ({"EMAG_CALLS_KEY": PASSWORD}, "EMAG_CALLS_KEY", "32 bytes"),
     ({"EMAG_CALLS_KEY": f"{KEY},{PASSWORD}"}, "EMAG_CALLS_KEY: key 2 of 2", "32 bytes"),
     ({"EMAG_CALLS_KEY": f"{KEY},"}, "EMAG_CALLS_KEY: key 2 of 2", "32 bytes"),
+    ({"EMAG_NOTIFY_BLOCK": "ops"}, "EMAG_NOTIFY_BLOCK", "such as slack-webhook/ops"),
+    ({"EMAG_DATA_DIR": "~nobody-here/emag"}, "EMAG_DATA_DIR", "the path of a folder"),
     ({"EMAG_PUBLIC_URL": "shop.example"}, "EMAG_PUBLIC_URL", "https://"),
 ]
 
@@ -274,3 +325,22 @@ def test_a_wrong_reason_is_named(
 ) -> None:
     with pytest.raises(ConfigurationError, match=f"EMAG_REASONS: .*{problem}"):
         load(monkeypatch, EMAG_REASONS=reasons)
+
+
+@pytest.mark.parametrize("quiet", ["0", "60"])
+@pytest.mark.parametrize("settle", ["0", "3600"])
+def test_every_time_that_is_accepted_is_one_that_runs_can_keep(
+    monkeypatch: pytest.MonkeyPatch, quiet: str, settle: str
+) -> None:
+    settings = load(monkeypatch, EMAG_QUIET_SECONDS=quiet, EMAG_SETTLE_SECONDS=settle)
+
+    timings = Timings(**settings.timings())
+
+    assert (timings.quiet, timings.settle) == (float(quiet), float(settle))
+
+
+def test_no_bound_of_a_setting_is_shadowed_by_another() -> None:
+    """Where two of a kind stand beside each other, pydantic's schema keeps one in silence."""
+    for name, field in Settings.model_fields.items():
+        kinds = [type(each) for each in field.metadata]
+        assert len(kinds) == len(set(kinds)), name

@@ -128,7 +128,7 @@ async def test_rows_from_before_are_counted_and_adopted(
     said = await emag_flows("run", "cancellations", "--json")
 
     assert "1 cancellation; `emag-flows adopt --since DATE`" in before.out
-    assert "cancellation: 1 rows queued" in adopted.out
+    assert "cancellation: 1 row queued" in adopted.out
     assert said.json["rows"]["synced"] == 1
 
 

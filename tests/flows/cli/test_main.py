@@ -10,6 +10,7 @@ import pytest
 from flows.cli.main import COMMANDS, EXIT_CODES, answer
 
 PASSWORD = "hunter2-secret"
+HUGE = "9" * 20
 
 
 @pytest.fixture(autouse=True)
@@ -41,14 +42,30 @@ MISTAKES = [
     (["statsu"], {}, 2, "Did you mean 'status'"),
     (["run"], {}, 2, "emag-flows run --help"),
     (["run", "rma", "--limit", "0"], {}, 2, "--limit"),
+    (["run", "rma", "--limit", HUGE], {}, 2, "--limit"),
+    (["run", "rma", "--limit", "1000001"], {}, 2, "--limit"),
+    (["calls", "--order", HUGE], {}, 2, "--order"),
+    (["calls", "--rma", HUGE], {}, 2, "--rma"),
+    (["calls", "--limit", HUGE], {}, 2, "--limit"),
+    (["calls", "--until", "9999-12-31"], {}, 2, "--until"),
+    (["inbox", "--limit", HUGE], {}, 2, "--limit"),
+    (["sandbox", "--port", "99999"], {}, 2, "--port"),
+    (["sandbox", "--port", "-1"], {}, 2, "--port"),
+    (["sandbox", "--orders", HUGE], {}, 2, "--orders"),
+    (["api", "--port", "99999"], {}, 2, "--port"),
+    (["api", "--port", "-1"], {}, 2, "--port"),
     (["run", "rma", "--max-in-flight", "17"], {}, 2, "--max-in-flight"),
-    (["run", "rma", "--direction", "sideways"], {}, 2, "--direction"),
+    (["run", "rma", "--direction", "sideways"], {}, 2, "'--direction': 'sideways' is not one of"),
+    (["calls", "--since", "gestern"], {}, 2, "'--since': 'gestern' does not match"),
+    (["sandbox", "--switch", "zone=Mars"], {}, 2, "switches: there is no zone 'Mars'"),
     (["replay", "order:1"], {}, 2, "'order:1' names no row"),
     (["adopt"], {}, 2, "--since"),
     (["run", "rma"], {}, 2, "set EMAG_USERNAME and EMAG_PASSWORD"),
     (["status"], {"EMAG_QUIET_SECONDS": "soon"}, 2, "EMAG_QUIET_SECONDS"),
     (["status"], {"EMAG_ACCOUNTS": f'[{{"password": "{PASSWORD}",]'}, 2, "EMAG_ACCOUNTS"),
     (["status"], {"EMAG_DATA_DIR": "/proc/nowhere"}, 2, "make an embedded one with"),
+    (["status"], {"EMAG_DATA_DIR": "/proc/nowhere"}, 2, "(EMAG_DATA_DIR)"),
+    (["db", "upgrade"], {"EMAG_DATA_DIR": "/proc/nowhere"}, 2, "set EMAG_DATA_DIR to a folder"),
     (
         ["run", "rma", "--account", "other"],
         {"EMAG_USERNAME": "a", "EMAG_PASSWORD": PASSWORD},
@@ -56,6 +73,10 @@ MISTAKES = [
         "use one of: main, all",
     ),
     (["status"], {"DATABASE_URL": f"postgresql://a:{PASSWORD}@127.0.0.1:1/x"}, 3, "DATABASE_URL"),
+    (["status"], {"DATABASE_URL": f"postgresql://a:{PASSWORD}%zz@127.0.0.1:1/x"}, 2, "% as %25"),
+    (["status"], {"DATABASE_URL": f"postgresql://a:x@{PASSWORD}@127.0.0.1/x"}, 2, "@ as %40"),
+    (["status"], {"DATABASE_URL": "postgresql://127.0.0.1:1/x?sslmode=bogus"}, 2, "sslmode"),
+    (["status"], {"DATABASE_URL": f"postgresql://a:{PASSWORD}@{PASSWORD}:1/x"}, 3, "DATABASE_URL"),
     (["db", "upgrade"], {"DATABASE_URL": f"postgresql://a:{PASSWORD}@127.0.0.1:1/x"}, 3, "refused"),
 ]
 

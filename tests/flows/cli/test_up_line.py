@@ -1,4 +1,4 @@
-"""The line that `emag-flows up` shows: a time on it is told from one of another day."""
+"""The line that `emag-flows up` shows: what matters first, and times told from another day's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOON = datetime(2026, 3, 4, 12).astimezone()
     ("last", "shown"),
     [
         (NOON - timedelta(hours=1), "last success 11:00:00"),
-        (NOON - timedelta(hours=13), "last success 2026-03-03 23:00:00"),
+        (NOON - timedelta(hours=13), "last success 2026-03-03 23:00"),
         (None, "last success none in 24 h"),
     ],
 )
@@ -28,4 +28,26 @@ def test_the_last_success_says_its_day_unless_it_was_today(
 
     line = status_line(house, NOON)
 
-    assert line.endswith(f"2 pending, 1 waiting, 3 refused · {shown}")
+    assert line.startswith(f"3 refused · 2 pending, 1 waiting · {shown} · ")
+
+
+def test_a_narrow_terminal_shows_what_needs_a_person() -> None:
+    """The widest that three-digit counts make it, while eMAG does not answer."""
+    house = House(
+        standing=Standing(123, 123, 123, 123, changes=0, last_success=NOON),
+        prefect_url="http://127.0.0.1:4200",
+        api_url="http://127.0.0.1:8000",
+    )
+    well = status_line(house, NOON)
+    house.vitals.trouble("main", "eMAG, account main").why = "it answers with errors, as a gateway"
+    down = status_line(house, NOON)
+
+    assert well[:80].startswith(
+        "123 refused, 123 in doubt · 123 pending, 123 waiting · last success"
+    )
+    assert well.index("last success 12:00:00") + len("last success 12:00:00") <= 80
+    assert down[:80].startswith(
+        "123 refused, 123 in doubt · down: eMAG, account main · 123 pending"
+    )
+    assert "eMAG, account main: it answers with errors, as a gateway" in down
+    assert down.endswith("Prefect http://127.0.0.1:4200 · endpoints http://127.0.0.1:8000")

@@ -27,6 +27,7 @@ from integrations.ledger.budget import (
     BudgetBusyError,
     EmagDownError,
     Slot,
+    hasten_probe,
     mark_down,
     mark_up,
     push_back,
@@ -141,6 +142,35 @@ async def test_while_emag_counts_as_down_one_probe_at_a_time_may_leave(
 
     await mark_up(engine, account, ORDER_READ)
     assert not (await reserve(engine, account, ORDER_READ, longest=20.0)).probing
+
+
+async def test_a_probe_that_a_person_asks_for_leaves_at_once_in_a_slot_like_any_other(
+    engine: AsyncEngine, account: Account
+) -> None:
+    last = await reserve(engine, account, ORDER_READ, longest=20.0)
+    await mark_down(engine, account, ORDER_READ, "credentials", "refused", probe=60.0)
+
+    assert await hasten_probe(engine, account, ORDER_READ, {"credentials", "address"})
+    probe = await reserve(engine, account, ORDER_READ, longest=20.0, probe=60.0)
+
+    assert probe.probing
+    assert probe.until is not None
+    assert last.until is not None
+    assert (probe.until - last.until).total_seconds() >= GAP - 1e-6
+    with pytest.raises(EmagDownError):
+        await reserve(engine, account, ORDER_READ, longest=20.0, probe=60.0)
+
+
+async def test_a_probe_is_hastened_only_where_a_person_may_have_put_right_why_emag_is_down(
+    engine: AsyncEngine, account: Account
+) -> None:
+    await reserve(engine, account, ORDER_READ, longest=20.0)
+    up = await hasten_probe(engine, account, ORDER_READ, {"credentials"})
+    await mark_down(engine, account, ORDER_READ, "network", "no connection", probe=60.0)
+
+    assert (up, await hasten_probe(engine, account, ORDER_READ, {"credentials"})) == (False, False)
+    with pytest.raises(EmagDownError):
+        await reserve(engine, account, ORDER_READ, longest=20.0)
 
 
 async def test_one_bucket_being_down_does_not_stop_the_other(

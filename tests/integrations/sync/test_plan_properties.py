@@ -217,7 +217,7 @@ def test_a_return_gets_where_it_should_wherever_crashes_strike(
     row = return_row(wish, named="5")
 
     def plan(known: Known) -> Plan:
-        return plan_return(row, known, [emag.rma()], frozenset(), NOW)
+        return plan_return(row, known, [emag.rma()], {}, NOW)
 
     first = plan(UNKNOWN)
     outcome, known = carry(plan, emag, applied)
@@ -234,7 +234,7 @@ def test_a_return_gets_where_it_should_wherever_crashes_strike(
 @given(returns, statuses)
 def test_every_step_of_a_return_is_in_the_matrix(wish: str, status: ReturnStatus) -> None:
     rma = Emag(raw_return(5, status)).rma()
-    plan = plan_return(return_row(wish, named="5"), UNKNOWN, [rma], frozenset(), NOW)
+    plan = plan_return(return_row(wish, named="5"), UNKNOWN, [rma], {}, NOW)
     here: int = status
     for step in plan.steps if isinstance(plan, Do) else ():
         to = step.changes["request_status"]

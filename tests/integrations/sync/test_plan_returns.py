@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 
 import pytest
@@ -33,6 +34,7 @@ from tests.integrations.sync.model import (
 )
 
 UNKNOWN = Known()
+NOBODYS: Mapping[int, int] = {}
 INCOMPLETE, NEW, ACKNOWLEDGED, REFUSED, CANCELED, RECEIVED, FINALIZED = ReturnStatus
 
 
@@ -40,7 +42,7 @@ def plan(
     row: ReturnRow | None,
     *candidates: Return,
     known: Known = UNKNOWN,
-    taken: frozenset[int] = frozenset(),
+    taken: Mapping[int, int] = NOBODYS,
 ) -> Plan:
     return plan_return(row, known, candidates, taken, NOW)
 
@@ -209,9 +211,22 @@ class TestLinking:
 
     def test_one_that_belongs_to_another_row_does_not_count(self) -> None:
         rmas = [a_return(4, NEW), a_return(5, NEW)]
-        assert linked(plan(return_row("pending"), *rmas, taken=frozenset({4}))) == "5"
-        outcome = plan(return_row("pending"), *rmas, taken=frozenset({4, 5}))
+        assert linked(plan(return_row("pending"), *rmas, taken={4: 70})) == "5"
+        outcome = plan(return_row("pending"), *rmas, taken={4: 70, 5: 71})
         assert in_short(outcome) == Event.EMAG_RETURN
+
+    def test_one_that_would_do_and_belongs_to_another_row_is_named_with_that_row(self) -> None:
+        row = return_row("approved", an_item("1007"))
+        rmas = [a_return(4, NEW, "1007"), a_return(5, NEW, "1008")]
+        outcome = plan(row, *rmas, taken={4: 70, 5: 71})
+        assert isinstance(outcome, Waiting)
+        assert "has no other RMA at eMAG with these products yet" in outcome.reason
+        assert "(RMA 4 belongs to rma:70)" in outcome.reason
+
+    def test_without_one_that_would_do_none_is_named(self) -> None:
+        outcome = plan(return_row("approved", an_item("1009")), a_return(4, NEW, "1007"))
+        assert isinstance(outcome, Waiting)
+        assert "has no RMA at eMAG with these products yet;" in outcome.reason
 
     def test_one_of_another_order_does_not_count(self) -> None:
         stray = a_return(4, NEW, order_id="999")
@@ -280,9 +295,9 @@ class TestNamed:
 
     def test_one_that_belongs_to_another_row_is_refused(self) -> None:
         rma = a_return(5, NEW)
-        outcome = plan(return_row("approved", named="5"), rma, taken=frozenset({5}))
+        outcome = plan(return_row("approved", named="5"), rma, taken={5: 71})
         assert isinstance(outcome, Refused)
-        assert "another return" in outcome.reason
+        assert "another return of the ERP already, rma:71" in outcome.reason
 
 
 class TestDeleted:
