@@ -295,6 +295,9 @@ async def _reserve_in_turn(
     raise await _why_not(engine, account, route, longest)
 
 
+# By engine and bucket, when the pause ends that eMAG has asked this process for (monotonic).
+_PAUSES: WeakKeyDictionary[AsyncEngine, dict[tuple[str, ...], float]] = WeakKeyDictionary()
+
 # By engine, what `_ahead` found last, and when.
 _AHEAD: WeakKeyDictionary[AsyncEngine, tuple[float, float]] = WeakKeyDictionary()
 
@@ -361,6 +364,18 @@ async def mark_up(engine: AsyncEngine, account: Account, route: Route) -> None:
 async def push_back(
     engine: AsyncEngine, account: Account, route: Route, *, pause: float, throttled: bool
 ) -> None:
-    """Keep everyone off the bucket for this many seconds, since eMAG said it is exhausted."""
-    pushed = {**_bucket(account, route), "pause": pause, "hit": int(throttled)}
-    await line(engine).row(_PUSH, pushed)
+    """Keep everyone off the bucket for this many seconds, since eMAG said it is exhausted.
+
+    What other processes have reserved before they may still send; this one sends nothing.
+    """
+    bucket = _bucket(account, route)
+    until = time.monotonic() + pause - HEADROOM / rate(account, route) / 2
+    pauses = _PAUSES.setdefault(engine, {})
+    pauses[tuple(bucket.values())] = max(until, pauses.get(tuple(bucket.values()), 0.0))
+    await line(engine).row(_PUSH, {**bucket, "pause": pause, "hit": int(throttled)})
+
+
+def is_paused(engine: AsyncEngine, account: Account, route: Route) -> bool:
+    """Whether slots that this process reserved before eMAG asked for a pause are void now."""
+    until = _PAUSES.get(engine, {}).get(tuple(_bucket(account, route).values()), 0.0)
+    return time.monotonic() < until

@@ -27,10 +27,14 @@ _HINT = """
     ON CONFLICT (platform, {number}) DO UPDATE SET owed = true, next_at = '-infinity'
 """
 
+# Two readers of one hint may come here: who finds it forgotten already has nothing more to tell.
 _FORGET = """
-    DELETE FROM app.{table}
-     WHERE platform = :platform AND {number} = :number AND read_at = '-infinity'
-    RETURNING {number}
+    WITH forgotten AS (
+        DELETE FROM app.{table}
+         WHERE platform = :platform AND {number} = :number AND read_at = '-infinity')
+    SELECT NOT EXISTS (SELECT FROM app.{table}
+                        WHERE platform = :platform AND {number} = :number
+                          AND read_at > '-infinity') AS nothing_left
 """
 
 _ORDERS = {"table": "emag_orders", "number": "order_id"}
@@ -87,8 +91,8 @@ async def forget_return(engine: AsyncEngine, platform: str, emag_id: int) -> boo
 
 async def _forget(engine: AsyncEngine, statement: TextClause, platform: str, number: int) -> bool:
     async with autocommit(engine) as connection:
-        gone = await connection.execute(statement, {"platform": platform, "number": number})
-        return gone.first() is not None
+        row = (await connection.execute(statement, {"platform": platform, "number": number})).one()
+        return bool(row.nothing_left)
 
 
 async def _hint(

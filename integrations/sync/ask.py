@@ -201,21 +201,23 @@ def _unless_down(channel: Channel) -> Iterator[None]:
 async def hold(channel: Channel, route: Route, slot: budget.Slot) -> None:
     """Wait for the slot on the open connection; one that is missed is renewed, or another taken.
 
-    A process that was halted meanwhile may find that the order is another worker's by now: beyond
-    what its `longest_life` allows for, nothing leaves.
+    Once eMAG has asked for a pause, only a slot behind it will do. A process that was halted
+    meanwhile may find that the order is another worker's by now: beyond what its `longest_life`
+    allows for, nothing leaves.
 
     Raises:
         BudgetBusyError: there is no other slot before the request must have left.
         OutageError: eMAG counts as down by now.
     """
     latest = slot.at + channel.timings.budget_wait
-    while not await slot.reached(channel.timings.slot_tolerance):
+    bucket = channel.engine, channel.account, route
+    while not await slot.reached(channel.timings.slot_tolerance) or budget.is_paused(*bucket):
         left = latest - time.monotonic()
         if left <= 0.0:
             raise budget.BudgetBusyError("the request could not leave in time: it is sent later")
         if slot.probing:
             return
-        renewed = await budget.renew(channel.engine, channel.account, route, slot)
+        renewed = None if budget.is_paused(*bucket) else await budget.renew(*bucket, slot)
         if renewed is None:
             with _unless_down(channel):
                 renewed = await _reserve(channel, route, left, lead=0.0)

@@ -11,7 +11,14 @@ import pytest
 
 from integrations.emag.client import open_client
 from integrations.emag.routes import ORDER_SAVE
-from integrations.ledger.budget import BudgetBusyError, Slot, mark_down
+from integrations.ledger.budget import (
+    BudgetBusyError,
+    Slot,
+    is_paused,
+    mark_down,
+    push_back,
+    reserve,
+)
 from integrations.ledger.points import Point, listening
 from integrations.sync.ask import hold
 from integrations.sync.carry import carry
@@ -123,6 +130,25 @@ class TestSlots:
         long_ago = Slot(time.monotonic() - QUICK.budget_wait - 1.0, 0.0, probing)
         with pytest.raises(BudgetBusyError):
             await hold(shop.channel, ORDER_SAVE, long_ago)
+
+    async def test_a_request_leaves_behind_the_pause_that_emag_asks_for_meanwhile(
+        self, shop: Shop
+    ) -> None:
+        bucket = shop.channel.engine, shop.channel.account, ORDER_SAVE
+        slot = await reserve(*bucket, longest=5.0)
+        await push_back(*bucket, pause=0.5, throttled=True)
+        assert is_paused(*bucket)
+        await hold(shop.channel, ORDER_SAVE, slot)
+        assert not is_paused(*bucket)
+
+    async def test_a_request_does_not_leave_if_the_pause_is_longer_than_it_may_wait(
+        self, shop: Shop
+    ) -> None:
+        bucket = shop.channel.engine, shop.channel.account, ORDER_SAVE
+        slot = await reserve(*bucket, longest=5.0)
+        await push_back(*bucket, pause=QUICK.budget_wait + 5.0, throttled=True)
+        with pytest.raises(BudgetBusyError):
+            await hold(shop.channel, ORDER_SAVE, slot)
 
     async def test_a_request_that_finds_emag_down_does_not_leave(self, shop: Shop) -> None:
         row = await one_of_five(shop)
