@@ -17,9 +17,7 @@ PLATFORM, OWN = "emag-ro", 3
 async def mirrored(engine: AsyncEngine) -> int:
     async with engine.connect() as connection:
         query = "SELECT (SELECT count(*) FROM app.emag_orders)"
-        found = await connection.execute(
-            text(f"{query} + (SELECT count(*) FROM app.emag_returns)")  # noqa: S608
-        )
+        found = await connection.execute(text(f"{query} + (SELECT count(*) FROM app.emag_returns)"))
         return int(found.scalar_one())
 
 
