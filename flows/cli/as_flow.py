@@ -14,6 +14,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from flows.cli.interruption import say_interrupted
 from flows.ending import ENDING, Ending
 from integrations.logs import redact
 
@@ -24,8 +25,6 @@ RETRIES = "1"
 
 # How long a command that is told to stop may take, whatever Prefect still wants to send.
 STOP_SECONDS = 8.0
-
-INTERRUPTED = 130
 
 # Prefect's loggers of what happens in a run; that goes to its server and to our log file, too.
 RUNS = ("prefect.flow_runs", "prefect.task_runs")
@@ -133,8 +132,7 @@ def _own_sigterm() -> Callable[[], None]:
 
 def _end_within(seconds: float) -> None:
     def end() -> None:
-        _say("emag-flows: interrupted")
-        _exit(INTERRUPTED)
+        _exit(say_interrupted())
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True

@@ -14,7 +14,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import Abort, TyperException
 
-INTERRUPTED = 130
+from flows.cli.interruption import INTERRUPTED, say_interrupted
+
 FAULT = 1
 USAGE = 2
 
@@ -123,7 +124,7 @@ def answer(arguments: Sequence[str]) -> int:
         code = INTERRUPTED
     except Exception as error:
         return _failed(_innermost(error))
-    return _say("interrupted", code) if code == INTERRUPTED else int(code or 0)
+    return say_interrupted() if code == INTERRUPTED else int(code or 0)
 
 
 def _load(name: str) -> Any:

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from flows.cli.console import begin, console
+from flows.cli.interruption import INTERRUPTED
 from integrations.logs import configure
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 # On a terminal the line is counted anew this often, elsewhere printed this often (seconds).
 REFRESH, REPORT = 5.0, 60.0
-
-INTERRUPTED = 130
 
 Port = Annotated[
     int | None, typer.Option(help="Prefect's port; 4200, or a free one.", min=1, max=65535)
