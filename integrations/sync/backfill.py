@@ -19,8 +19,9 @@ from integrations.ledger.clock import Clock, read_clock
 from integrations.ledger.cursors import move_cursor, place_cursor, read_cursor
 from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
-from integrations.sync.listing import FilterIgnoredError, IncompleteListingError, Page
+from integrations.sync.listing import FilterIgnoredError, IncompleteListingError
 from integrations.sync.packed import PackedPage
+from integrations.sync.page import Page
 from integrations.sync.past import Slice, slices
 from integrations.sync.receipt import Receipt
 from integrations.sync.storing import Storage, storing

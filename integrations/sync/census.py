@@ -23,7 +23,8 @@ from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.census_listings import Listing
 from integrations.sync.census_rows import look_up, take
 from integrations.sync.census_state import Census
-from integrations.sync.listing import PAGE, FilterIgnoredError, IncompleteListingError, Page
+from integrations.sync.listing import PAGE, FilterIgnoredError, IncompleteListingError
+from integrations.sync.page import Page
 from integrations.sync.span import Span
 from integrations.sync.windows import read_window
 

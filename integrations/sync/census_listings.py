@@ -24,7 +24,7 @@ from integrations.sync.census_money import (
     told,
 )
 from integrations.sync.channel import Channel
-from integrations.sync.listing import Page
+from integrations.sync.page import Page
 from integrations.sync.receipt import Receipt
 from integrations.sync.receive_orders import take_orders
 from integrations.sync.take_returns import take_returns

@@ -15,7 +15,8 @@ from integrations.ledger.differences import Difference, Why
 from integrations.ledger.mirrored import UNREADABLE, Unlike, owed_of, unlike
 from integrations.sync.ask import ReadRefusedError
 from integrations.sync.census_state import Census
-from integrations.sync.listing import FilterIgnoredError, Page, pages
+from integrations.sync.listing import FilterIgnoredError, pages
+from integrations.sync.page import Page
 from integrations.sync.receipt import Receipt
 
 # Rows that differ and are asked for singly in one run.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,11 +19,8 @@ from integrations.ledger.profile import Profile
 from integrations.ledger.sealing import Sealer
 from integrations.ledger.timings import Timings
 from integrations.sync.outage import OutageError
+from integrations.sync.page import Page
 from integrations.sync.plan_cancellations import Policy
-
-if TYPE_CHECKING:
-    from integrations.sync.receive_returns import ReturnsScan
-
 
 Bring = Callable[[AsyncEngine, ErpSchema, Arrival], Awaitable[Arrived]]
 
@@ -62,6 +59,17 @@ class Tally:
         self.waits[route.bucket] += seconds
 
 
+class Scan(Protocol):
+    """A listing each page of which is read once, whoever asks for it."""
+
+    @property
+    def began(self) -> float | None:
+        """When the first page's read began, by the monotonic clock."""
+
+    def pages(self, channel: Channel) -> AsyncIterator[Page]:
+        """All pages, those that were read before first."""
+
+
 @dataclass(frozen=True)
 class Channel:
     """Everything that carrying one account's rows needs.
@@ -90,7 +98,7 @@ class Channel:
     require_approval: bool = False
     write_back: bool = True
     check_documents: bool = True
-    scan: ReturnsScan | None = None
+    scan: Scan | None = None
     background: bool = False
     bring: Bring = bring_in
     profile: Profile = field(default_factory=Profile)

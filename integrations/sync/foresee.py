@@ -35,8 +35,8 @@ from integrations.ledger.unread import invoiced, open_before, unknown_invoices
 from integrations.sync.abreast import abreast
 from integrations.sync.bring_orders import Became, bring_orders
 from integrations.sync.channel import Channel
-from integrations.sync.listing import Page
 from integrations.sync.mirror import issued_pages, readable
+from integrations.sync.page import Page
 from integrations.sync.receipt import Parked, Receipt
 from integrations.sync.receive_orders import (
     INVOICED,

@@ -21,6 +21,7 @@ from integrations.ledger.profile import Profile
 from integrations.sync.ahead import Ahead
 from integrations.sync.ask import ask
 from integrations.sync.channel import Channel
+from integrations.sync.page import Page
 
 PAGE = 100
 MOST_PAGES = 65_535
@@ -44,14 +45,6 @@ class FilterIgnoredError(Exception):
 
 class IncompleteListingError(Exception):
     """eMAG counts more rows than its pages showed, however often they were read."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """The new rows of one page, and when its read began on this process's monotonic clock."""
-
-    began: float
-    rows: list[Raw]
 
 
 @dataclass

@@ -30,8 +30,9 @@ from integrations.ledger.issued import (
 )
 from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
-from integrations.sync.listing import Ends, Page, pages
+from integrations.sync.listing import Ends, pages
 from integrations.sync.outage import OutageError
+from integrations.sync.page import Page
 
 log = logging.getLogger("emag.mirror")
 

@@ -11,7 +11,7 @@ from typing import Self
 import orjson
 
 from integrations.emag.wire import Raw
-from integrations.sync.listing import Page
+from integrations.sync.page import Page
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from integrations.ledger.calls import Subject
 from integrations.sync.abreast import abreast
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
-from integrations.sync.listing import PAGE, FilterIgnoredError, Page, pages
+from integrations.sync.listing import PAGE, FilterIgnoredError, pages
+from integrations.sync.page import Page
 from integrations.sync.work import Batch, Copy, Work, fail
 
 # Below this many rows pages can hardly be cheaper than single reads.

@@ -40,7 +40,8 @@ from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.bring_orders import Became, bring_orders
 from integrations.sync.channel import Channel
 from integrations.sync.drift import note_changed_type
-from integrations.sync.listing import FilterIgnoredError, IncompleteListingError, Page
+from integrations.sync.listing import FilterIgnoredError, IncompleteListingError
+from integrations.sync.page import Page
 from integrations.sync.receipt import Parked, Receipt
 from integrations.sync.since import begin_look, end_look
 from integrations.sync.windows import read_window

@@ -37,14 +37,9 @@ from integrations.sync.abreast import abreast
 from integrations.sync.ahead import Ahead
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
-from integrations.sync.listing import (
-    Ends,
-    FilterIgnoredError,
-    IncompleteListingError,
-    Page,
-    pages,
-)
+from integrations.sync.listing import Ends, FilterIgnoredError, IncompleteListingError, pages
 from integrations.sync.packed import PackedPage
+from integrations.sync.page import Page
 from integrations.sync.receipt import Parked, Receipt
 from integrations.sync.since import begin_look, end_look
 from integrations.sync.take_returns import OPEN, take_returns
@@ -135,7 +130,7 @@ async def receive_returns(channel: Channel, scan: ReturnsScan | None = None) -> 
         OutageError, BudgetBusyError, ReadRefusedError: eMAG could not be asked.
     """
     receipt = Receipt()
-    scan = scan or channel.scan or ReturnsScan()
+    scan = scan or ReturnsScan()
     if scan.broken:
         scan = ReturnsScan()
     clock = await read_clock(channel.engine)

@@ -25,15 +25,9 @@ from integrations.ledger.issued import Source
 from integrations.sync.abreast import abreast
 from integrations.sync.ask import ask
 from integrations.sync.channel import Channel
-from integrations.sync.listing import (
-    PASSES,
-    Ends,
-    IncompleteListingError,
-    Page,
-    check_filter,
-    size_of,
-)
+from integrations.sync.listing import PASSES, Ends, IncompleteListingError, check_filter, size_of
 from integrations.sync.mirror import ROUTES, issued_pages, store_page
+from integrations.sync.page import Page
 from integrations.sync.past import Slice, lies_in, window
 from integrations.sync.receipt import Receipt
 from integrations.sync.receive_orders import take_orders

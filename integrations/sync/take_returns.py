@@ -35,7 +35,7 @@ from integrations.ledger.persist import pause_after
 from integrations.sync.arrive_returns import News, arrive
 from integrations.sync.channel import Channel
 from integrations.sync.drift import note_changed_type
-from integrations.sync.listing import Page
+from integrations.sync.page import Page
 from integrations.sync.receipt import Parked, Receipt
 
 # A return goes from one to the next: one that moves while it is looked for is met twice, not never.

@@ -17,7 +17,8 @@ from integrations.ledger.calls import Subject
 from integrations.ledger.database import database_time
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
-from integrations.sync.listing import PASSES, Ends, IncompleteListingError, Page, pages, size_of
+from integrations.sync.listing import PASSES, Ends, IncompleteListingError, pages, size_of
+from integrations.sync.page import Page
 
 SLICE = timedelta(days=27)
 

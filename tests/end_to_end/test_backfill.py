@@ -26,9 +26,9 @@ from integrations.ledger.cursors import read_cursor
 from integrations.sandbox.clock import local_text
 from integrations.sync.backfill import Course, backfill, open_courses
 from integrations.sync.channel import Channel, Tally
-from integrations.sync.listing import Page
 from integrations.sync.outage import OutageError
 from integrations.sync.packed import PackedPage
+from integrations.sync.page import Page
 from integrations.sync.receipt import Receipt
 from integrations.sync.storing import Storage, StoringError, storing
 from tests.end_to_end.conftest import Shop

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.clock import read_clock
 from integrations.ledger.mirror_orders import owe
-from integrations.sync.listing import Page
+from integrations.sync.page import Page
 from integrations.sync.receipt import Receipt
 from integrations.sync.receive_orders import take_orders
 from tests.end_to_end.conftest import Shop

@@ -15,7 +15,7 @@ from integrations.ledger.calls import Subject
 from integrations.ledger.clock import read_clock
 from integrations.sync.ask import ask
 from integrations.sync.channel import Tally
-from integrations.sync.listing import Page
+from integrations.sync.page import Page
 from integrations.sync.receipt import Receipt
 from integrations.sync.receive_returns import ReturnsScan, receive_returns
 from integrations.sync.take_returns import take_returns

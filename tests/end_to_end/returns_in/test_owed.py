@@ -13,7 +13,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.clock import read_clock
 from integrations.ledger.mirror_returns import owe
-from integrations.sync.listing import Page
+from integrations.sync.page import Page
 from integrations.sync.receipt import Receipt
 from integrations.sync.take_returns import take_returns
 from tests.end_to_end.conftest import Shop

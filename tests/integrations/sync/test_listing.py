@@ -14,15 +14,8 @@ from integrations.emag.wire import Raw
 from integrations.ledger.profile import Profile
 from integrations.sandbox.market import Market
 from integrations.sync.ahead import FARTHEST, MOST, Ahead
-from integrations.sync.listing import (
-    PASSES,
-    Ends,
-    FilterIgnoredError,
-    Page,
-    check_filter,
-    pages,
-    size_of,
-)
+from integrations.sync.listing import PASSES, Ends, FilterIgnoredError, check_filter, pages, size_of
+from integrations.sync.page import Page
 from tests.end_to_end.conftest import Shop, open_shop
 
 FIRST = 480_000_101
