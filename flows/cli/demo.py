@@ -28,8 +28,8 @@ from flows.reconciliation import Reconciled
 from flows.report import Report
 from integrations.embedded import start_embedded
 from integrations.logs import configure
-from integrations.sandbox.market import DEFAULT_CREDENTIALS
 from integrations.sandbox.server import API_PATH
+from integrations.sandbox.state import DEFAULT_CREDENTIALS
 
 ANSWER_SECONDS = 0.05
 QUIET_SECONDS = 0.5

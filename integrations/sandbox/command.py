@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from integrations.sandbox.fault_plan import Plan, read_plan
-from integrations.sandbox.market import DEFAULT_CREDENTIALS, Market
+from integrations.sandbox.market import Market
 from integrations.sandbox.server import API_PATH, run_server
 from integrations.sandbox.shop import populate
+from integrations.sandbox.state import DEFAULT_CREDENTIALS
 from integrations.sandbox.switches import Switches, changed
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import httpx
 
-from integrations.sandbox.market import Download, Market
+from integrations.sandbox.state import Download, State
 
 MOST_BYTES = 10 * 1024 * 1024
 TIMEOUT_SECONDS = 10.0
 
 
-async def download_documents(market: Market) -> list[Download]:
+async def download_documents(market: State) -> list[Download]:
     """Fetch every document that waits to be fetched, once; returns these attempts.
 
     A document that can't be had fails silently for the seller, as at eMAG: it shows here only.

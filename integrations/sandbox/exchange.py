@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from integrations.sandbox.journal import RequestRecord, Rule
+from integrations.sandbox.state import State
 from integrations.sandbox.wire import Json, dumps
-
-if TYPE_CHECKING:
-    from integrations.sandbox.market import Market
 
 JSON_TYPE = "application/json"
 GATEWAY_TYPE = "application/json; charset=utf-8"
@@ -47,7 +45,7 @@ class Ask:
     (null and empty lists vanish from forms). `number` is the id inside the path, if any.
     """
 
-    market: Market
+    market: State
     record: RequestRecord
     body: Any
     is_form: bool = False
@@ -74,7 +72,7 @@ def success_at_root(fields: Mapping[str, object]) -> Answer:
 
 
 def refusal(
-    market: Market, messages: list[str], *, results: object = (), status: int = 200
+    market: State, messages: list[str], *, results: object = (), status: int = 200
 ) -> Answer:
     """An envelope of bad news; business errors come inside HTTP 200 unless said otherwise."""
     if market.switches.message_key == "message":

@@ -14,7 +14,7 @@ from integrations.sandbox.exchange import (
 )
 from integrations.sandbox.fault_kinds import SERVER_ERRORS
 from integrations.sandbox.faults import Fault
-from integrations.sandbox.market import Market
+from integrations.sandbox.state import State
 
 PHRASES: dict[int, str] = {
     500: "Internal Server Error",
@@ -35,7 +35,7 @@ class NoAnswerError(Exception):
         self.held = held
 
 
-async def suffer(market: Market, fault: Fault, answer: Answer | None) -> Answer | None:
+async def suffer(market: State, fault: Fault, answer: Answer | None) -> Answer | None:
     """What a fault makes of an answer (None before the effect); None changes nothing.
 
     Raises NoAnswerError where no answer shall come.
@@ -49,14 +49,14 @@ async def suffer(market: Market, fault: Fault, answer: Answer | None) -> Answer 
     return INSTEAD[fault.kind](market, fault)
 
 
-def throttled(market: Market, wait: float = 1.0, *, tells: bool | None = None) -> Answer:
+def throttled(market: State, wait: float = 1.0, *, tells: bool | None = None) -> Answer:
     """The gateway's 429; whether it tells how long to `wait` is a switch, unless said."""
     told = market.switches.retry_after if tells is None else tells
     headers = {"Retry-After": str(max(1, -int(-wait // 1)))} if told else {}
     return gateway(429, "API rate limit exceeded", headers)
 
 
-def address_refused(market: Market, address: str) -> Answer:
+def address_refused(market: State, address: str) -> Answer:
     """The refusal of an address that is not allowed (API facts, Authentication)."""
     text = f"ERROR: Invalid vendor ip [{address}]"
     return refusal(market, [text], results=[], status=market.switches.address_refusal)
@@ -83,7 +83,7 @@ def _silence(*, held: bool) -> NoReturn:
     raise NoAnswerError(held=held)
 
 
-Instead = Callable[[Market, Fault], Answer]
+Instead = Callable[[State, Fault], Answer]
 
 
 def _json(status: int) -> Instead:

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING
 
 from integrations.sandbox import catalogue
+from integrations.sandbox.state import State
 from integrations.sandbox.wire import Json, amount
-
-if TYPE_CHECKING:
-    from integrations.sandbox.market import Market
 
 Amount = Decimal | int | float | str
 
@@ -44,7 +41,7 @@ def given_back(order: Json) -> Decimal:
     return _cents(sum((line["storno_qty"] * unit_price(line) for line in order["products"]), ZERO))
 
 
-def cash(market: Market, order: Json, by: str = "emag") -> None:
+def cash(market: State, order: Json, by: str = "emag") -> None:
     """eMAG has the order's whole total."""
     field = CASHED_COD if order["payment_mode_id"] == COD else CASHED_CO
     was, order[field] = order[field], float(order_total(order))
@@ -62,7 +59,7 @@ def check_mode(order: Json, mode: int) -> None:
         raise ValueError(f"order {order['id']} is paid by {told}, not by {way}")
 
 
-def refund_order(market: Market, order: Json, value: Amount | None) -> None:
+def refund_order(market: State, order: Json, value: Amount | None) -> None:
     """eMAG pays an amount back; by default what was stornoed (else all) and isn't paid back yet."""
     before = _decimal(order["refunded_amount"])
     due = (given_back(order) or order_total(order)) - before if value is None else _asked(value)
@@ -76,7 +73,7 @@ def refund_order(market: Market, order: Json, value: Amount | None) -> None:
     market.touch(order)
 
 
-def refund_return(market: Market, rma: Json, value: Amount | None) -> None:
+def refund_return(market: State, rma: Json, value: Amount | None) -> None:
     """eMAG pays an amount back; by default the price of what the return holds."""
     worth = _worth(rma["products"], market.orders.get(int(rma["order_id"])))
     whole = sum(worth, ZERO)

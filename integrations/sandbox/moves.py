@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from integrations.sandbox.clock import local_text
+from integrations.sandbox.journal import RequestRecord
+from integrations.sandbox.state import State
 from integrations.sandbox.whole_returns import history_entry
 from integrations.sandbox.wire import Json
-
-if TYPE_CHECKING:
-    from integrations.sandbox.journal import RequestRecord
-    from integrations.sandbox.market import Market
 
 # who moved a return: action type and source in its history. All others are eMAG's machinery
 _BY_HAND: dict[str, tuple[str, str]] = {
@@ -22,7 +18,7 @@ _AUTOMATIC = ("STATUS_INFO_STATUS_CHANGED_AUTOMATICALLY", "rtr")
 
 
 def move_order(
-    market: Market,
+    market: State,
     order: Json,
     to: int,
     *,
@@ -49,7 +45,7 @@ def move_order(
 
 
 def move_return(
-    market: Market,
+    market: State,
     rma: Json,
     to: int,
     *,

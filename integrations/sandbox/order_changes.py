@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from integrations.sandbox.exchange import RefusalError
+from integrations.sandbox.state import State
 from integrations.sandbox.wire import Json, amount, whole
-
-if TYPE_CHECKING:
-    from integrations.sandbox.market import Market
 
 _FIXED = ("product_id", "part_number", "ext_part_number")
 _NEEDED_ON_NEW = ("product_id", "name", "status", "sale_price")
@@ -51,7 +48,7 @@ def sent_lines(item: Json) -> list[Json]:
     return [line for line in lines if isinstance(line, dict)] if isinstance(lines, list) else []
 
 
-def changes_asked(market: Market, order: Json, item: Json) -> Changes:
+def changes_asked(market: State, order: Json, item: Json) -> Changes:
     """The differences between an order's lines and those that were sent. Raises RefusalError."""
     changes = Changes()
     if "products" not in item:

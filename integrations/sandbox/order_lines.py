@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from integrations.sandbox.clock import local_text
+from integrations.sandbox.journal import RequestRecord
 from integrations.sandbox.moves import move_order
 from integrations.sandbox.order_changes import Changes, active
+from integrations.sandbox.state import State
 from integrations.sandbox.whole_orders import complete_line
 from integrations.sandbox.wire import Json
 
-if TYPE_CHECKING:
-    from integrations.sandbox.journal import RequestRecord
-    from integrations.sandbox.market import Market
-
 
 def edit_lines(
-    market: Market,
+    market: State,
     order: Json,
     changes: Changes,
     *,
@@ -42,7 +38,7 @@ def edit_lines(
 
 
 def give_back(
-    market: Market,
+    market: State,
     order: Json,
     changes: Changes,
     *,
@@ -63,7 +59,7 @@ def give_back(
     market.touch(order)
 
 
-def return_if_empty(market: Market, order: Json, request: RequestRecord | None = None) -> bool:
+def return_if_empty(market: State, order: Json, request: RequestRecord | None = None) -> bool:
     """An order of which nothing is left becomes returned, by itself (API facts, Statuses)."""
     if any(active(line) for line in order["products"]):
         return False
@@ -72,7 +68,7 @@ def return_if_empty(market: Market, order: Json, request: RequestRecord | None =
 
 
 def _journal(
-    market: Market,
+    market: State,
     order: Json,
     line: Json,
     kind: str,

@@ -15,9 +15,9 @@ from integrations.sandbox.filters import (
     refused_null,
     window_filter,
 )
-from integrations.sandbox.market import Market
 from integrations.sandbox.rendering import shown_order
 from integrations.sandbox.shelf import Windows, fits
+from integrations.sandbox.state import State
 from integrations.sandbox.wire import Json
 
 FILTERS = frozenset(
@@ -67,13 +67,13 @@ def count_orders(ask: Ask) -> Answer:
     return success(counted(len(rows), page, as_text=market.switches.count_strings))
 
 
-def page_shift(market: Market, rows: str) -> int:
+def page_shift(market: State, rows: str) -> int:
     """By how many places rows of a kind have moved: by switch, to and fro at every read of them."""
     market.reads[rows] += 1
     return (market.reads[rows] + 1) % 2 if market.switches.page_shift else 0
 
 
-def matching(market: Market, filters: Json, default_type: int | None) -> Sequence[int]:
+def matching(market: State, filters: Json, default_type: int | None) -> Sequence[int]:
     """Ids of the orders that all known filters let through, newest first. Raises FilterError."""
     kind = number_filter(filters, "type", 2, 3)
     kind = default_type if kind is None else kind
@@ -99,13 +99,13 @@ def matching(market: Market, filters: Json, default_type: int | None) -> Sequenc
     ]
 
 
-def windows_of(market: Market, filters: Json) -> Windows:
+def windows_of(market: State, filters: Json) -> Windows:
     """The windows of time that are asked for. Raises FilterError."""
     now, zone = market.now(), market.switches.platform.zone
     asked = {name: window_filter(filters, name, now, zone) for name in ("created", "modified")}
     return {name: window for name, window in asked.items() if window is not None}
 
 
-def _shown(market: Market, number: int) -> Json | None:
+def _shown(market: State, number: int) -> Json | None:
     order = market.orders.show(number)
     return shown_order(order, market.switches) if order else None

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from integrations.sandbox.clock import age
 from integrations.sandbox.exchange import RefusalError
 from integrations.sandbox.matrices import ORDER_MOVES, Within, length
 from integrations.sandbox.order_changes import Changes, sent_lines
 from integrations.sandbox.reasons import CANCELLATION_REASONS
 from integrations.sandbox.rendering import UNFORESEEN_LINE, UNFORESEEN_ORDER, shown_order
+from integrations.sandbox.state import State
 from integrations.sandbox.wire import Json, whole
-
-if TYPE_CHECKING:
-    from integrations.sandbox.market import Market
 
 CARD = 3
 
 
-def check_move(market: Market, order: Json, to: int | None) -> int:
+def check_move(market: State, order: Json, to: int | None) -> int:
     """The status asked for, if matrix and windows allow it. Raises RefusalError."""
     was = order["status"]
     window = None if to is None else ORDER_MOVES[was].get(to)
@@ -30,7 +26,7 @@ def check_move(market: Market, order: Json, to: int | None) -> int:
     return to
 
 
-def check_window(market: Market, order: Json, window: Within) -> None:
+def check_window(market: State, order: Json, window: Within) -> None:
     """Refuse what comes too late after the finalization (or, lacking one, the last change)."""
     longest = length(window, market.switches.return_window_days)
     since = order["finalization_date"] or order["modified"]
@@ -39,7 +35,7 @@ def check_window(market: Market, order: Json, window: Within) -> None:
         raise RefusalError("window", f"The order can be changed only within {window.value}")
 
 
-def check_all_fields(market: Market, order: Json, item: Json, *, by_form: bool) -> None:
+def check_all_fields(market: State, order: Json, item: Json, *, by_form: bool) -> None:
     """A seller has to send every field that was read, foreseen or not. Raises RefusalError."""
     shown = shown_order(order, market.switches)
     unforeseen = market.switches.unknown_fields
@@ -58,7 +54,7 @@ def check_all_fields(market: Market, order: Json, item: Json, *, by_form: bool) 
             _check_unchanged(UNFORESEEN_LINE, sent)
 
 
-def check_reason_shape(market: Market, item: Json) -> None:
+def check_reason_shape(market: State, item: Json) -> None:
     """The reason is saved as a number; the object that is read may be refused (Quirks, 28)."""
     sent = item.get("reason_cancellation")
     named = isinstance(sent, dict) and sent.get("id") is not None
@@ -66,7 +62,7 @@ def check_reason_shape(market: Market, item: Json) -> None:
         raise RefusalError("rule", "Field reason_cancellation must be a number")
 
 
-def reason_asked(market: Market, order: Json, sent: object) -> int | None:
+def reason_asked(market: State, order: Json, sent: object) -> int | None:
     """The reason's id; None where an order is cancelled already, or none is needed."""
     reason = whole(sent.get("id") if isinstance(sent, dict) else sent)
     if reason is None:
@@ -78,7 +74,7 @@ def reason_asked(market: Market, order: Json, sent: object) -> int | None:
     return reason
 
 
-def check_changes(market: Market, order: Json, changes: Changes, *, to: int, storno: bool) -> None:
+def check_changes(market: State, order: Json, changes: Changes, *, to: int, storno: bool) -> None:
     """Refuse changes of lines that the order's status or payment forbids."""
     was = order["status"]
     if to == 5:
@@ -93,7 +89,7 @@ def check_changes(market: Market, order: Json, changes: Changes, *, to: int, sto
         raise RefusalError("rule", "Orders paid by card can not have fewer products")
 
 
-def _check_storno(market: Market, order: Json, changes: Changes, to: int) -> None:
+def _check_storno(market: State, order: Json, changes: Changes, to: int) -> None:
     if order["status"] != 4 or to != 4:
         raise RefusalError("rule", "A partial storno keeps a finalized order finalized")
     if not changes.lines:

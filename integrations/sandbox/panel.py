@@ -6,8 +6,6 @@ can't be done raises ValueError.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from integrations.sandbox.exchange import RefusalError
 from integrations.sandbox.matrices import RETURN_MOVES
 from integrations.sandbox.moves import move_order, move_return
@@ -15,15 +13,13 @@ from integrations.sandbox.order_changes import Changes, LineChange, active, all_
 from integrations.sandbox.order_lines import edit_lines, give_back, return_if_empty
 from integrations.sandbox.order_rules import check_changes, check_move
 from integrations.sandbox.reasons import CANCELLATION_REASONS, reason_object
+from integrations.sandbox.state import State
 from integrations.sandbox.wire import Json
-
-if TYPE_CHECKING:
-    from integrations.sandbox.market import Market
 
 BY = "panel"
 
 
-def acknowledge(market: Market, order: Json) -> None:
+def acknowledge(market: State, order: Json) -> None:
     """New becomes in progress."""
     _check_own(order)
     if order["status"] != 1:
@@ -31,7 +27,7 @@ def acknowledge(market: Market, order: Json) -> None:
     move_order(market, order, 2, by=BY, kind="acknowledge")
 
 
-def cancel(market: Market, order: Json, reason: int) -> None:
+def cancel(market: State, order: Json, reason: int) -> None:
     """An order in 2, 3 or lately 4 is cancelled, for a reason."""
     if reason not in CANCELLATION_REASONS:
         raise ValueError(f"unknown reason {reason}; there are {sorted(CANCELLATION_REASONS)}")
@@ -40,7 +36,7 @@ def cancel(market: Market, order: Json, reason: int) -> None:
     order["reason_cancellation"] = reason_object(reason)
 
 
-def restore(market: Market, order: Json, status: int | None) -> None:
+def restore(market: State, order: Json, status: int | None) -> None:
     """A cancelled order comes back to a status, else to the one that it had."""
     if order["status"] != 0:
         raise ValueError(f"order {order['id']} has status {order['status']}: it is not cancelled")
@@ -49,7 +45,7 @@ def restore(market: Market, order: Json, status: int | None) -> None:
     move_order(market, order, to, by=BY)
 
 
-def remove_pieces(market: Market, order: Json, product_id: str, pieces: int) -> None:
+def remove_pieces(market: State, order: Json, product_id: str, pieces: int) -> None:
     """Pieces leave an order in 2 or 3; a line of which nothing is left gets status 0."""
     changes = _fewer(order, product_id, pieces)
     changes.lines += [
@@ -59,7 +55,7 @@ def remove_pieces(market: Market, order: Json, product_id: str, pieces: int) -> 
     edit_lines(market, order, changes, by=BY)
 
 
-def storno_pieces(market: Market, order: Json, product_id: str, pieces: int) -> None:
+def storno_pieces(market: State, order: Json, product_id: str, pieces: int) -> None:
     """Pieces of a finalized order come back; when nothing is left the order is returned."""
     changes = _fewer(order, product_id, pieces)
     _check_changes(market, order, changes, storno=True)
@@ -67,14 +63,14 @@ def storno_pieces(market: Market, order: Json, product_id: str, pieces: int) -> 
     return_if_empty(market, order)
 
 
-def return_order(market: Market, order: Json) -> None:
+def return_order(market: State, order: Json) -> None:
     """All of a finalized order comes back."""
     _check_move(market, order, 5)
     give_back(market, order, all_given_back(order), by=BY)
     move_order(market, order, 5, by=BY)
 
 
-def advance_return(market: Market, rma: Json, status: int) -> None:
+def advance_return(market: State, rma: Json, status: int) -> None:
     """A return takes a step that the matrix allows."""
     was = rma["request_status"]
     if rma["type"] == 2 and not market.switches.fbe_rma_save:
@@ -84,7 +80,7 @@ def advance_return(market: Market, rma: Json, status: int) -> None:
     move_return(market, rma, status, by=BY)
 
 
-def _former_status(market: Market, order_id: int) -> int:
+def _former_status(market: State, order_id: int) -> int:
     """What an order was before it was cancelled; in progress, where that is unknown or was new."""
     for effect in reversed(market.journal.effects):
         if (effect.kind, effect.id, effect.to) == ("order.status", order_id, 0):
@@ -113,7 +109,7 @@ def _check_own(order: Json) -> None:
         raise ValueError(f"order {order['id']} has type 2: it is eMAG's, not the seller's")
 
 
-def _check_move(market: Market, order: Json, to: int) -> None:
+def _check_move(market: State, order: Json, to: int) -> None:
     _check_own(order)
     if to == order["status"]:
         raise ValueError(f"order {order['id']} has status {to} already")
@@ -123,7 +119,7 @@ def _check_move(market: Market, order: Json, to: int) -> None:
         raise ValueError(f"order {order['id']}: {refused}") from None
 
 
-def _check_changes(market: Market, order: Json, changes: Changes, *, storno: bool) -> None:
+def _check_changes(market: State, order: Json, changes: Changes, *, storno: bool) -> None:
     _check_own(order)
     try:
         check_changes(market, order, changes, to=order["status"], storno=storno)

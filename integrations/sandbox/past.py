@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from integrations.sandbox.faults import Fault
 from integrations.sandbox.history import History
-from integrations.sandbox.market import Market
 from integrations.sandbox.shelf import ANYTIME, Shelf, Windows, fits
+from integrations.sandbox.state import State
 from integrations.sandbox.wire import Json
 
 
@@ -56,7 +56,7 @@ class PastShelf(Shelf):
         return number in self._shelf
 
 
-def past_market(market: Market, history: History, fault: Fault) -> Market:
+def past_market(market: State, history: History, fault: Fault) -> State:
     """A market whose orders and returns are those of the fault's `effects` or `seconds` ago."""
     past = copy.copy(market)
     past.orders = _past_shelf(market.orders, history, fault)

@@ -26,15 +26,15 @@ from integrations.sandbox.fault_effects import struck_effect
 from integrations.sandbox.faults import Fault, Point
 from integrations.sandbox.journal import RequestRecord
 from integrations.sandbox.limits import Allowance
-from integrations.sandbox.market import Market
 from integrations.sandbox.routes import Route, find
+from integrations.sandbox.state import State
 from integrations.sandbox.subjects import subject_of
 
 # The extension by which the server lets a connection be closed without an answer
 ABORT = "sandbox.abort"
 
 
-async def answer_request(market: Market, request: Request, path: str) -> Response:
+async def answer_request(market: State, request: Request, path: str) -> Response:
     """Answer a request to `/api-3/<path>`; each is journalled, whatever becomes of it."""
     found = find(request.method, path)
     record = _opened(market, request, path, found[0] if found else None)
@@ -54,7 +54,7 @@ async def answer_request(market: Market, request: Request, path: str) -> Respons
 
 
 async def _answered(
-    market: Market,
+    market: State,
     request: Request,
     route: Route,
     number: int | None,
@@ -82,7 +82,7 @@ async def _answered(
     return answer
 
 
-def _opened(market: Market, request: Request, path: str, route: Route | None) -> RequestRecord:
+def _opened(market: State, request: Request, path: str, route: Route | None) -> RequestRecord:
     return market.journal.opened(
         at=market.now(),
         monotonic=market.monotonic(),
@@ -106,7 +106,7 @@ def _credentials(request: Request) -> tuple[str, str]:
     return login, password
 
 
-def _stranger(market: Market, request: Request, login: str) -> Answer | None:
+def _stranger(market: State, request: Request, login: str) -> Answer | None:
     """The refusal of wrong credentials, or of an address that is not allowed."""
     password = market.credentials.get(login)
     if password is None or password != _credentials(request)[1]:
@@ -119,7 +119,7 @@ def _stranger(market: Market, request: Request, login: str) -> Answer | None:
 
 
 async def _ask(
-    market: Market, request: Request, record: RequestRecord, number: int | None
+    market: State, request: Request, record: RequestRecord, number: int | None
 ) -> tuple[Ask, Answer | None]:
     """The request with its body read, or the answer to a body that can't be taken."""
     ask = Ask(market, record, {}, number=number)

@@ -15,10 +15,10 @@ from integrations.sandbox.filters import (
     page_of,
     refused_null,
 )
-from integrations.sandbox.market import Market
 from integrations.sandbox.order_reads import page_shift
 from integrations.sandbox.rendering import shown_return
 from integrations.sandbox.shelf import Windows, fits
+from integrations.sandbox.state import State
 from integrations.sandbox.wire import Json
 
 # Local texts before and after every other
@@ -55,7 +55,7 @@ def count_returns(ask: Ask) -> Answer:
     return success(counted(len(rows), page, as_text=market.switches.count_strings))
 
 
-def matching(market: Market, filters: Json) -> Sequence[int]:
+def matching(market: State, filters: Json) -> Sequence[int]:
     """Ids of the returns that all known filters let through, newest first. Raises FilterError."""
     kind = number_filter(filters, "type", 2, 3)
     kind = market.switches.rma_read_default_type if kind is None else kind
