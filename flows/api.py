@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from flows.database import open_database
+from flows.database import DatabaseUnreachableError, open_database
 from flows.doctor import examine
 from integrations.ledger.check import Finding
 from integrations.ledger.web_secret import web_secret
@@ -97,7 +97,15 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
 
 
 async def _examined(account: str) -> Mapping[str, list[Finding]]:
-    return (await examine(account)).findings
+    """Every step of first contact; what keeps it from beginning is a step that failed."""
+    try:
+        return (await examine(account)).findings
+    except DatabaseUnreachableError as error:
+        detail, _, remedy = str(error).rpartition(": ")
+        return {"database": [Finding("database", False, detail, remedy)]}
+    except ConfigurationError as error:
+        detail, _, remedy = str(error).rpartition("; ")
+        return {"configuration": [Finding("configuration", False, detail, remedy)]}
 
 
 def callback_urls(context: Context) -> dict[str, list[str]]:
@@ -116,6 +124,7 @@ def make_server(context: Context, host: str, port: int) -> uvicorn.Server:
     import uvicorn
 
     from integrations.web.app import create_app
+    from integrations.web.connections import MOST, ShortLived
 
     config = uvicorn.Config(
         create_app(context),
@@ -124,7 +133,9 @@ def make_server(context: Context, host: str, port: int) -> uvicorn.Server:
         log_level="warning",
         access_log=False,
         server_header=False,
-        limit_concurrency=500,
+        http=ShortLived,
+        ws="none",
+        limit_concurrency=2 * MOST,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=5,
     )

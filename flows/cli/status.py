@@ -17,9 +17,13 @@ from flows.database import open_connection
 from flows.deadlines import SUBJECTS, due_text
 from integrations.erp.rows import Kind
 from integrations.ledger.deadlines import Clocks, Hours, clocks_of
+from integrations.ledger.patience import answers_within
 from integrations.ledger.status import Status, status_of
 from integrations.ledger.unqueued import Unqueued, count_unqueued
 from integrations.settings import Settings
+
+# A million rows are looked through in a fraction of it.
+PATIENCE_SECONDS = 30.0
 
 
 def status(
@@ -30,7 +34,10 @@ def status(
 
 
 async def _status(settings: Settings, as_json: bool) -> int:
-    async with open_connection(settings) as connection:
+    async with (
+        open_connection(settings) as connection,
+        answers_within(connection, PATIENCE_SECONDS),
+    ):
         found = await status_of(connection)
         before = await count_unqueued(connection)
         accounts, hours = list(settings.accounts.values()), Hours(**settings.hours())

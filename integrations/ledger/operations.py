@@ -7,6 +7,7 @@ the same request again finds what the first one made.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,16 +62,31 @@ _STANDING = """
      WHERE e.id = :row_id
 """
 
+# Each platform counts for itself, so that one number may be there on several.
 _BY_EMAG_ID = """
-    SELECT {erp_id} AS row_id FROM {books}
+    SELECT DISTINCT ON (platform) platform, {erp_id} AS row_id FROM {books}
      WHERE {emag_id} = :emag_id AND NOT superseded
        AND (CAST(:account AS text) IS NULL OR lower(account_type) = lower(:account))
-     ORDER BY id DESC LIMIT 1
+       AND (CAST(:platform AS text) IS NULL OR platform = lower(:platform))
+     ORDER BY platform, id DESC
 """
+
+# Of what PostgreSQL says of a row that is there already, the columns without their values.
+_SAME = re.compile(r"Key \((\w+)\)=")
+
+_DUPLICATE = "23505"
 
 
 class OperationError(Exception):
-    """What was asked for can't be done; the text says why and what to do."""
+    """What was asked for can't be done; the text says why and what to do.
+
+    Attributes:
+        field: the field of the request that it is about, where there is one.
+    """
+
+    def __init__(self, text: str, field: str | None = None) -> None:
+        super().__init__(text)
+        self.field = field
 
 
 class UnknownRowError(OperationError):
@@ -79,6 +95,10 @@ class UnknownRowError(OperationError):
 
 class KeyReusedError(OperationError):
     """The idempotency key belongs to another request."""
+
+
+class AmbiguousError(OperationError):
+    """More than one row is meant."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +177,7 @@ async def standing(engine: AsyncEngine, kind: Kind, row_id: int) -> Standing:
         found = await connection.execute(text(query), {"kind": kind.value, "row_id": row_id})
         row = found.first()
     if row is None:
-        raise UnknownRowError(f"the ERP has no row {row_id} in app.{ERP_TABLES[kind].name}")
+        raise _unknown(kind, row_id)
     state = QUEUED if row.changed else (row.sync_state or IDLE)
     return Standing(
         kind=kind,
@@ -189,24 +209,44 @@ async def wait_until_settled(
 
 
 async def row_of(
-    engine: AsyncEngine, kind: Kind, emag_id: str, account: str | None = None
+    engine: AsyncEngine,
+    kind: Kind,
+    emag_id: str,
+    account: str | None = None,
+    platform: str | None = None,
 ) -> int | None:
-    """The ERP row that belongs to an id of eMAG's, None where there is none."""
+    """The ERP row that belongs to an id of eMAG's, None where there is none.
+
+    Raises:
+        AmbiguousError: several platforms have the id, and none was named.
+    """
     books = BOOKS[kind]
     query = _BY_EMAG_ID.format(books=books.name, erp_id=books.erp_id, emag_id=books.emag_id)
+    values = {"emag_id": emag_id, "account": account, "platform": platform}
     async with autocommit(engine) as connection:
-        found = await connection.execute(text(query), {"emag_id": emag_id, "account": account})
-        row = found.first()
-    return row.row_id if row else None
+        every = (await connection.execute(text(query), values)).all()
+    found = [row for row in every if row.platform is not None] or every
+    if len(found) > 1:
+        rows = " and ".join(f"row {row.row_id} on {row.platform}" for row in found)
+        raise AmbiguousError(
+            f"eMAG's number {emag_id} belongs to {rows} in app.{ERP_TABLES[kind].name}: name the"
+            " platform, or the row"
+        )
+    return found[0].row_id if found else None
 
 
 async def require_row(engine: AsyncEngine, schema: ErpSchema, kind: Kind, row_id: int) -> None:
     """Raises UnknownRowError where the ERP has no such row, committed."""
     async with autocommit(engine) as connection:
         if row_id not in await load_rows(connection, schema, kind, [row_id]):
-            raise UnknownRowError(
-                f"the ERP has no row {row_id} in app.{ERP_TABLES[kind].name}: commit it first"
-            )
+            raise _unknown(kind, row_id)
+
+
+def _unknown(kind: Kind, row_id: int) -> UnknownRowError:
+    return UnknownRowError(
+        f"the ERP has no row {row_id} in app.{ERP_TABLES[kind].name}: commit it first, or name"
+        " another"
+    )
 
 
 async def _once(
@@ -232,13 +272,14 @@ async def _once(
     except DBAPIError as error:
         if error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None:
             raise
-        raise OperationError(_why(kind, error)) from error
+        raise OperationError(_why(kind, error), _column(error)) from error
 
 
 def _same(known: Any, kind: Kind, fingerprint: str) -> int:
     if known.fingerprint != fingerprint or known.kind != kind.value:
         raise KeyReusedError(
-            "this Idempotency-Key came with another request before: use a new one for each"
+            "this Idempotency-Key came with another request before: use a new one for each",
+            "Idempotency-Key",
         )
     return int(known.row_id)
 
@@ -271,7 +312,7 @@ async def _change(
     table = ERP_TABLES[kind].name
     locked = await connection.execute(text(_LOCK.format(table=table)), {"row_id": row_id})
     if locked.first() is None:
-        raise UnknownRowError(f"the ERP has no row {row_id} in app.{table}")
+        raise _unknown(kind, row_id)
     await write.update(connection, schema, table, row_id, values)
     return row_id
 
@@ -286,12 +327,24 @@ def _fingerprint(
 
 def _why(kind: Kind, error: DBAPIError) -> str:
     """What the ERP's database said, without the values that it was given."""
-    diagnostic = getattr(error.orig, "diag", None)
-    where = getattr(diagnostic, "constraint_name", None) or getattr(diagnostic, "column_name", None)
-    table = f"app.{ERP_TABLES[kind].name}"
-    if getattr(error.orig, "sqlstate", None) == "23505":
-        return f"{table} holds a row with this number already ({where}): use another number"
     sqlstate = getattr(error.orig, "sqlstate", None)
+    where = _diagnostic(error, "constraint_name") or _diagnostic(error, "column_name")
+    table = f"app.{ERP_TABLES[kind].name}"
+    if sqlstate == _DUPLICATE:
+        return f"{table} holds a row with this number already ({where}): use another number"
+    what = f"{sqlstate}, {where}" if where else sqlstate
     return (
-        f"the ERP's database refused the row in {table} ({sqlstate}{f', {where}' if where else ''})"
+        f"the ERP's database refused the row in {table} ({what}): see what its own rules ask of"
+        " such a row"
     )
+
+
+def _column(error: DBAPIError) -> str | None:
+    """The one column that the ERP's database complained about, where it names one."""
+    same = _SAME.match(_diagnostic(error, "message_detail") or "")
+    return same.group(1) if same else _diagnostic(error, "column_name")
+
+
+def _diagnostic(error: DBAPIError, name: str) -> str | None:
+    found: str | None = getattr(getattr(error.orig, "diag", None), name, None)
+    return found

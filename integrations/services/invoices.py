@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from integrations.erp.forms import InvoiceForm
 from integrations.erp.rows import Kind
 from integrations.ledger.hints import hint_order_of
-from integrations.ledger.operations import Standing
+from integrations.ledger.operations import OperationError, Standing
 from integrations.services.results import Result, failed
 from integrations.services.service import Service, row_id_of
+
+# Why our books name no order of an invoice, by its state, and what to do about it.
+_NO_ORDER: Mapping[str, str] = {
+    "pending": "no sync has looked at it yet: ask again once one has",
+    "waiting": "it waits ({reason}): see to that, and ask again",
+    "refused": "it was refused ({reason}): correct the ERP's row, and ask again once a sync has"
+    " looked at it",
+    "idle": "no sync is asked for in its status: issue it, or if it is issued, queue it with"
+    " `emag-flows replay invoice:{row_id}`",
+}
+_NO_ORDER_AT_ALL = "its row names no order of eMAG's: correct the ERP's row, and ask again"
+
+
+class NothingToReadError(OperationError):
+    """There is no order to ask eMAG about."""
 
 
 class EmagInvoiceIntegration(Service):
@@ -36,7 +53,18 @@ class EmagInvoiceIntegration(Service):
 
         Raises:
             UnknownRowError: the ERP has no such invoice.
+            NothingToReadError: our books name no order of it, so that nothing is queued.
         """
         standing = await self.look(row_id)
-        await hint_order_of((await self.books()).engine, self.kind, row_id)
+        if not await hint_order_of((await self.books()).engine, self.kind, row_id):
+            why = f"the order of invoice {row_id} is not known: {_why(standing)}"
+            raise NothingToReadError(why, "invoice_id")
         return standing
+
+
+def _why(standing: Standing) -> str:
+    why = _NO_ORDER.get(standing.state, _NO_ORDER_AT_ALL)
+    return why.format(
+        row_id=standing.row_id,
+        reason=standing.reason or standing.waiting_for or "no reason is noted",
+    )

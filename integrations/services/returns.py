@@ -32,14 +32,23 @@ class EmagRMAIntegration(Service):
             return await self.told(self.take_on(row_id, key=key))
         return await self.told(self.change(row_id, {"status": status.lower()}, key=key))
 
-    async def get_return(self, emag_rma_id: int | str) -> Result:
-        """Where the return with eMAG's id stands."""
-        return await self.told(self.find(emag_rma_id))
+    async def get_return(self, emag_rma_id: int | str, platform: str | None = None) -> Result:
+        """Where the return with eMAG's id stands; on which platform, if several have the id."""
+        return await self.told(self.find(emag_rma_id, platform))
 
-    async def find(self, emag_rma_id: int | str) -> Standing:
-        """The same, as it stands in the books. Raises UnknownRowError."""
-        books = await self.books()
-        row_id = await row_of(books.engine, self.kind, str(emag_rma_id), self._account_type)
+    async def find(self, emag_rma_id: int | str, platform: str | None = None) -> Standing:
+        """The same, as it stands in the books. Raises UnknownRowError, AmbiguousError."""
+        return await self.look(await self.row_of(emag_rma_id, platform))
+
+    async def row_of(self, emag_rma_id: int | str, platform: str | None = None) -> int:
+        """The ERP's row of eMAG's return. Raises UnknownRowError, AmbiguousError."""
+        engine = (await self.books()).engine
+        number, account = str(emag_rma_id), self._account_type
+        row_id = await row_of(engine, self.kind, number, account, platform)
         if row_id is None:
-            raise UnknownRowError(f"no return of the ERP's belongs to eMAG's return {emag_rma_id}")
-        return await self.look(row_id)
+            where = f" on {platform}" if platform else ""
+            raise UnknownRowError(
+                f"no return of the ERP's belongs to eMAG's return {number}{where}: see that the"
+                " number is right; a return that is new at eMAG comes with the next sync"
+            )
+        return row_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -26,6 +26,9 @@ from integrations.services.results import Result, failed, result_of
 
 Runner = Callable[[Kind], Awaitable[object]]
 F = TypeVar("F", bound=Form)
+
+# Where a field may have several forms, pydantic names the one that it tried as if it were a field.
+_FORMS_OF_A_FIELD = frozenset({"datetime", "date", "str", "int"})
 
 
 class MalformedError(OperationError):
@@ -130,9 +133,17 @@ def read_form(form: type[F], row: object) -> F:
         return form.model_validate(row)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "row"
+        where = field_of(first["loc"]) or "row"
         said = first["msg"].removeprefix("Value error, ")
-        raise MalformedError(f"{where}: {said}") from None
+        raise MalformedError(f"{where}: {said}", where) from None
+
+
+def field_of(location: Sequence[str | int]) -> str:
+    """The name of the field at which pydantic found something wrong; empty for the whole."""
+    parts = [str(part) for part in location]
+    if len(parts) > 1 and parts[-1] in _FORMS_OF_A_FIELD:
+        parts.pop()
+    return ".".join(parts)
 
 
 def row_id_of(row: object) -> int | None:

@@ -11,13 +11,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 
 from integrations.emag.accounts import Account
 from integrations.erp.load import HIGHEST_ORDER, order_number
 from integrations.ledger.hints import hint_order, hint_return
 from integrations.web.context import Context, Given
-from integrations.web.problems import documented
+from integrations.web.problems import NotFoundError, documented
 
 LENGTH = 40
 LONGEST = 40
@@ -68,5 +67,7 @@ def account_of(context: Context, secret: str) -> Account:
         if hmac.compare_digest(secret_of(context, account).encode(), secret.encode()):
             found = account
     if found is None:
-        raise HTTPException(404, "no such address")
+        raise NotFoundError(
+            "no such address: `emag-flows api` prints those to enter in eMAG's panel", "secret"
+        )
     return found

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.ledger.check import Finding
@@ -18,38 +17,45 @@ from integrations.services.service import Runner
 
 LARGEST_BODY = 1024 * 1024
 
+Question = Callable[[], Awaitable[Mapping[str, Any]]]
 Examine = Callable[[str], Awaitable[Mapping[str, Sequence[Finding]]]]
 
 
 class Recent:
-    """What the books said a moment ago: asking them more often tells nothing new."""
+    """What the books said a moment ago: asking them more often tells nothing new.
+
+    Args:
+        stale: so many seconds old an answer may be, for who comes while the next is asked for.
+    """
 
     SECONDS = 1.0
+    STALE = 10.0
 
-    # Nobody waits for somebody else's question, unless what is known is older than this.
-    STALE_SECONDS = 10.0
-
-    def __init__(self) -> None:
-        self._asking = asyncio.Lock()
+    def __init__(self, stale: float = STALE) -> None:
+        self._stale = stale
+        self._asking: asyncio.Task[None] | None = None
         self._at = float("-inf")
         self._answer: Mapping[str, Any] = {}
 
-    async def ask(
-        self,
-        engine: AsyncEngine,
-        question: Callable[[AsyncEngine], Awaitable[Mapping[str, Any]]],
-    ) -> Mapping[str, Any]:
+    async def ask(self, question: Question) -> Mapping[str, Any]:
         """The answer to the question, a second old; only one of many callers asks.
 
-        While one asks, the others have the answer before it.
+        What becomes of that is told to all who wait for it, be it an error.
         """
-        if self._asking.locked() and self._age < self.STALE_SECONDS:
+        if self._age <= self.SECONDS:
             return self._answer
-        async with self._asking:
-            if self._age > self.SECONDS:
-                self._answer = await question(engine)
-                self._at = time.monotonic()
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(question))
+        elif self._age < self._stale:
             return self._answer
+        asking = self._asking
+        await asyncio.wait({asking})
+        asking.result()
+        return self._answer
+
+    async def _ask(self, question: Question) -> None:
+        self._answer = await question()
+        self._at = time.monotonic()
 
     @property
     def _age(self) -> float:
@@ -67,7 +73,8 @@ class Context:
     configuration: what may be told of the settings, secrets only as set or not.
     examine: first contact with an account, step by step.
     runner: carries pending rows at once; None leaves it to the syncs.
-    rate: requests a second that are answered; more are refused.
+    rate: requests a second of each of those who ask; more are refused.
+    recent, ready: what the books said, and that they answered.
     """
 
     accounts: Mapping[str, Account]
@@ -80,6 +87,7 @@ class Context:
     runner: Runner | None = None
     rate: float = 500.0
     recent: Recent = field(default_factory=Recent)
+    ready: Recent = field(default_factory=lambda: Recent(stale=Recent.SECONDS))
 
 
 def _context(request: Request) -> Context:

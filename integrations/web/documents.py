@@ -6,15 +6,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 
-from integrations.ledger.hosted import NoDocumentError, fetch_hosted, store_document
+from integrations.ledger.hosted import BEGIN, NoDocumentError, fetch_hosted, store_document
 from integrations.ledger.operations import OperationError
 from integrations.services.service import MalformedError
 from integrations.web.context import Given
-from integrations.web.problems import documented
+from integrations.web.problems import NotFoundError, about, documented
 
 PDF = "application/pdf"
+
+# Readers of PDF look for its end in its last bytes, of which not all need be its own.
+END = b"%%EOF"
+END_BYTES = 1024
 
 router = APIRouter(prefix="/documents", tags=["documents"])
 
@@ -33,7 +36,7 @@ class NotPublicError(OperationError):
 @router.put(
     "/{invoice_id}",
     summary="Store an invoice's document",
-    responses=documented(400, 401, 404, 409, 413, 422, 429, 503),
+    responses=documented(400, 401, 404, 408, 409, 413, 422, 429, 503),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -48,20 +51,19 @@ async def store(
     if given.public_url is None:
         raise NotPublicError("eMAG can't fetch documents from here: set EMAG_PUBLIC_URL")
     books = given.database
+    content = await request.body()
+    _require_whole(content)
     try:
-        url = await store_document(
-            books.engine,
-            books.schema,
-            given.secret,
-            invoice_id,
-            await request.body(),
-            given.public_url,
-        )
+        with about("invoice_id"):
+            url = await store_document(
+                books.engine, books.schema, given.secret, invoice_id, content, given.public_url
+            )
     except NoDocumentError as error:
-        raise MalformedError(f"body: {error}") from error
+        raise MalformedError(f"body: {error}", "body") from error
     return Stored(invoice_id=invoice_id, url=url)
 
 
+@router.head("/{name}.pdf", include_in_schema=False)
 @router.get(
     "/{name}.pdf",
     summary="A document, for eMAG",
@@ -75,6 +77,14 @@ async def fetch(given: Given, name: Annotated[str, Path(pattern=r"^[0-9a-f]{48}$
     """The document of that name; there is no list of them."""
     content = await fetch_hosted(given.database.engine, name)
     if content is None:
-        raise HTTPException(404, "no such document")
+        raise NotFoundError("no such document: fetch it from the invoice's pdf_url", "name")
     headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Robots-Tag": "noindex"}
     return Response(content, media_type=PDF, headers=headers)
+
+
+def _require_whole(content: bytes) -> None:
+    """Raises MalformedError for a PDF that was cut off; what is none is told elsewhere."""
+    if content.startswith(BEGIN) and END not in content[-END_BYTES:]:
+        raise MalformedError(
+            "body: the document is cut off: a PDF ends with %%EOF; store it again, whole", "body"
+        )

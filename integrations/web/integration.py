@@ -8,12 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.exceptions import HTTPException
 
-from integrations.ledger.database import autocommit
 from integrations.web.context import Context, Given
-from integrations.web.problems import documented
+from integrations.web.problems import NotFoundError, documented
+from integrations.web.prompt import prompt
 
 # The last successful call is younger than this.
 CONNECTED_SECONDS = 300
@@ -149,7 +148,7 @@ async def configuration(given: Given) -> ConfigurationAnswer:
 @router.post(
     "/test-connection",
     summary="First contact, step by step",
-    responses=documented(400, 404, 413, 422),
+    responses=documented(400, 404, 408, 413, 415, 422),
 )
 async def test_connection(
     given: Given, connection: Annotated[Connection, Body()]
@@ -158,7 +157,9 @@ async def test_connection(
     name = connection.account_type.lower()
     if name not in given.accounts:
         known = ", ".join(given.accounts) or "none"
-        raise HTTPException(404, f"account_type: there is no account {name!r}; there are: {known}")
+        raise NotFoundError(
+            f"account_type: there is no account {name!r}; there are: {known}", "account_type"
+        )
     found = await given.examine(name)
     steps = [
         StepAnswer(name=each.name, ok=each.ok, detail=each.detail, remedy=each.remedy)
@@ -177,13 +178,13 @@ async def test_connection(
 
 
 async def _accounts(context: Context) -> dict[str, AccountStatus]:
-    async def last_successes(engine: AsyncEngine) -> Mapping[str, Any]:
-        async with autocommit(engine) as connection:
+    async def last_successes() -> Mapping[str, Any]:
+        async with prompt(context.database.engine) as connection:
             values = {"names": list(context.accounts), "recent": CONNECTED_SECONDS}
             found = await connection.execute(_LAST_SUCCESS, values)
             return {row.account: row for row in found}
 
-    rows = await context.recent.ask(context.database.engine, last_successes)
+    rows = await context.recent.ask(last_successes)
     return {
         name: AccountStatus(
             connected=bool(name in rows and rows[name].connected),

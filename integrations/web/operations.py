@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from integrations.erp.forms import (
@@ -17,26 +17,25 @@ from integrations.erp.forms import (
     Text,
 )
 from integrations.erp.load import HIGHEST_ORDER
-from integrations.erp.rows import Kind
 from integrations.erp.write import Value
-from integrations.ledger.operations import UnknownRowError, row_of
 from integrations.services import (
     EmagCancellationIntegration,
     EmagInvoiceIntegration,
     EmagRMAIntegration,
 )
 from integrations.web.answers import Answer, Key, Wait, answer
-from integrations.web.context import Context, Given
-from integrations.web.problems import documented
+from integrations.web.context import Given
+from integrations.web.problems import about, documented
 
 router = APIRouter(
     responses={
         202: {"model": Answer, "description": "Taken on; something more happens by itself"},
-        **documented(400, 401, 404, 409, 413, 422, 429, 503),
+        **documented(400, 401, 404, 408, 409, 413, 415, 422, 429, 503),
     }
 )
 
 EmagReturn = Annotated[int, Field(ge=1, le=HIGHEST_ORDER)]
+Platform = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,100}$")]
 
 
 class _Change(BaseModel):
@@ -48,6 +47,9 @@ class StatusChange(_Change):
 
     return_id: Id | None = Field(default=None, description="The id in return_requests.")
     rma_id: EmagReturn | None = Field(default=None, description="eMAG's number of the return.")
+    platform: Platform | None = Field(
+        default=None, description="Where eMAG has that number; needed if several platforms do."
+    )
     status: ReturnStatus
     internal_notes: Text | None = None
 
@@ -55,6 +57,8 @@ class StatusChange(_Change):
     def _names_one(self) -> StatusChange:
         if (self.return_id is None) == (self.rma_id is None):
             raise ValueError("give either return_id or rma_id")
+        if self.platform is not None and self.rma_id is None:
+            raise ValueError("platform says whose rma_id is meant: give both, or return_id alone")
         return self
 
 
@@ -93,16 +97,22 @@ async def update_return_status(
     wait: Wait = 0,
 ) -> Answer:
     """Write the status into the ERP's row; eMAG is led there along its legal way."""
-    row_id = change.return_id or await _row_of_return(given, change.rma_id or 0)
     values = change.model_dump(include={"status", "internal_notes"}, exclude_none=True)
     service = EmagRMAIntegration(database=given.database, runner=given.runner)
-    return answer(await service.change(row_id, values, key=key, wait=wait), response)
+    with about("return_id" if change.rma_id is None else "rma_id"):
+        row_id = change.return_id or await service.row_of(change.rma_id or 0, change.platform)
+        return answer(await service.change(row_id, values, key=key, wait=wait), response)
 
 
 @router.get("/rma/{rma_id}", tags=["returns"], summary="Where a return stands", status_code=200)
-async def get_return(given: Given, rma_id: Annotated[int, Path(ge=1, le=HIGHEST_ORDER)]) -> Answer:
-    """The integration row of eMAG's return."""
-    return answer(await EmagRMAIntegration(database=given.database).find(rma_id))
+async def get_return(
+    given: Given,
+    rma_id: Annotated[int, Path(ge=1, le=HIGHEST_ORDER)],
+    platform: Annotated[Platform | None, Query()] = None,
+) -> Answer:
+    """The integration row of eMAG's return; of the platform's, where several have the number."""
+    with about("rma_id"):
+        return answer(await EmagRMAIntegration(database=given.database).find(rma_id, platform))
 
 
 @router.post("/order/cancel", tags=["orders"], summary="Cancel an order, or lines of it")
@@ -131,7 +141,8 @@ async def process_refund(
     if refund.refund_amount is not None:
         values["refund_amount"] = refund.refund_amount
     service = EmagCancellationIntegration(database=given.database, runner=given.runner)
-    standing = await service.change(refund.cancellation_id, values, key=key, wait=wait)
+    with about("cancellation_id"):
+        standing = await service.change(refund.cancellation_id, values, key=key, wait=wait)
     return answer(standing, response)
 
 
@@ -154,7 +165,8 @@ async def update_payment(
 ) -> Answer:
     """Queue a read of the order: payment is learnt from eMAG, never told to it."""
     service = EmagInvoiceIntegration(database=given.database)
-    told = answer(await service.ask_for_payment(payment.invoice_id))
+    with about("invoice_id"):
+        told = answer(await service.ask_for_payment(payment.invoice_id))
     response.status_code = 202
     return told
 
@@ -162,11 +174,5 @@ async def update_payment(
 @router.get("/invoice/{invoice_id}", tags=["invoices"], summary="Where an invoice stands")
 async def get_invoice(given: Given, invoice_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Answer:
     """The integration row of the ERP's invoice."""
-    return answer(await EmagInvoiceIntegration(database=given.database).look(invoice_id))
-
-
-async def _row_of_return(given: Context, rma_id: int) -> int:
-    row_id = await row_of(given.database.engine, Kind.RMA, str(rma_id))
-    if row_id is None:
-        raise UnknownRowError(f"rma_id: no return of the ERP's belongs to eMAG's return {rma_id}")
-    return row_id
+    with about("invoice_id"):
+        return answer(await EmagInvoiceIntegration(database=given.database).look(invoice_id))

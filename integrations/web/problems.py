@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -13,8 +15,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from integrations.ledger.operations import KeyReusedError, OperationError, UnknownRowError
-from integrations.services.service import MalformedError
+from integrations.ledger.operations import (
+    AmbiguousError,
+    KeyReusedError,
+    OperationError,
+    UnknownRowError,
+)
+from integrations.services.service import MalformedError, field_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -35,6 +42,7 @@ TITLES: Mapping[int, str] = {
     401: "Not authorized",
     404: "Not found",
     405: "Method not allowed",
+    408: "Too slow",
     409: "Conflict",
     413: "Too large",
     415: "Unsupported media type",
@@ -48,6 +56,22 @@ _STATUSES: Mapping[type[OperationError], int] = {
     KeyReusedError: 422,
     MalformedError: 422,
 }
+
+
+# What the framework refuses by itself, with a remedy, and the field that it is about.
+_OF_THE_FRAMEWORK: Mapping[int, tuple[str, str | None]] = {
+    400: ("the body can't be read: send JSON in UTF-8", "body"),
+    404: ("there is nothing at {path}: see /docs for what there is", None),
+    405: ("{path} takes no {method}: use {allowed}", None),
+}
+
+
+class NotFoundError(HTTPException):
+    """There is nothing of that name; the text says what to do, `field` where the name was."""
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(404, detail)
+        self.field = field
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -70,31 +94,90 @@ def problem(
     return JSONResponse(told.model_dump(), status, dict(headers or {}), MEDIA_TYPE)
 
 
+@contextmanager
+def about(field: str) -> Iterator[None]:
+    """Say of a row that is not there, or not the only one, which field named it."""
+    try:
+        yield
+    except (UnknownRowError, AmbiguousError) as error:
+        error.field = error.field or field
+        raise
+
+
 def handle_problems(app: FastAPI) -> None:
     """Let every error of the app come out as problem+json."""
 
     @app.exception_handler(OperationError)
     async def _operation(_: Request, error: OperationError) -> JSONResponse:
         status = next((code for kind, code in _STATUSES.items() if isinstance(error, kind)), 409)
-        return problem(status, str(error))
+        return problem(status, str(error), error.field)
 
     @app.exception_handler(RequestValidationError)
-    async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place, *path = [str(part) for part in first["loc"]] or ["body"]
-        field = ".".join(path) or place
-        if first["type"] == "json_invalid":
-            return problem(400, "the body is no JSON", field)
-        said = first["msg"].removeprefix("Value error, ")
-        return problem(422, f"{field}: {said}", field)
+    async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        return _malformed(request, error)
+
+    @app.exception_handler(NotFoundError)
+    async def _not_found(_: Request, error: NotFoundError) -> JSONResponse:
+        return problem(error.status_code, error.detail, error.field)
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, str(error.detail), headers=error.headers)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        return _refused_by_the_framework(request, error)
 
-    async def _database(_: Request, __: Exception) -> JSONResponse:
-        detail = "the database does not answer: try again, with the same Idempotency-Key"
+    async def _database(request: Request, __: Exception) -> JSONResponse:
+        detail = f"the database does not answer: {_again(request)}"
         return problem(503, detail, headers={"Retry-After": "5"})
 
-    for failure in (DBAPIError, PoolTimeoutError, OSError):
+    for failure in (DBAPIError, PoolTimeoutError, OSError, psycopg.Error):
         app.add_exception_handler(failure, _database)
+
+
+def _malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+    first = error.errors()[0]
+    place, *path = first["loc"] or ("body",)
+    if first["type"] == "json_invalid":
+        return problem(400, _no_json(first), "body")
+    if place == "body" and not path and not _sends_json(request):
+        detail = "the body must be JSON: send it with Content-Type: application/json"
+        return problem(415, detail, "Content-Type")
+    field = field_of(path) or str(place)
+    said = first["msg"].removeprefix("Value error, ")
+    return problem(422, f"{field}: {said}", field)
+
+
+def _refused_by_the_framework(request: Request, error: HTTPException) -> JSONResponse:
+    if error.status_code not in _OF_THE_FRAMEWORK:
+        return problem(error.status_code, str(error.detail), headers=error.headers)
+    detail, field = _OF_THE_FRAMEWORK[error.status_code]
+    told = detail.format(
+        path=request.url.path,
+        method=request.method,
+        allowed=(error.headers or {}).get("Allow", "another method"),
+    )
+    return problem(error.status_code, told, field, error.headers)
+
+
+def _no_json(error: Mapping[str, Any]) -> str:
+    """Where the body stops being JSON, and why, without what it holds."""
+    said = str(error.get("ctx", {}).get("error", "it can't be read"))
+    *_, position = error["loc"]
+    return f"the body is no JSON: {said}, after {position} characters"
+
+
+def _sends_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
+
+
+def _again(request: Request) -> str:
+    """How to repeat a request of which nobody knows whether it was done."""
+    if request.method != "POST":
+        return "try again"
+    if "idempotency-key" in request.headers:
+        return "try again, with the same Idempotency-Key"
+    return (
+        "see whether the ERP's row is as it should be before you try again; with an"
+        " Idempotency-Key nothing is done twice"
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
@@ -12,10 +13,10 @@ from prometheus_client.registry import Collector
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from integrations.ledger.database import autocommit
 from integrations.ledger.status import Status, read_status
 from integrations.web.context import Given
 from integrations.web.problems import documented
+from integrations.web.prompt import prompt
 
 router = APIRouter(tags=["watching"])
 
@@ -26,17 +27,24 @@ class Alive(BaseModel):
     status: str = "ok"
 
 
-@router.get("/health", summary="Whether the server lives", responses=documented(429))
+@router.head("/health", include_in_schema=False)
+@router.get("/health", summary="Whether the server lives")
 async def health() -> Alive:
     """Nothing but this process is looked at."""
     return Alive()
 
 
-@router.get("/ready", summary="Whether it can work", responses=documented(429, 503))
+@router.head("/ready", include_in_schema=False)
+@router.get("/ready", summary="Whether it can work", responses=documented(503))
 async def ready(given: Given) -> Alive:
-    """The database answers."""
-    async with autocommit(given.database.engine) as connection:
-        await connection.execute(text("SELECT 1"))
+    """The database answers, and soon."""
+
+    async def answers() -> Mapping[str, Any]:
+        async with prompt(given.database.engine) as connection:
+            await connection.execute(text("SELECT 1"))
+        return {}
+
+    await given.ready.ask(answers)
     return Alive()
 
 

@@ -72,6 +72,20 @@ async def test_an_estimate_is_called_one(emag_flows: CommandLine, database_url: 
     assert as_json.json["estimated"] == ["invoice"]
 
 
+async def test_a_database_that_does_not_answer_is_not_waited_for(
+    emag_flows: CommandLine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.cli.status.PATIENCE_SECONDS", 0.5)
+    with psycopg.connect(database_url) as holding:
+        holding.execute("LOCK TABLE app.emag_changes IN ACCESS EXCLUSIVE MODE")
+
+        said = await emag_flows("status")
+
+    assert (said.code, said.out) == (3, "")
+    assert said.err.startswith("emag-flows: the database failed (no answer within 0.5 s): ")
+    assert said.err.count("\n") == 1
+
+
 async def test_without_a_database_nothing_is_made_and_one_line_says_how_to_get_one(
     emag_flows: CommandLine, tmp_path: Path
 ) -> None:

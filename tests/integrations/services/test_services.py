@@ -168,6 +168,47 @@ async def test_the_manager_holds_all_three(configured: None, database: Database)
         assert (await manager.get_sync_status()).changes == 1
 
 
+async def test_a_payment_of_an_order_that_nobody_knows_yet_is_not_asked_for(
+    database: Database,
+) -> None:
+    service = EmagInvoiceIntegration(database=database)
+    row_id = (await service.create_invoice(INVOICE))["row_id"]
+
+    told = await service.update_payment(row_id)
+
+    assert not told["success"]
+    assert "no sync has looked at it yet: ask again once one has" in str(told["error"])
+    assert await sql(database.engine, "SELECT order_id FROM app.emag_orders") == []
+
+
+async def test_a_wrong_date_is_named_by_its_field(database: Database) -> None:
+    wrong = {**INVOICE, "invoice_date": "tomorrow"}
+    told = await EmagInvoiceIntegration(database=database).create_invoice(wrong)
+    assert str(told["error"]).startswith("invoice_date: ")
+
+
+async def test_a_number_that_two_platforms_use_is_found_by_its_platform(
+    database: Database,
+) -> None:
+    service, made = EmagRMAIntegration(database=database), {}
+    for platform in ("emag-ro", "emag-bg"):
+        made[platform] = (await service.create_return_request(RETURN))["row_id"]
+        await sql(
+            database.engine,
+            "INSERT INTO app.emag_return_integrations (return_request_id, emag_return_id,"
+            " platform, sync_state) VALUES (:id, '52000001', :platform, 'synced')",
+            id=made[platform],
+            platform=platform,
+        )
+
+    unclear = await service.get_return(52000001)
+    clear = await service.get_return(52000001, "emag-bg")
+
+    assert not unclear["success"]
+    assert "emag-bg and row" in str(unclear["error"])
+    assert clear["row_id"] == made["emag-bg"]
+
+
 async def test_asking_for_a_payment_queues_a_read_of_the_order(database: Database) -> None:
     service = EmagInvoiceIntegration(database=database)
     row_id = (await service.create_invoice(INVOICE))["row_id"]

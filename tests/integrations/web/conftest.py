@@ -42,11 +42,13 @@ async def context(engine: AsyncEngine, account: Account) -> Context:
     )
 
 
-def open_client(context: Context, token: str | None = TOKEN) -> httpx.AsyncClient:
-    """A program of the seller's."""
+def open_client(
+    context: Context, token: str | None = TOKEN, served: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
+    """A program of the seller's; by default it has the server for itself."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(context)),
+        transport=served or httpx.ASGITransport(create_app(context)),
         base_url="http://api.example.com/api/v1/emag",
         headers=headers,
     )

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.hosted import LARGEST
 
-PDF = b"%PDF-1.7 invented"
+PDF = b"%PDF-1.7 invented\n%%EOF\n"
 
 
 @pytest.fixture
@@ -35,22 +35,39 @@ async def test_the_invoice_points_at_its_document(
 async def test_the_same_document_keeps_its_address(api: httpx.AsyncClient, invoice: int) -> None:
     first, again, other = [
         (await api.put(f"/documents/{invoice}", content=content)).json()["url"]
-        for content in (PDF, PDF, PDF + b"!")
+        for content in (PDF, PDF, b"%PDF-1.7 another\n%%EOF\n")
     ]
     assert first == again != other
 
 
 @pytest.mark.parametrize(
-    ("content", "status"), [(b"<html>", 422), (b"", 422), (b"%PDF-" + b"x" * LARGEST, 413)]
+    ("content", "status", "said"),
+    [
+        (b"<html>", 422, "it must begin with %PDF-"),
+        (b"", 422, "it must begin with %PDF-"),
+        (PDF[:-8], 422, "cut off"),
+        (PDF + b"x" * 2000, 422, "cut off"),
+        (b"%PDF-" + b"x" * LARGEST, 413, "store a smaller one"),
+    ],
 )
 async def test_what_emag_would_not_take_is_refused(
-    api: httpx.AsyncClient, invoice: int, content: bytes, status: int
+    api: httpx.AsyncClient, invoice: int, content: bytes, status: int, said: str
 ) -> None:
-    assert (await api.put(f"/documents/{invoice}", content=content)).status_code == status
+    answer = await api.put(f"/documents/{invoice}", content=content)
+    assert (answer.status_code, answer.json()["field"]) == (status, "body")
+    assert said in answer.json()["detail"]
+
+
+async def test_a_little_may_follow_the_end_of_a_document(
+    api: httpx.AsyncClient, invoice: int
+) -> None:
+    answer = await api.put(f"/documents/{invoice}", content=PDF + b"\0" * 1000)
+    assert answer.status_code == 200
 
 
 async def test_an_unknown_invoice_gets_none(api: httpx.AsyncClient) -> None:
-    assert (await api.put("/documents/77", content=PDF)).status_code == 404
+    answer = await api.put("/documents/77", content=PDF)
+    assert (answer.status_code, answer.json()["field"]) == (404, "invoice_id")
 
 
 async def test_storing_needs_the_token(stranger: httpx.AsyncClient, invoice: int) -> None:

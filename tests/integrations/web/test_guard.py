@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from integrations.web.app import create_app
 from integrations.web.context import LARGEST_BODY, Context
 from tests.integrations.web.conftest import TOKEN, open_client
 
@@ -38,7 +39,8 @@ async def test_those_who_watch_need_none(stranger: httpx.AsyncClient, path: str)
 
 async def test_a_large_body_is_refused_by_its_length(api: httpx.AsyncClient) -> None:
     answer = await api.post("/order/cancel", content=b" " * (LARGEST_BODY + 1))
-    assert answer.status_code == 413
+    assert (answer.status_code, answer.json()["field"]) == (413, "body")
+    assert "ask for less at a time" in answer.json()["detail"]
 
 
 async def test_a_large_body_is_refused_as_it_comes(api: httpx.AsyncClient) -> None:
@@ -48,6 +50,44 @@ async def test_a_large_body_is_refused_as_it_comes(api: httpx.AsyncClient) -> No
 
     answer = await api.post("/order/cancel", content=endless())
     assert answer.status_code == 413
+
+
+NOBODYS_DOCUMENT = f"/documents/{'0' * 48}.pdf"
+
+
+async def ask_often(client: httpx.AsyncClient, path: str) -> list[int]:
+    return [(await client.get(path)).status_code for _ in range(12)]
+
+
+@pytest.mark.parametrize("token", [None, "another"])
+async def test_strangers_use_up_nothing_but_their_own(slow: Context, token: str | None) -> None:
+    application = httpx.ASGITransport(create_app(slow))
+    async with (
+        open_client(slow, token, application) as stranger,
+        open_client(slow, TOKEN, application) as seller,
+    ):
+        assert set(await ask_often(stranger, "/integration/flows")) == {401, 429}
+        assert (await seller.get("/integration/flows")).status_code == 200
+        assert (await stranger.get(NOBODYS_DOCUMENT)).status_code == 404
+
+
+async def test_a_flood_at_the_open_addresses_keeps_no_program_of_the_sellers_out(
+    slow: Context,
+) -> None:
+    application = httpx.ASGITransport(create_app(slow))
+    async with (
+        open_client(slow, None, application) as outsider,
+        open_client(slow, TOKEN, application) as seller,
+    ):
+        assert set(await ask_often(outsider, NOBODYS_DOCUMENT)) == {404, 429}
+        assert (await seller.get("/integration/flows")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+async def test_those_who_watch_are_always_answered(slow: Context, path: str) -> None:
+    async with open_client(slow) as client:
+        assert 429 in await ask_often(client, "/integration/flows")
+        assert set(await ask_often(client, f"http://api.example.com{path}")) == {200}
 
 
 async def test_who_asks_too_often_is_told_to_slow_down(slow: Context) -> None:

@@ -68,7 +68,7 @@ async def test_a_key_that_came_with_something_else_is_refused(
     await api.post("/order/cancel", json=CANCELLATION, headers=headers)
     other = {**CANCELLATION, "emag_order_id": "480000102"}
     answer = await api.post("/order/cancel", json=other, headers=headers)
-    assert answer.status_code == 422
+    assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
     assert "use a new one" in answer.json()["detail"]
     assert len(await rows(engine, "SELECT id FROM app.cancellation_requests")) == 1
 
@@ -160,6 +160,104 @@ async def test_asking_for_a_payment_queues_a_read_of_the_order(
     assert owed == [{"order_id": 480000101}]
 
 
+async def add_books(engine: AsyncEngine, row_id: int, **columns: object) -> None:
+    """Let a sync have looked at an invoice."""
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM app.emag_changes"))
+        await connection.execute(
+            text(
+                "INSERT INTO app.emag_invoice_integrations (invoice_id, sync_state, waiting_for,"
+                " error_message) VALUES (:id, :sync_state, :waiting_for, :error_message)"
+            ),
+            {"id": row_id, "waiting_for": None, "error_message": None, **columns},
+        )
+
+
+@pytest.mark.parametrize(
+    ("books", "why"),
+    [
+        (None, "no sync has looked at it yet: ask again once one has"),
+        (
+            {"sync_state": "refused", "error_message": "emag_order_id is no number"},
+            "it was refused (emag_order_id is no number): correct the ERP's row",
+        ),
+        ({"sync_state": "waiting", "waiting_for": "account"}, "it waits (account)"),
+        ({"sync_state": "withdrawn"}, "names no order of eMAG's: correct the ERP's row"),
+    ],
+)
+async def test_a_payment_that_nobody_can_ask_for_is_a_conflict_that_says_why(
+    api: httpx.AsyncClient, engine: AsyncEngine, books: dict[str, object] | None, why: str
+) -> None:
+    made = (await api.post("/invoice/create", json=INVOICE)).json()["row_id"]
+    if books is not None:
+        await add_books(engine, made, **books)
+    answer = await api.post("/invoice/update_payment", json={"invoice_id": made})
+    assert (answer.status_code, answer.json()["field"]) == (409, "invoice_id")
+    assert why in answer.json()["detail"]
+    assert await rows(engine, "SELECT order_id FROM app.emag_orders") == []
+
+
+async def test_a_payment_of_a_draft_is_a_conflict_that_says_why(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    draft = {**INVOICE, "status": "draft"}
+    made = (await api.post("/invoice/create", json=draft)).json()["row_id"]
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM app.emag_changes"))  # it was looked at
+    answer = await api.post("/invoice/update_payment", json={"invoice_id": made})
+    assert answer.status_code == 409
+    assert (
+        f"issue it, or if it is issued, queue it with `emag-flows replay invoice:{made}`"
+        in (answer.json()["detail"])
+    )
+
+
+@pytest.fixture
+async def on_both(api: httpx.AsyncClient, engine: AsyncEngine) -> dict[str, int]:
+    """The ERP's rows of return 52000001 of two platforms, by platform."""
+    made = {}
+    for platform, order in (("emag-ro", "480000101"), ("emag-bg", "480000102")):
+        answer = await api.post("/rma/create", json={"emag_order_id": order})
+        made[platform] = answer.json()["row_id"]
+        async with engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO app.emag_return_integrations (return_request_id, emag_return_id,"
+                    " platform, sync_state) VALUES (:id, '52000001', :platform, 'synced')"
+                ),
+                {"id": made[platform], "platform": platform},
+            )
+    return made
+
+
+async def test_a_number_that_two_platforms_use_is_not_guessed_at(
+    api: httpx.AsyncClient, engine: AsyncEngine, on_both: dict[str, int]
+) -> None:
+    looked = await api.get("/rma/52000001")
+    decided = await api.post("/rma/update_status", json={"rma_id": 52000001, "status": "completed"})
+    for answer in (looked, decided):
+        assert (answer.status_code, answer.json()["field"]) == (409, "rma_id")
+        for platform, row_id in on_both.items():
+            assert f"row {row_id} on {platform}" in answer.json()["detail"]
+        assert "name the platform, or the row" in answer.json()["detail"]
+    found = await rows(engine, "SELECT DISTINCT status FROM app.return_requests")
+    assert found == [{"status": "pending"}]
+
+
+@pytest.mark.parametrize("platform", ["emag-ro", "emag-bg"])
+async def test_the_platform_tells_which_is_meant(
+    api: httpx.AsyncClient, engine: AsyncEngine, on_both: dict[str, int], platform: str
+) -> None:
+    looked = await api.get("/rma/52000001", params={"platform": platform})
+    decision = {"rma_id": 52000001, "platform": platform, "status": "completed"}
+    decided = await api.post("/rma/update_status", json=decision)
+    elsewhere = await api.get("/rma/52000001", params={"platform": "emag-hu"})
+    assert [looked.json()["row_id"], decided.json()["row_id"]] == [on_both[platform]] * 2
+    assert (elsewhere.status_code, elsewhere.json()["field"]) == (404, "rma_id")
+    done = await rows(engine, "SELECT id FROM app.return_requests WHERE status = 'completed'")
+    assert done == [{"id": on_both[platform]}]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "field"),
     [
@@ -171,8 +269,18 @@ async def test_asking_for_a_payment_queues_a_read_of_the_order(
         ("/invoice/create", {**INVOICE, "pdf_url": "ftp://x"}, 422, "pdf_url"),
         ("/invoice/create", {**INVOICE, "total_amount": -1}, 422, "total_amount"),
         ("/rma/update_status", {"status": "approved"}, 422, "body"),
-        ("/rma/update_status", {"return_id": 7, "status": "approved"}, 404, None),
-        ("/order/process_refund", {"cancellation_id": 7}, 404, None),
+        ("/rma/update_status", {"return_id": 7, "status": "approved"}, 404, "return_id"),
+        ("/order/process_refund", {"cancellation_id": 7}, 404, "cancellation_id"),
+        ("/rma/update_status", {"rma_id": 52000001, "status": "approved"}, 404, "rma_id"),
+        ("/invoice/update_payment", {"invoice_id": 7}, 404, "invoice_id"),
+        ("/integration/test-connection", {"account_type": "hu"}, 404, "account_type"),
+        ("/invoice/create", {**INVOICE, "invoice_date": "tomorrow"}, 422, "invoice_date"),
+        (
+            "/rma/create",
+            {"emag_order_id": "1", "items": [{"product_id": []}]},
+            422,
+            "items.0.product_id",
+        ),
     ],
 )
 async def test_a_mistake_names_the_field(
@@ -187,11 +295,41 @@ async def test_a_number_that_is_taken_is_a_conflict(api: httpx.AsyncClient) -> N
     await api.post("/invoice/create", json=INVOICE)
     answer = await api.post("/invoice/create", json=INVOICE)
     assert answer.status_code == 409
+    assert answer.json()["field"] == "invoice_number"
     assert "use another number" in answer.json()["detail"]
     assert "EX-1" not in answer.json()["detail"]
 
 
 async def test_what_is_no_json_is_malformed(api: httpx.AsyncClient) -> None:
     headers = {"Content-Type": "application/json"}
-    answer = await api.post("/order/cancel", content=b"{", headers=headers)
-    assert (answer.status_code, answer.json()["status"]) == (400, 400)
+    answer = await api.post("/order/cancel", content=b'{"reason": other}', headers=headers)
+    told = answer.json()
+    assert (answer.status_code, told["status"], told["field"]) == (400, 400, "body")
+    assert told["detail"] == "the body is no JSON: Expecting value, after 11 characters"
+
+
+async def test_what_is_no_text_is_malformed(api: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await api.post("/order/cancel", content=b'"\xff\xfe"', headers=headers)
+    assert (answer.status_code, answer.json()["field"]) == (400, "body")
+    assert "send JSON in UTF-8" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+async def test_a_body_that_is_not_called_json_is_told_how_to_be(
+    api: httpx.AsyncClient, kind: str | None
+) -> None:
+    headers = {"Content-Type": kind} if kind else {}
+    answer = await api.post("/order/cancel", content=b'{"emag_order_id": "1"}', headers=headers)
+    assert (answer.status_code, answer.json()["field"]) == (415, "Content-Type")
+    assert "send it with Content-Type: application/json" in answer.json()["detail"]
+
+
+async def test_an_address_that_is_none_and_a_wrong_method_say_what_there_is(
+    api: httpx.AsyncClient,
+) -> None:
+    nowhere = await api.get("/orders")
+    wrong = await api.get("/order/cancel")
+    assert (nowhere.status_code, "see /docs" in nowhere.json()["detail"]) == (404, True)
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert wrong.json()["detail"].endswith("takes no GET: use POST")

@@ -36,7 +36,7 @@ CHECKS = [
 @schemathesis.serializer("application/pdf")
 def _pdf(_: object, value: object) -> bytes:
     """A document of whatever was generated."""
-    return value if isinstance(value, bytes) else f"%PDF-{value}".encode(errors="replace")
+    return value if isinstance(value, bytes) else f"%PDF-{value}\n%%EOF".encode(errors="replace")
 
 
 @pytest.fixture
