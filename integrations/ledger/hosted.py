@@ -11,13 +11,12 @@ from hashlib import sha256
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.emag.pdf import BEGIN, TAIL, why_refused
 from integrations.erp import write
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.database import autocommit
 from integrations.ledger.operations import UnknownRowError
 
-LARGEST = 10 * 1024 * 1024
-BEGIN = b"%PDF-"
 LENGTH = 48
 
 _STORE = text("""
@@ -42,10 +41,9 @@ def name_of(secret: bytes, invoice_id: int, content: bytes) -> str:
 
 def check_document(content: bytes) -> None:
     """Raises NoDocumentError for what eMAG would not take (API facts: order/attachments/save)."""
-    if not content.startswith(BEGIN):
-        raise NoDocumentError("the document is no PDF: it must begin with %PDF-")
-    if len(content) > LARGEST:
-        raise NoDocumentError("the document is larger than 10 MB")
+    problem = why_refused(content[: len(BEGIN)], content[-TAIL:], len(content))
+    if problem is not None:
+        raise NoDocumentError(f"the document can't be stored, since {problem}")
 
 
 async def store_document(

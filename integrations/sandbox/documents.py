@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-DocumentKind = Literal["pdf", "html", "big", "missing"]
+DocumentKind = Literal["pdf", "html", "big", "cut", "missing"]
 KINDS: tuple[str, ...] = get_args(DocumentKind)
 
 BIG_BYTES = 12 * 1024 * 1024
@@ -15,7 +15,8 @@ BIG_BYTES = 12 * 1024 * 1024
 class Document:
     """What `/sandbox/documents/<name>.pdf` serves.
 
-    `html` is a login page that claims to be a PDF, `big` a PDF of 12 MB, `missing` a 404.
+    `html` is a login page that claims to be a PDF, `big` a PDF of 12 MB, `cut` the first half of
+    one, `missing` a 404.
     """
 
     content: bytes
@@ -29,6 +30,9 @@ def document(text: str, content: bytes = b"", kind: DocumentKind = "pdf") -> Doc
     elif kind == "big":
         body = content or small_pdf(text)
         content = body + b"\n%" + b" " * (BIG_BYTES - len(body))
+    elif kind == "cut":
+        whole = content or small_pdf(text)
+        content = whole[: len(whole) // 2]
     elif kind == "pdf" and not content:
         content = small_pdf(text)
     return Document(content, kind)

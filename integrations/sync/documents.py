@@ -8,9 +8,9 @@ from functools import cache
 
 import httpx
 
+from integrations.emag.pdf import BEGIN, LARGEST, TAIL, why_refused
 from integrations.sync.plan_invoices import Document
 
-LARGEST = 10 * 1024 * 1024
 SECONDS = 20.0
 AT_ONCE = asyncio.Semaphore(8)
 
@@ -60,11 +60,12 @@ def _tls() -> ssl.SSLContext:
 
 
 async def _judge(response: httpx.Response) -> Document:
-    size = 0
+    head, tail, size = b"", b"", 0
     async for chunk in response.aiter_bytes():
-        if size == 0 and not chunk.startswith(b"%PDF-"):
-            return Document(ok=False, problem="it is no PDF")
+        head += chunk[: len(BEGIN) - len(head)]
+        tail = (tail + chunk)[-TAIL:]
         size += len(chunk)
-        if size > LARGEST:
-            return Document(ok=False, problem="it is larger than 10 MB")
-    return Document(ok=True) if size else Document(ok=False, problem="it is empty")
+        if size > LARGEST or not BEGIN.startswith(head):
+            break
+    problem = why_refused(head, tail, size)
+    return Document(ok=problem is None, problem=problem)

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from integrations.ledger.hosted import LARGEST
+from integrations.emag.pdf import LARGEST
 from integrations.web import callbacks, documents, integration, operations, watched
 from integrations.web.context import LARGEST_BODY, Context
 from integrations.web.guard import Guard

@@ -7,17 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
-from integrations.ledger.hosted import BEGIN, NoDocumentError, fetch_hosted, store_document
+from integrations.ledger.hosted import NoDocumentError, fetch_hosted, store_document
 from integrations.ledger.operations import OperationError
 from integrations.services.service import MalformedError
 from integrations.web.context import Given
 from integrations.web.problems import NotFoundError, about, documented
 
 PDF = "application/pdf"
-
-# Readers of PDF look for its end in its last bytes, of which not all need be its own.
-END = b"%%EOF"
-END_BYTES = 1024
 
 router = APIRouter(prefix="/documents", tags=["documents"])
 
@@ -52,7 +48,6 @@ async def store(
         raise NotPublicError("eMAG can't fetch documents from here: set EMAG_PUBLIC_URL")
     books = given.database
     content = await request.body()
-    _require_whole(content)
     try:
         with about("invoice_id"):
             url = await store_document(
@@ -80,11 +75,3 @@ async def fetch(given: Given, name: Annotated[str, Path(pattern=r"^[0-9a-f]{48}$
         raise NotFoundError("no such document: fetch it from the invoice's pdf_url", "name")
     headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Robots-Tag": "noindex"}
     return Response(content, media_type=PDF, headers=headers)
-
-
-def _require_whole(content: bytes) -> None:
-    """Raises MalformedError for a PDF that was cut off; what is none is told elsewhere."""
-    if content.startswith(BEGIN) and END not in content[-END_BYTES:]:
-        raise MalformedError(
-            "body: the document is cut off: a PDF ends with %%EOF; store it again, whole", "body"
-        )

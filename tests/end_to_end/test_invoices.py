@@ -186,7 +186,12 @@ class TestTheDocument:
 
     @pytest.mark.parametrize(
         ("kind", "said"),
-        [("html", "no PDF"), ("big", "larger than 10 MB"), ("missing", "HTTP 404")],
+        [
+            ("html", "no PDF"),
+            ("big", "larger than 10 MB"),
+            ("cut", "cut off"),
+            ("missing", "HTTP 404"),
+        ],
     )
     async def test_one_that_emag_could_not_show_is_refused_before_it_is_attached(
         self, shop: Shop, kind: DocumentKind, said: str

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.ledger.hosted import LARGEST
+from integrations.emag.pdf import LARGEST
 
 PDF = b"%PDF-1.7 invented\n%%EOF\n"
 
@@ -43,8 +43,8 @@ async def test_the_same_document_keeps_its_address(api: httpx.AsyncClient, invoi
 @pytest.mark.parametrize(
     ("content", "status", "said"),
     [
-        (b"<html>", 422, "it must begin with %PDF-"),
-        (b"", 422, "it must begin with %PDF-"),
+        (b"<html>", 422, "that begins with %PDF-"),
+        (b"", 422, "it is empty"),
         (PDF[:-8], 422, "cut off"),
         (PDF + b"x" * 2000, 422, "cut off"),
         (b"%PDF-" + b"x" * LARGEST, 413, "store a smaller one"),
