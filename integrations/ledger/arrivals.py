@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -38,7 +39,7 @@ _OPEN = text("""
 """)
 
 _LOCK_BOOKS = """
-    SELECT id, sync_state FROM {table}
+    SELECT sync_state, erp_digest, {emag_id} AS emag_id FROM {table}
      WHERE {erp_id} = :row_id AND NOT superseded FOR UPDATE SKIP LOCKED
 """
 
@@ -51,6 +52,9 @@ _ROW_EXISTS = "SELECT 1 FROM app.{table} WHERE id = :row_id"
 _CHANGED = text("""
     SELECT 1 FROM app.emag_changes WHERE kind = :kind AND row_id = :row_id LIMIT 1
 """)
+
+# A trigger that was off, or a replica role, has let it through.
+_CAPTURE = text("INSERT INTO app.emag_changes (kind, row_id) VALUES (:kind, :row_id)")
 
 _FORGET_OWN = text("""
     DELETE FROM app.emag_changes
@@ -205,13 +209,18 @@ async def _update(
     connection: AsyncConnection, schema: ErpSchema, arrival: Arrival, row_id: int
 ) -> Arrived:
     table, books = ERP_TABLES[arrival.kind], BOOKS[arrival.kind]
-    state = await _lock_books(connection, books, row_id)
+    known = await _lock_books(connection, books, row_id)
+    state = known.sync_state if known else None
     await _lock_row(connection, table.name, row_id)
-    is_unsent = state in _UNSENT or await _has_changed(connection, arrival.kind, row_id)
+    before = await _row(connection, schema, arrival.kind, row_id)
+    is_unsent = (
+        state in _UNSENT
+        or await _has_changed(connection, arrival.kind, row_id)
+        or await _slipped_through(connection, arrival.kind, row_id, before, known)
+    )
     if (is_unsent or state == "refused") and not arrival.beside:
         await _note_status(connection, schema, arrival, row_id)
         return Arrived(Brought.UNSENT if is_unsent else Brought.KEPT, row_id)
-    before = await _row(connection, schema, arrival.kind, row_id)
     written = await write.update(connection, schema, table.name, row_id, arrival.values)
     if is_unsent:
         return Arrived(Brought.UPDATED if written else Brought.SAME, row_id)
@@ -227,13 +236,12 @@ async def _update(
     return Arrived(Brought.UPDATED if written else Brought.SAME, row_id)
 
 
-async def _lock_books(connection: AsyncConnection, books: Books, row_id: int) -> str | None:
-    """The state of the row in our books, locked; None where they know nothing of it."""
-    names = {"table": books.name, "erp_id": books.erp_id}
+async def _lock_books(connection: AsyncConnection, books: Books, row_id: int) -> Row[Any] | None:
+    """The row in our books, locked; None where they know nothing of it."""
+    names = {"table": books.name, "erp_id": books.erp_id, "emag_id": books.emag_id}
     row = (await connection.execute(text(_LOCK_BOOKS.format(**names)), {"row_id": row_id})).first()
     if row is not None:
-        state: str | None = row.sync_state
-        return state
+        return row
     exists = await connection.execute(text(_BOOKS_EXIST.format(**names)), {"row_id": row_id})
     if exists.first() is not None:
         raise _NotNowError(Brought.LOCKED)
@@ -250,6 +258,20 @@ async def _lock_row(connection: AsyncConnection, table: str, row_id: int) -> Non
 async def _has_changed(connection: AsyncConnection, kind: Kind, row_id: int) -> bool:
     changed = await connection.execute(_CHANGED, {"kind": kind.value, "row_id": row_id})
     return changed.first() is not None
+
+
+async def _slipped_through(
+    connection: AsyncConnection,
+    kind: Kind,
+    row_id: int,
+    row: ErpRow | None,
+    known: Row[Any] | None,
+) -> bool:
+    """Whether the ERP has changed a settled row unseen; if so, that is queued like any change."""
+    if row is None or known is None or known.erp_digest in (None, digest(row, known.emag_id)):
+        return False
+    await connection.execute(_CAPTURE, {"kind": kind.value, "row_id": row_id})
+    return True
 
 
 async def _row(
@@ -321,7 +343,7 @@ async def _note(
             "order_id": arrival.order_id,
             "account": arrival.account,
             "origin": ORIGIN if arrival.row_id is None else None,
-            "digest": digest(row) if row else None,
+            "digest": digest(row, arrival.emag_id) if row else None,
         },
     )
 

@@ -11,9 +11,10 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.erp.digest import digest
@@ -51,7 +52,7 @@ _LAST = text("""
 """)
 
 _SETTLED = """
-    SELECT {erp_id} AS row_id, erp_digest,
+    SELECT {erp_id} AS row_id, {emag_id} AS emag_id, erp_digest,
            sync_state IN ('synced', 'refused', 'withdrawn') AS settled
       FROM {table} WHERE {erp_id} = ANY(:ids) AND NOT superseded
 """
@@ -122,17 +123,21 @@ async def _missed(
 ) -> list[int]:
     """Rows that changed since they were settled, and newer ones that were never queued."""
     books = BOOKS[kind]
-    query = text(_SETTLED.format(erp_id=books.erp_id, table=books.name))
+    query = text(_SETTLED.format(erp_id=books.erp_id, emag_id=books.emag_id, table=books.name))
     known = {row.row_id: row for row in await connection.execute(query, {"ids": list(rows)})}
     return [
         row_id
         for row_id, row in rows.items()
         if (
-            known[row_id].settled and known[row_id].erp_digest not in (None, digest(row))
+            _has_slipped_through(known[row_id], row)
             if row_id in known
             else row_id > before and queued(row, require_approval)
         )
     ]
+
+
+def _has_slipped_through(known: Row[Any], row: ErpRow) -> bool:
+    return known.settled and known.erp_digest not in (None, digest(row, known.emag_id))
 
 
 async def _append(connection: AsyncConnection, kind: Kind, ids: Sequence[int]) -> int:

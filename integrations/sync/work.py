@@ -199,7 +199,7 @@ def end(
         delay=delay,
         failed=failed,
         document_type=row.invoice_type if isinstance(row, InvoiceRow) else None,
-        digest=digest(row) if row else None,
+        digest=digest(row, emag_id or work.known.emag_id) if row else None,
     )
     work.copy = None
     work.plan = None

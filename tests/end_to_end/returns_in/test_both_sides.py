@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from sqlalchemy import text
+
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
+from integrations.ledger.sweep import sweep
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.returns_in.returning import (
     ORDER,
@@ -60,6 +63,24 @@ async def test_what_the_erp_decided_first_stands_and_reaches_emag(shop: Shop) ->
     assert not (await mirrored(shop))["owed"]
 
 
+async def test_what_the_erp_decided_unseen_by_any_trigger_stands_and_reaches_emag(
+    shop: Shop,
+) -> None:
+    open_return(shop)
+    await take(shop)
+    async with shop.channel.engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text("UPDATE app.return_requests SET status = 'approved'"))
+    assert await changes(shop) == []
+    shop.market.emag_refunds_return(RETURN, "10.00")
+    assert (await take(shop)).brought[Kind.RMA] == {Brought.UNSENT: 1}
+    now = await row_of(shop)
+    assert (now["status"], now["refund_amount"]) == ("approved", Decimal("10.00"))
+    await carry_out(shop)
+    assert status_at_emag(shop) == 3
+    assert (await take(shop)).brought[Kind.RMA] == {Brought.SAME: 1}
+
+
 async def test_what_emag_decided_first_is_what_the_erp_then_changes(shop: Shop) -> None:
     open_return(shop)
     await take(shop)
@@ -100,6 +121,25 @@ async def test_a_row_that_waits_for_a_return_gets_it_and_no_second_row_appears(s
     assert (await take(shop)).brought[Kind.RMA] == {Brought.SAME: 1}
     [row] = await rows(shop)
     assert (row["id"], row["emag_return_id"], row["status"]) == (row_id, str(RETURN), "approved")
+
+
+async def test_the_number_that_we_write_into_a_row_is_no_change_that_slipped_through(
+    shop: Shop,
+) -> None:
+    open_return(shop, products=[{"product_id": "1001"}])
+    row_id = await shop.erp.add(Kind.RMA, ORDER, {"product_id": "1001"})
+    await carry_out(shop)
+    assert (await shop.state(Kind.RMA, row_id), (await row_of(shop))["emag_return_id"]) == (
+        "synced",
+        str(RETURN),
+    )
+    await sweep(shop.channel.engine, shop.channel.schema, require_approval=False)
+    await shop.sql("UPDATE app.emag_cursors SET position = position - interval '25 hours'")
+    assert await sweep(shop.channel.engine, shop.channel.schema, require_approval=False) == 0
+    await shop.erp.update(Kind.RMA, row_id, emag_return_id=str(RETURN + 1))
+    await shop.sql("DELETE FROM app.emag_changes")
+    await shop.sql("UPDATE app.emag_cursors SET position = position - interval '25 hours'")
+    assert await sweep(shop.channel.engine, shop.channel.schema, require_approval=False) == 1
 
 
 async def test_a_row_that_nobody_has_queued_yet_gets_its_return_as_well(shop: Shop) -> None:

@@ -203,6 +203,19 @@ class TestAKnownRow:
         books = await one(engine, "emag_return_integrations")
         assert (books["sync_state"], books["emag_status"]) == (state, "in_progress")
 
+    async def test_that_the_erp_has_changed_unseen_by_any_trigger_stands_and_is_queued(
+        self, engine: AsyncEngine, schema: ErpSchema
+    ) -> None:
+        row_id = await created(engine, schema)
+        async with engine.begin() as connection:
+            await connection.execute(text("SET LOCAL session_replication_role = replica"))
+            await connection.execute(text("UPDATE app.return_requests SET status = 'approved'"))
+        assert await all_of(engine, "emag_changes") == []
+        arrived = await bring_in(engine, schema, news(row_id, values={"status": "processing"}))
+        assert arrived.brought is Brought.UNSENT
+        assert (await one(engine, "return_requests"))["status"] == "approved"
+        assert (await one(engine, "emag_changes"))["row_id"] == row_id
+
     async def test_that_the_erp_has_changed_just_now_stands(
         self, engine: AsyncEngine, schema: ErpSchema
     ) -> None:

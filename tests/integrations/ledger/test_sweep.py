@@ -50,7 +50,7 @@ async def settle(engine: AsyncEngine, schema: ErpSchema, row_id: int) -> None:
                 "INSERT INTO app.emag_cancellation_integrations (cancellation_request_id,"
                 " sync_state, erp_digest) VALUES (:id, 'synced', :digest)"
             ),
-            {"id": row_id, "digest": digest(rows[row_id])},
+            {"id": row_id, "digest": digest(rows[row_id], None)},
         )
 
 
