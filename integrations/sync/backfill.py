@@ -53,6 +53,7 @@ class Course:
         resumed: how many of these an earlier run has stored.
         expected, rows: how many rows this run has counted and stored.
         problem: why the stream was given up before its end.
+        passing: the slices that had not ended when they were read, so that they will hold more.
     """
 
     account: str
@@ -64,6 +65,7 @@ class Course:
     rows: int = 0
     problem: str | None = None
     finished: set[int] = field(default_factory=set)
+    passing: set[int] = field(default_factory=set)
 
     @property
     def resource(self) -> str:
@@ -74,6 +76,11 @@ class Course:
     def is_done(self) -> bool:
         """Whether all of it is stored."""
         return self.stored == len(self.slices)
+
+    @property
+    def lasting(self) -> int:
+        """How many slices at the beginning are stored for good."""
+        return min({self.stored, *self.passing})
 
     @property
     def reached(self) -> date | None:
@@ -148,23 +155,24 @@ class _Desk:
 async def open_courses(channel: Channel, since: date, until: date) -> list[Course]:
     """The courses of the account's history between two days, both included.
 
-    What an earlier run for the same days has stored is not read again, unless it has stored all.
+    What an earlier run for the same days has stored for good is not read again, unless it has
+    stored all.
     """
     account = channel.account
     cut = slices(since, until, account.zone)
     courses = [Course(account.name, stream, cut) for stream in streams(channel)]
     asked = _detail(since, until, cut)
+    lasting = {}
     for course in courses:
         cursor = await read_cursor(channel.engine, account.name, course.resource)
         detail = dict(cursor.detail or {}) if cursor else {}
-        stored = detail.pop("stored", 0)
-        course.stored = course.resumed = stored if detail == asked else 0
-    if all(course.is_done for course in courses):
-        for course in courses:
-            course.stored = course.resumed = 0
+        stored, lasts = detail.pop("stored", 0), detail.pop("lasting", 0)
+        course.stored, lasting[course.resource] = (stored, lasts) if detail == asked else (0, 0)
+    all_done = all(course.is_done for course in courses)
     for course in courses:
+        course.stored = course.resumed = 0 if all_done else lasting[course.resource]
         if not course.stored:
-            detail = {**asked, "stored": 0}
+            detail = {**asked, "stored": 0, "lasting": 0}
             await place_cursor(channel.engine, account.name, course.resource, cut[0].start, detail)
     return courses
 
@@ -224,7 +232,7 @@ async def _lane(
                 waiting.room.release()
             else:
                 course = entry.course
-                await _note(channel, course, entry.number)
+                await _note(channel, entry)
             watch(course)
         await reading
 
@@ -297,15 +305,19 @@ async def _read_one(
         waiting.entries.put_nowait(piece)
 
 
-async def _note(channel: Channel, course: Course, number: int) -> None:
+async def _note(channel: Channel, piece: _Piece) -> None:
     """Note that a slice is stored, once all before it are."""
-    course.finished.add(number)
+    course = piece.course
+    course.finished.add(piece.number)
+    if course.slices[piece.number].end > piece.clock.moment:
+        course.passing.add(piece.number)
     before = course.stored
     while course.stored in course.finished:
         course.stored += 1
     if course.stored == before:
         return
     cursor = await read_cursor(channel.engine, course.account, course.resource)
-    detail = {**(cursor.detail or {} if cursor else {}), "stored": course.stored}
+    known = cursor.detail or {} if cursor else {}
+    detail = {**known, "stored": course.stored, "lasting": course.lasting}
     end = course.slices[course.stored - 1].end
     await move_cursor(channel.engine, course.account, course.resource, end, detail)

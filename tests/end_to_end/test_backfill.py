@@ -199,6 +199,19 @@ class TestGoingOn:
         assert len(requests("order/count")) - before == len(course.slices) - known
         assert await mirrored(shop) == expected
 
+    async def test_days_that_were_not_over_are_read_again_and_only_those(self, shop: Shop) -> None:
+        now = datetime.now(UTC)
+        shop.market.now = lambda: now
+        today = now.astimezone(shop.channel.account.zone).date()
+        days = {"since": today - timedelta(days=40), "until": today}
+        expected = orders(shop, [now - timedelta(days=30), now - timedelta(seconds=5)])
+        course = (await fill(shop, "orders:3", **days))["orders:3"]
+        assert course.is_done
+        expected |= orders(shop, [now], FIRST + 10)  # placed after its slice was read
+        again = (await fill(shop, "orders:3", **days))["orders:3"]
+        assert (again.resumed, again.stored) == (len(course.slices) - 1, len(course.slices))
+        assert await mirrored(shop) == expected
+
     async def test_an_outage_stops_it_and_it_goes_on_later(self, shop: Shop) -> None:
         expected = orders(shop, through(SINCE, UNTIL, 60))
         shop.market.faults.add("order/read", kind="http_503_html", times=None)
