@@ -36,7 +36,7 @@ async def _sync(channel: Channel, parameters: SyncParameters, report: Report) ->
         if way.goes_out:
             await preview(channel, Kind.CANCELLATION, parameters.limit, report)
         if way.comes_in and not report.unreachable:
-            await preview_news(report, foresee_orders(channel))
+            await preview_news(report, parameters.limit, foresee_orders(channel))
         return
     if way.goes_out:
         await carry_out(channel, Kind.CANCELLATION, parameters.limit, report)

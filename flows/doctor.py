@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from flows.exposure import check_public_url
 from flows.shop import open_channel, open_shop
 from integrations.ledger.check import Finding, check_database
 from integrations.ledger.profile import write_profile
@@ -16,7 +17,8 @@ class Examination:
     """What first contact showed.
 
     Attributes:
-        findings: by account; the database comes first, and alone if it is not well.
+        findings: by account; the database comes first, and alone if it is not well, and then what
+            is to be said of the configuration.
         unreachable: eMAG can't be reached, or refuses the credentials or the address.
     """
 
@@ -37,6 +39,8 @@ async def examine(account: str) -> Examination:
         found = {"database": await check_database(shop.engine)}
         if not all(finding.ok for finding in found["database"]):
             return Examination(found)
+        if configured := check_public_url(shop.settings):
+            found["configuration"] = configured
         unreachable = False
         for each in shop.accounts:
             async with open_channel(shop, each, max_in_flight=1) as channel:

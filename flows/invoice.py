@@ -28,7 +28,7 @@ async def _sync(channel: Channel, parameters: SyncParameters, report: Report) ->
             await preview(channel, Kind.INVOICE, parameters.limit, report)
         if way.comes_in and not report.unreachable:
             await preview_documents(report, foresee_documents(channel))
-            await preview_news(report, foresee_orders(channel))
+            await preview_news(report, parameters.limit, foresee_orders(channel))
         return
     if not await learn_issued(channel, report, own=way.comes_in):
         return

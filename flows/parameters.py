@@ -47,7 +47,8 @@ class SyncParameters(BaseModel):
         default=100_000,
         ge=1,
         le=1_000_000,
-        description="At most this many ERP rows are claimed per account.",
+        description="At most this many ERP rows are claimed per account; a dry run lists no more"
+        " either way.",
         json_schema_extra={"position": 2},
     )
     max_in_flight: int = Field(
@@ -139,18 +140,35 @@ class RetentionParameters(BaseModel):
         return f"{self.days}-days{'-dry-run' if self.dry_run else ''}"
 
 
+# eMAG's marketplace is not older.
+EARLIEST = date(2011, 1, 1)
+
+
+def _latest() -> date:
+    """The last day that has begun somewhere: a platform may be a day ahead of UTC."""
+    return datetime.now(UTC).date() + timedelta(days=1)
+
+
+def _check_span(since: date, until: date) -> None:
+    """Raises ValueError, with the remedy, for days that are in the wrong order or still to come."""
+    if since > until:
+        raise ValueError(f"since, {since}, is after until, {until}: swap them")
+    if until > _latest():
+        raise ValueError(f"until, {until}, is not over yet: end at today at the latest")
+
+
 class BackfillParameters(BaseModel):
     """The form of a backfill."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     since: date = Field(
-        ge=date(2011, 1, 1),
+        ge=EARLIEST,
         description="The first day of the history that is read, in the platform's local time.",
         json_schema_extra={"position": 0},
     )
     until: date = Field(
-        ge=date(2011, 1, 1),
+        ge=EARLIEST,
         description="Its last day; not later than today.",
         json_schema_extra={"position": 1},
     )
@@ -170,12 +188,7 @@ class BackfillParameters(BaseModel):
 
     @model_validator(mode="after")
     def _check_days(self) -> Self:
-        if self.since > self.until:
-            raise ValueError(f"since, {self.since}, is after until, {self.until}: swap them")
-        # Somewhere a new day may have begun already.
-        latest = datetime.now(UTC).date() + timedelta(days=1)
-        if self.until > latest:
-            raise ValueError(f"until, {self.until}, is not over yet: end at today at the latest")
+        _check_span(self.since, self.until)
         return self
 
     @property
@@ -201,11 +214,13 @@ class ReconcileParameters(BaseModel):
     )
     since: date | None = Field(
         default=None,
+        ge=EARLIEST,
         description="The first local day of placement; nothing: 27 days before the last.",
         json_schema_extra={"position": 1},
     )
     until: date | None = Field(
         default=None,
+        ge=EARLIEST,
         description="The last local day of placement; nothing: today.",
         json_schema_extra={"position": 2},
     )
@@ -224,8 +239,16 @@ class ReconcileParameters(BaseModel):
 
     @model_validator(mode="after")
     def _check_days(self) -> Self:
-        if self.since and self.until and not 0 <= (self.until - self.since).days < MOST_DAYS:
-            raise ValueError(f"since to until must be 1 to {MOST_DAYS} days")
+        if self.since and not self.until and self.since > _latest():
+            raise ValueError(f"since, {self.since}, is still to come: begin at today at the latest")
+        if self.until:
+            _check_span(self.since or self.until, self.until)
+        last = self.until or datetime.now(UTC).date()
+        if self.since and (last - self.since).days >= MOST_DAYS:
+            raise ValueError(
+                f"since, {self.since}, to {self.until or 'today'} are more than {MOST_DAYS} days:"
+                " reconcile a year at a time"
+            )
         return self
 
     @property

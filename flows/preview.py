@@ -75,18 +75,20 @@ async def preview(
         report.unreachable = str(stopped)
 
 
-async def preview_news(report: Report, foreseeing: Awaitable[Foreseen]) -> None:
-    """Await what eMAG's news would do to the ERP's rows and enter it into the report."""
+async def preview_news(report: Report, limit: int, foreseeing: Awaitable[Foreseen]) -> None:
+    """Await what eMAG's news would do to the ERP's rows and list it in the report up to `limit`."""
     try:
         found = await foreseeing
     except UNREADABLE as stopped:
         report.unreachable = f"eMAG's news could not be read: {stopped}"
         return
     report.looked_at = (report.looked_at or 0) + found.receipt.read
-    report.news.extend(map(_news_line, found.news))
-    told = {line.subject for line in report.news}
-    parked = (_parked_line(each) for each in found.receipt.parked)
-    report.news.extend(line for line in parked if line.subject not in told)
+    lines = list(map(_news_line, found.news))
+    told = {line.subject for line in lines}
+    parked = map(_parked_line, found.receipt.parked)
+    lines.extend(line for line in parked if line.subject not in told)
+    report.news.extend(lines[:limit])
+    report.unlisted += len(lines[limit:])
 
 
 async def preview_documents(report: Report, foreseeing: Awaitable[Mapping[Source, int]]) -> None:

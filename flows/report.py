@@ -79,7 +79,8 @@ class Report:
     """One account's share of a run; `unreachable` says why eMAG could not be worked with.
 
     Of a dry run, `plans` tell what would go out, `news` what would come in, and `looked_at` how
-    many rows of eMAG's that was found in; None where the way in was not asked for.
+    many rows of eMAG's that was found in; None where the way in was not asked for. News beyond the
+    run's limit is not listed, and `unlisted` counts it.
     """
 
     flow: str
@@ -95,6 +96,7 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     plans: list[PlanLine] = field(default_factory=list)
     news: list[NewsLine] = field(default_factory=list)
+    unlisted: int = 0
     looked_at: int | None = None
     received: Counter[Brought] = field(default_factory=Counter)
     parked: list[Parked] = field(default_factory=list)
@@ -175,6 +177,7 @@ class Report:
             ]
         if self.looked_at is not None:
             report["looked_at"] = self.looked_at
+            report["unlisted"] = self.unlisted
             report["news"] = [
                 {
                     "kind": line.kind.value,

@@ -29,7 +29,7 @@ from integrations.ledger import changes, pulse
 from integrations.ledger.books import State
 from integrations.ledger.claims import BATCH
 from integrations.ledger.database import autocommit
-from integrations.settings import ConfigurationError
+from integrations.settings import ConfigurationError, without_password
 from integrations.sync.channel import Channel, Tally
 from tasks.receive import receive_orders, receive_returns
 from tasks.step import transient
@@ -316,6 +316,6 @@ async def _sleep(
 
 
 def _in_short(error: Exception) -> str:
-    """The first line, without the statement and its values that SQLAlchemy would add."""
+    """The first line, without a password and the statement with values that SQLAlchemy adds."""
     lines = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
-    return lines[0]
+    return without_password(lines[0])

@@ -31,7 +31,7 @@ async def _sync(channel: Channel, parameters: SyncParameters, report: Report) ->
         if way.goes_out:
             await preview(shared, Kind.RMA, parameters.limit, report)
         if way.comes_in and not report.unreachable:
-            await preview_news(report, foresee_returns(channel, scan))
+            await preview_news(report, parameters.limit, foresee_returns(channel, scan))
         return
     if way.goes_out:
         await carry_out(shared, Kind.RMA, parameters.limit, report)

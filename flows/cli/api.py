@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -19,9 +20,12 @@ def api(
 ) -> int:
     """Serve the HTTP endpoints to the seller's programs, and callbacks and documents to eMAG."""
     from flows.api import listening, require_token
+    from flows.exposure import complaints
 
     settings = begin()
     require_token(settings, host)
+    for complaint in complaints(settings):
+        print(complaint, file=sys.stderr)
     with listening(host, port) as sockets:
         return asyncio.run(_serve(settings, host, sockets))
 

@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 
 from flows.cli.console import console
-from flows.cli.demo_day import Happened, erp_decides, others_act
+from flows.cli.demo_day import Happened, erp_decides, others_act, until_believed
 from flows.cli.demo_emag import Emag, emag_apart
 from flows.cli.demo_shop import lay_out
 from flows.cli.demo_summary import counted, show_day, show_effort, show_states, show_what_next
@@ -189,6 +189,7 @@ async def _day_goes_on(
         reports += await flows.rma_sync()
         reports += await flows.cancellation_sync(direction="out")
     with _step(screen, "flow reconcile"):
+        await until_believed(url)
         agreed = await flows.reconcile(recount_minutes=0)
     return reports, happened, agreed
 

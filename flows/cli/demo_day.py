@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from integrations.ledger.clock import MARGIN
 from integrations.sandbox.market import Market
 
 MUG = "1001"
@@ -38,6 +40,10 @@ _UNPAID = """
     SELECT i.emag_order_id FROM app.invoices i
       JOIN app.emag_invoice_integrations b ON b.invoice_id = i.id AND b.sync_state = 'synced'
      WHERE i.status IN ('issued', 'sent') AND i.invoice_type = 'sales_invoice' LIMIT 1
+"""
+
+_SINCE_LAST_WRITE = """
+    SELECT clock_timestamp() - max(closed_at) FROM app.emag_api_calls WHERE writes
 """
 
 
@@ -74,6 +80,17 @@ def erp_decides(database_url: str, happened: Sequence[Happened]) -> None:
             "UPDATE app.return_requests SET status = 'approved' WHERE emag_return_id = %s",
             [str(happened[0].number)],
         )
+
+
+async def until_believed(database_url: str) -> None:
+    """Wait until a read shows what our last requests made of it, and not perhaps what was before.
+
+    A read that begins sooner is not believed: its orders are brought into the ERP by a later run.
+    """
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        [age] = await (await connection.execute(_SINCE_LAST_WRITE)).fetchone() or (None,)
+    if age is not None:
+        await asyncio.sleep(max(0.0, (2 * MARGIN - age).total_seconds()))
 
 
 def seen_by_the_erp(

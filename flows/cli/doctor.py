@@ -12,6 +12,8 @@ from flows.cli.console import begin, console, print_json, table
 WRONG = 1
 UNREACHABLE = 3
 
+TITLES = {"database": "Database", "configuration": "Configuration"}
+
 
 def doctor(
     account: Annotated[str, typer.Option(help="One account by name, or all.")] = "all",
@@ -33,7 +35,7 @@ def doctor(
                 ("ok" if each.ok else "WRONG", each.name, each.detail, each.remedy)
                 for each in findings
             ]
-            title = "Database" if name == "database" else f"Account {name}"
+            title = TITLES.get(name) or f"Account {name}"
             screen.print(table(title, ["", "what", "found", "what to do"], rows))
     if examination.unreachable:
         return UNREACHABLE

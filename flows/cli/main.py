@@ -43,6 +43,9 @@ EXIT_CODES: Mapping[str, int] = {
     "flows.up.PortTakenError": 2,
 }
 
+# Errors of ours that repeat what the database's driver said.
+OF_THE_DRIVER = frozenset({"migrations.run.UpgradeError"})
+
 # Imports make many objects and no garbage: looking for it would be a tenth of `status`.
 GARBAGE = 100_000
 
@@ -150,11 +153,15 @@ def _innermost(error: Exception) -> Exception:
 
 def _failed(error: Exception) -> int:
     for each in (*type(error).__mro__, *type(_driver_error(error)).__mro__):
-        name = f"{each.__module__}.{each.__qualname__}"
+        name = _name(each)
         if name in EXIT_CODES:
             return _say(_message(error), EXIT_CODES[name])
     logging.getLogger("emag.cli").error("a fault of emag-flows itself", exc_info=error)
     return FAULT
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _driver_error(error: Exception) -> Exception:
@@ -164,11 +171,15 @@ def _driver_error(error: Exception) -> Exception:
 
 def _message(error: Exception) -> str:
     """SQLAlchemy's own text holds the statement and its parameters: the driver's says enough."""
+    from integrations.settings import without_password
+
     driver_error = _driver_error(error)
+    if _name(type(error)) in OF_THE_DRIVER:
+        return without_password(str(error))
     if not type(driver_error).__module__.startswith(("psycopg", "sqlalchemy")):
         return str(error)
     first = (str(driver_error).strip().splitlines() or [type(driver_error).__name__])[0]
-    said = _without_password(first)
+    said = without_password(first)
     if getattr(driver_error, "sqlstate", None) == NO_RIGHT:
         return (
             f"the role of DATABASE_URL lacks a right ({said}): run `emag-flows db check`, which"
@@ -178,16 +189,6 @@ def _message(error: Exception) -> str:
         f"the database failed ({said}): see that it runs and repeat the command,"
         " which goes on where this one stopped"
     )
-
-
-def _without_password(text: str) -> str:
-    """What a driver says of a failed connection may repeat the address."""
-    from integrations.settings import ConfigurationError, load_settings, redacted
-
-    try:
-        return redacted(text, load_settings().database_url)
-    except ConfigurationError:
-        return text  # nobody has connected
 
 
 def _say(text: str, code: int) -> int:

@@ -94,6 +94,8 @@ def _show_news(screen: Console, report: Report) -> None:
         screen.print(table(title, ["row", "at eMAG", "in the ERP", "afterwards"], rows))
     else:
         screen.print(f"{title}: nothing")
+    if report.unlisted:
+        screen.print(f"{report.unlisted} more would come in: a greater --limit lists them")
     screen.print(f"Rows of eMAG's listings that were looked at for it: {report.looked_at}")
 
 

@@ -40,7 +40,12 @@ Account = Annotated[str, typer.Option(help="One account by name, or all.")]
 Way = Annotated[Direction, typer.Option(help="Which way changes are carried.")]
 Limit = Annotated[
     int,
-    typer.Option(help="At most this many ERP rows are claimed per account.", min=1, max=1_000_000),
+    typer.Option(
+        help="At most this many ERP rows are claimed per account; a dry run lists no more either"
+        " way.",
+        min=1,
+        max=1_000_000,
+    ),
 ]
 InFlight = Annotated[int, typer.Option(help="Requests under way at once.", min=1, max=16)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")]

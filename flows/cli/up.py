@@ -17,6 +17,7 @@ from rich.text import Text
 from flows.cli.console import begin, console
 from flows.cli.interruption import INTERRUPTED
 from integrations.logs import configure
+from integrations.settings import Settings
 
 if TYPE_CHECKING:
     from flows.up import House
@@ -35,17 +36,21 @@ ApiPort = Annotated[
 
 def up(port: Port = None, api_port: ApiPort = None) -> int:
     """Run database, Prefect, worker, endpoints and the resident loops on this machine."""
-    begin()
-    return asyncio.run(_up(console(), port, api_port))
+    settings = begin()
+    return asyncio.run(_up(console(), settings, port, api_port))
 
 
-async def _up(screen: Console, port: int | None, api_port: int | None) -> int:
+async def _up(screen: Console, settings: Settings, port: int | None, api_port: int | None) -> int:
+    from flows.exposure import complaints
     from flows.up import keep_house
 
     begun, begun_all = time.monotonic(), asyncio.Event()
     stopping = _on_signals(begun_all)
     if os.environ.get("PREFECT_API_URL"):
         screen.print("PREFECT_API_URL is set: not used, since this brings a Prefect of its own")
+
+    for complaint in complaints(settings):
+        screen.print(complaint, soft_wrap=True)
 
     def say(what: str) -> None:
         screen.print(f"  {what} ({time.monotonic() - begun:.1f} s)", soft_wrap=True)

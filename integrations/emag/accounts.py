@@ -80,6 +80,10 @@ class Account:
         return 3 if self.account_type == "main" else 2
 
 
+# Of eMAG's types of orders and returns, who fulfils them.
+WHOSE: Final[Mapping[int, str]] = {3: "own", 2: "fulfilled by eMAG"}
+
+
 def order_types(account: Account, accounts: Mapping[str, Account]) -> tuple[int, ...]:
     """eMAG's types of the orders and returns that the account sees to.
 
@@ -123,7 +127,7 @@ def _split(base_url: str) -> SplitResult:
 def _check(url: SplitResult) -> None:
     if url.username or url.password:
         raise ValueError("base_url must not hold a user name or password; set them apart from it")
-    loopback = _is_loopback(url.hostname or "")
+    loopback = is_loopback(url.hostname or "")
     if not loopback and url.hostname not in PLATFORMS:
         known = ", ".join(PLATFORMS)
         raise ValueError(f"base_url has the unknown host {url.hostname!r}; use one of {known}")
@@ -135,12 +139,13 @@ def _check(url: SplitResult) -> None:
 def _platform(base_url: str) -> _Platform:
     url = _split(base_url)
     host = url.hostname or ""
-    if _is_loopback(host):
+    if is_loopback(host):
         return _Platform(f"sandbox-{url.port or 80}", "Europe/Bucharest", "RON")
     return PLATFORMS[host]
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -66,7 +66,7 @@ class Certificate:
     """What was compared for an account over local days, both included.
 
     Attributes:
-        numbers: eMAG's and the mirror's numbers of rows, by listing ("orders of type 3") and the
+        numbers: eMAG's and the mirror's numbers of rows, by listing ("orders, own") and the
             days that were compared together.
         rows: mirrored rows whose state was compared with the ERP's, by what they are.
         by_value: eMAG's rows that were read and compared with the ERP's with their money: their

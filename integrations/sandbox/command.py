@@ -86,13 +86,15 @@ def _switches(file: Path | None, plan: Plan, settings: list[str]) -> Switches:
         name, equals, value = setting.partition("=")
         if not equals:
             raise ValueError(f"--switch {setting}: write NAME=VALUE")
-        given[name] = _value(value)
+        given[name] = _value(name, value)
     return changed(Switches(), given)
 
 
-def _value(text: str) -> Any:
-    """JSON where it is JSON, else the text itself."""
+def _value(name: str, text: str) -> Any:
+    """JSON where it is JSON, else the text itself; of a switch that takes texts, always a text."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return text
+    takes_texts = isinstance(getattr(Switches, name, None), str)
+    return text if takes_texts and not isinstance(value, str) else value

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import Any, Literal
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import TypeAdapter, ValidationError
@@ -116,6 +118,28 @@ def _is_zone(name: str) -> bool:
     return True
 
 
+_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    NoneType: "null",
+    frozenset[str]: "a list of texts",
+}
+
+
+def _values(annotation: Any) -> str:
+    """What a field of this type takes, in words."""
+    parts = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return " or ".join(map(json.dumps, parts))
+    return _WORDS.get(annotation) or " or ".join(map(_values, parts))
+
+
+_TAKES = {name: _values(each) for name, each in get_type_hints(Switches).items()}
+
+OF_PYDANTIC = "Value error, "  # before what a check has to say
+
 NAMES = tuple(field.name for field in fields(Switches))
 _ADAPTER = TypeAdapter(Switches)
 
@@ -129,8 +153,11 @@ def changed(switches: Switches, given: Mapping[str, Any]) -> Switches:
         return _ADAPTER.validate_python({**asdict(switches), **given})
     except ValidationError as problem:
         first = problem.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{where or 'switches'}: {first['msg']}") from None
+        if not first["loc"]:
+            raise ValueError(f"switches: {first['msg'].removeprefix(OF_PYDANTIC)}") from None
+        name = str(first["loc"][0])
+        value = json.dumps(given[name], default=str)
+        raise ValueError(f"switch {name} can't be {value}: it takes {_TAKES[name]}") from None
 
 
 def as_json(switches: Switches) -> dict[str, Any]:

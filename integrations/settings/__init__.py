@@ -30,14 +30,15 @@ from integrations.settings.errors import ConfigurationError, problem_of
 from integrations.settings.keys import read_keys
 from integrations.settings.reasons import read_reasons
 
-__all__ = ["ConfigurationError", "Settings", "load_settings", "redacted"]
+__all__ = ["ConfigurationError", "Settings", "load_settings", "redacted", "without_password"]
 
 log = logging.getLogger("emag.settings")
 
 EXAMPLES = {"EMAG_NOTIFY_BLOCK": "write the block's type and name, such as slack-webhook/ops"}
 FOR_OTHERS = frozenset({"EMAG_FLOWS_HOME"})  # read by prefect.yaml
 
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Below it, a run that keeps eight requests under way would give up waiting for their slots.
+Rate = Annotated[float, Field(ge=0.5, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
 HowManyHours = Annotated[int, Field(ge=1, le=720)]
 
@@ -210,6 +211,14 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
     _check_data_dir(settings.data_dir)
     _warn_of_strangers(names)
     return settings
+
+
+def without_password(text: str) -> str:
+    """What a driver said, which may repeat parts of DATABASE_URL, without its password."""
+    try:
+        return redacted(text, load_settings().database_url)
+    except ConfigurationError:
+        return text  # nobody has connected
 
 
 def _check_data_dir(folder: Path) -> None:

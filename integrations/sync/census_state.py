@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
+from integrations.emag.accounts import WHOSE
 from integrations.ledger.certificates import Certificate
 from integrations.ledger.clock import Clock
 from integrations.ledger.differences import Difference
@@ -70,7 +71,7 @@ class Census:
 
     @property
     def name(self) -> str:
-        return f"{self.listing.what} of type {self.type}"
+        return f"{self.listing.what}, {WHOSE[self.type]}"
 
     @property
     def is_sure(self) -> bool:

@@ -147,21 +147,42 @@ async def _body_shape(channel: Channel, told: Visit) -> None:
 async def _pages(channel: Channel, told: Visit) -> None:
     body = {"type": channel.account.order_type, "currentPage": 1, "itemsPerPage": PAGE}
     rows = await ask(channel, ORDER_READ, body, Subject())
-    there = told.seen["own_orders" if channel.account.order_type == 3 else "fbe_orders"] or 0
-    is_full = bool(rows) and (len(rows) >= PAGE or len(rows) < there)
-    told.seen["page_cap"] = len(rows) if is_full else None
-    shown = f"a page holds {len(rows)} rows at most" if is_full else "too few orders to tell"
-    told.note("page size", True, shown)
+    counted = "own_orders" if channel.account.order_type == 3 else "fbe_orders"
+    _page_size(told, len(rows), told.seen.get(counted))
     _currency(channel, told, rows)
     _zone(channel, told, rows)
 
 
+def _page_size(told: Visit, shown: int, there: int | None) -> None:
+    """A page that is shorter than what eMAG counts is clipped; without a count, none can be told.
+
+    Args:
+        there: how many orders eMAG counts, None where it refused to.
+    """
+    is_full = shown >= PAGE or 0 < shown < (there or 0)
+    if there is None and not is_full:
+        told.note("page size", True, "the orders could not be counted: nothing can be told")
+        return
+    told.seen["page_cap"] = shown if is_full else None
+    detail = f"a page holds {shown} rows at most" if is_full else "too few orders to tell"
+    told.note("page size", True, detail)
+
+
 def _currency(channel: Channel, told: Visit, rows: list[Raw]) -> None:
-    found = {str(row["currency"]) for row in rows if row.get("currency")}
+    """What eMAG shows without a currency is taken for the platform's own."""
+    found = sorted({str(row["currency"]).upper() for row in rows if row.get("currency")})
+    if not found:
+        told.note("currency", True, "no order carries a currency: nothing can be told")
+        return
     expected = channel.account.currency
-    told.seen["currency"] = found.pop() if len(found) == 1 else None
-    detail = f"orders carry {told.seen['currency'] or ', '.join(sorted(found)) or 'none'}"
-    told.note("currency", True, f"{detail}; {channel.account.platform} is {expected} by default")
+    told.seen["currency"] = found[0] if len(found) == 1 else None
+    told.note(
+        "currency",
+        expected in found,
+        f"orders carry {', '.join(found)}; {channel.account.platform}'s own is {expected}",
+        f"what eMAG shows without a currency would be taken for {expected}: see that EMAG_BASE_URL"
+        " is the platform of this shop's country",
+    )
 
 
 def _zone(channel: Channel, told: Visit, rows: list[Raw]) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from integrations.emag.accounts import order_types
+from integrations.emag.accounts import WHOSE, order_types
 from integrations.emag.routes import ORDER_COUNT, ORDER_READ, RMA_COUNT, RMA_READ, Bucket, Route
 from integrations.emag.wire import Raw, whole_number
 from integrations.ledger.budget import BudgetBusyError
@@ -88,7 +88,6 @@ class _Listing:
 
 _ORDERS = (ORDER_READ, ORDER_COUNT, ("createdAfter", "createdBefore"), "id", "created")
 _RETURNS = (RMA_READ, RMA_COUNT, ("date_start", "date_end"), "emag_id", "date")
-_WHOSE = {3: "own", 2: "fulfilled by eMAG"}
 _INVOICES = {Source.CUSTOMER: "invoices to customers", Source.OWN: "eMAG's own invoices"}
 
 
@@ -105,7 +104,7 @@ def streams(channel: Channel) -> list[Stream]:
 def _listing(what: str, kind: int, listing: Any, take: Take) -> Stream:
     route, count_route, names, key, placed = listing
     read = partial(_read_listing, _Listing(route, count_route, kind, names, key, placed))
-    return Stream(f"{what}:{kind}", f"{what}, {_WHOSE[kind]}", route.bucket, read, take)
+    return Stream(f"{what}:{kind}", f"{what}, {WHOSE[kind]}", route.bucket, read, take)
 
 
 def _invoices(source: Source) -> Stream:

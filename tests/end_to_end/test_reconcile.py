@@ -84,7 +84,7 @@ async def test_many_orders_are_counted_not_read(
     assert certificate.requests["order/count"] <= 20
     in_progress = [each for each in certificate.sums() if each["status"] == 2]
     assert in_progress[0] == {
-        "listing": "orders of type 3",
+        "listing": "orders, own",
         "status": 2,
         "emag": MANY,
         "mirror": MANY,

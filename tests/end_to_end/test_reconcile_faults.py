@@ -229,7 +229,7 @@ async def test_a_day_that_could_not_be_read_for_its_values_is_counted_once(
     certificate = await reconcile(shop)
 
     assert certificate.incomplete == []
-    [orders] = [each for each in certificate.coverage() if each["listing"] == "orders of type 3"]
+    [orders] = [each for each in certificate.coverage() if each["listing"] == "orders, own"]
     assert orders["days_by_value"] + orders["days_by_count"] == 28
     assert sum(each["emag"] for each in certificate.sums()) == len(numbers)
 

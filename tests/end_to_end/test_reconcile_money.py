@@ -62,7 +62,7 @@ async def status(shop: Shop, invoice: int) -> str:
     return str((await shop.erp.row(Kind.INVOICE, invoice))["status"])
 
 
-def compared(certificate: Certificate, listing: str = "orders of type 3") -> tuple[int, int]:
+def compared(certificate: Certificate, listing: str = "orders, own") -> tuple[int, int]:
     """Days compared by value and by count."""
     [each] = [each for each in certificate.coverage() if each["listing"] == listing]
     return each["days_by_value"], each["days_by_count"]

@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.doctor import Examination, examine
+from flows.exposure import complaints
 from integrations.emag.accounts import Account
 from integrations.ledger.check import Finding
 from integrations.ledger.profile import Profile, read_profile
 from integrations.sandbox.market import Market
 from integrations.sandbox.switches import Switches
-from integrations.settings import ConfigurationError
+from integrations.settings import ConfigurationError, load_settings
 from tests.integrations.ledger.mirrored import execute
 
 pytestmark = pytest.mark.usefixtures("configured")
@@ -193,12 +194,89 @@ async def test_times_of_another_zone_are_a_fault(market: Market, engine: AsyncEn
     assert ((await profile(engine)).minutes_ahead or 0) > 300
 
 
-async def test_the_currency_is_what_orders_carry(market: Market, engine: AsyncEngine) -> None:
+async def test_orders_in_another_currency_than_the_platforms_are_a_fault(
+    market: Market, engine: AsyncEngine
+) -> None:
     market.switches = Switches(currency="EUR")
     some_orders(market)
 
-    assert (await findings())["currency"].detail.startswith("orders carry EUR; ")
+    _, wrong = await fault()
+
+    assert wrong.name == "currency"
+    assert wrong.detail.startswith("orders carry EUR; ")
+    assert wrong.detail.endswith("'s own is RON")
+    assert "EMAG_BASE_URL" in wrong.remedy
     assert (await profile(engine)).currency == "EUR"
+
+
+async def test_orders_in_the_platforms_currency_and_others_are_no_fault(market: Market) -> None:
+    some_orders(market)
+    market.add_order({"status": 2, "currency": "EUR"})
+
+    currency = (await findings())["currency"]
+
+    assert currency.ok
+    assert currency.detail.startswith("orders carry EUR, RON; ")
+
+
+async def test_without_an_order_nothing_is_claimed_of_the_currency(
+    market: Market, engine: AsyncEngine
+) -> None:
+    some_orders(market)
+    await examine("all")
+    for order_id in list(market.orders):
+        order = market.orders.get(order_id)
+        assert order is not None
+        order["currency"] = None
+
+    found = await findings()
+
+    assert found["currency"].detail == "no order carries a currency: nothing can be told"
+    assert (await profile(engine)).currency == "RON"
+
+
+async def test_a_count_that_is_refused_leaves_the_rest_to_be_told(
+    market: Market, engine: AsyncEngine
+) -> None:
+    some_orders(market)
+    market.faults.add("order/count", kind="error_although_applied", times=None)
+
+    found = await findings()
+
+    assert [name for name, each in found.items() if not each.ok] == ["credentials", "FBE"]
+    assert found["page size"].detail == "the orders could not be counted: nothing can be told"
+    assert found["currency"].ok
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "ok", "words"),
+    [
+        ("https://shop.example.com", "", False, "may use every endpoint"),
+        ("https://shop.example.com", "a-token", True, "must show EMAG_API_TOKEN"),
+        ("http://127.0.0.1:8000", "", True, "and so is the sandbox"),
+    ],
+)
+async def test_what_the_public_address_opens_is_told(
+    monkeypatch: pytest.MonkeyPatch, url: str, token: str, ok: bool, words: str
+) -> None:
+    monkeypatch.setenv("EMAG_PUBLIC_URL", url)
+    monkeypatch.setenv("EMAG_API_TOKEN", token)
+
+    [found] = (await examine("all")).findings["configuration"]
+
+    assert (found.name, found.ok) == ("EMAG_PUBLIC_URL", ok)
+    assert words in found.detail
+    assert bool(found.remedy) is not ok
+
+
+def test_a_public_address_where_no_emag_comes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMAG_ENVIRONMENT", "production")
+    monkeypatch.setenv("EMAG_BASE_URL", "https://marketplace-api.emag.ro/api-3")
+    monkeypatch.setenv("EMAG_PUBLIC_URL", "http://localhost:8000")
+
+    [complaint] = complaints(load_settings())
+
+    assert complaint.startswith("EMAG_PUBLIC_URL: localhost is this machine alone")
 
 
 async def test_accounts_that_share_a_login_are_named(

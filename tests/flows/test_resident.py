@@ -256,6 +256,23 @@ async def test_an_outage_of_the_database_is_survived_and_said_once(
     ]
 
 
+async def test_what_the_database_says_is_told_without_the_password(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """PostgreSQL lets the role in without asking, and then names a table that has its password."""
+    url = database_url.replace("//postgres@", "//postgres:emag_orders@")
+    monkeypatch.setenv("DATABASE_URL", url)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE app.emag_orders RENAME TO gone")
+
+    async with residing() as loop:
+        await come(lambda: bool(loop.vitals.complaints))
+
+    [complaint] = loop.vitals.complaints
+    assert complaint == 'the database: relation "app.***" does not exist'
+    assert "emag_orders" not in "".join(caplog.messages)
+
+
 async def test_what_is_under_way_at_the_end_is_finished(database_url: str, market: Market) -> None:
     market.switches = replace(market.switches, answer_seconds=0.5)
     [order_id] = put_orders(market, 1)

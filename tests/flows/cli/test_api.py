@@ -22,6 +22,31 @@ async def test_a_port_that_is_taken_is_said_before_anything_else(emag_flows: Com
     assert said.err == f"emag-flows: --port: somebody listens on port {port}; name another\n"
 
 
+async def test_a_public_address_without_a_token_is_complained_about(
+    emag_flows: CommandLine,
+) -> None:
+    public = {"EMAG_PUBLIC_URL": "https://shop.example.com"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = ("--port", str(taken.getsockname()[1]))
+
+        open_to_all = await emag_flows("api", *port, **public)
+        guarded = await emag_flows("api", *port, **public, EMAG_API_TOKEN="a-token")
+
+    assert "whoever reaches shop.example.com may use every endpoint" in open_to_all.err
+    assert "set EMAG_API_TOKEN" in open_to_all.err
+    assert "EMAG_PUBLIC_URL" not in guarded.err
+
+
+async def test_up_complains_of_it_as_well(program: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+
+        said = await program("up", "--api-port", port, EMAG_PUBLIC_URL="https://shop.example.com")
+
+    assert "whoever reaches shop.example.com may use every endpoint" in said.out
+    assert (said.code, said.err.count("somebody listens")) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("host", "problem"),
     [

@@ -266,6 +266,23 @@ class TestTheWayIn:
 
         assert (len(said.json["plans"]), len(said.json.get("news", ()))) == keys
 
+    @pytest.mark.parametrize("what", ["rma", "cancellations"])
+    async def test_no_more_than_the_limit_is_listed_and_the_rest_is_counted(
+        self, emag_flows: CommandLine, market: Market, what: str
+    ) -> None:
+        for number in range(5):
+            market.add_order({"id": ORDER + number, "status": 0})
+            market.add_return({"order_id": ORDER + number, "request_status": 2})
+
+        table = await emag_flows("run", what, "--dry-run", "--limit", "2")
+        said = await emag_flows("run", what, "--dry-run", "--limit", "2", "--json")
+        whole = await emag_flows("run", what, "--dry-run", "--json")
+
+        assert (len(said.json["news"]), said.json["unlisted"]) == (2, 3)
+        assert said.json["looked_at"] == whole.json["looked_at"] == 5
+        assert "3 more would come in: a greater --limit lists them" in table.out
+        assert (len(whole.json["news"]), whole.json["unlisted"]) == (5, 0)
+
     async def test_who_the_customer_is_is_not_shown(
         self, emag_flows: CommandLine, market: Market
     ) -> None:

@@ -78,6 +78,12 @@ MISTAKES = [
     (["status"], {"DATABASE_URL": "postgresql://127.0.0.1:1/x?sslmode=bogus"}, 2, "sslmode"),
     (["status"], {"DATABASE_URL": f"postgresql://a:{PASSWORD}@{PASSWORD}:1/x"}, 3, "DATABASE_URL"),
     (["db", "upgrade"], {"DATABASE_URL": f"postgresql://a:{PASSWORD}@127.0.0.1:1/x"}, 3, "refused"),
+    (
+        ["db", "upgrade"],
+        {"DATABASE_URL": f"postgresql://a:{PASSWORD}@{PASSWORD}:1/x"},
+        3,
+        "failed to resolve host '***'",
+    ),
 ]
 
 

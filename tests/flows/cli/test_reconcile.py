@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -29,7 +30,7 @@ async def test_a_shop_that_agrees_is_certified(emag_flows: CommandLine, market: 
 
     assert said.code == 0
     assert "Nothing is unexplained." in said.out
-    assert "account main: orders of type 3" in said.err
+    assert "account main: orders, own" in said.err
     assert again.code == 0
     assert again.json["certificate"]["clean"]
     assert again.json["certificate"]["differences"] == 0
@@ -53,7 +54,32 @@ async def test_days_the_wrong_way_round_are_exit_code_2(emag_flows: CommandLine)
     said = await emag_flows("reconcile", "--since", "2026-11-02", "--until", "2026-11-01")
 
     assert said.code == 2
-    assert "since to until must be 1 to 400 days" in said.err
+    assert "since, 2026-11-02, is after until, 2026-11-01: swap them" in said.err
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (("--since", "0001-01-01"), "since: Input should be greater than or equal to 2011-01-01"),
+        (("--until", "0001-01-01"), "until: Input should be greater than or equal to 2011-01-01"),
+        (("--since", "2019-01-01"), "since, 2019-01-01, to today are more than 400 days"),
+        (
+            ("--since", "2019-01-01", "--until", "2020-02-05"),
+            "since, 2019-01-01, to 2020-02-05 are more than 400 days: reconcile a year at a time",
+        ),
+        (("--until", "9999-12-31"), "until, 9999-12-31, is not over yet"),
+        (("--since", "9999-12-31"), "since, 9999-12-31, is still to come"),
+    ],
+)
+async def test_days_that_cannot_be_reconciled_are_one_line_and_exit_code_2(
+    emag_flows: CommandLine, market: Market, days: Sequence[str], words: str
+) -> None:
+    said = await emag_flows("reconcile", *days)
+
+    assert said.code == 2
+    assert words in said.err
+    assert said.err.count("\n") == 1
+    assert market.journal.requests == []
 
 
 async def test_days_to_come_are_exit_code_2(emag_flows: CommandLine) -> None:

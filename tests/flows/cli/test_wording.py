@@ -73,4 +73,4 @@ async def test_a_dry_run_of_retention_does_not_speak_of_what_was_deleted(
 async def test_the_limit_is_one_of_the_erps_rows(emag_flows: CommandLine) -> None:
     said = await emag_flows("run", "rma", "--help", COLUMNS="200")
 
-    assert "At most this many ERP rows are claimed per account." in said.out
+    assert "At most this many ERP rows are claimed per account; a dry run" in said.out

@@ -96,7 +96,7 @@ MISTAKES: list[tuple[object, list[str]]] = [
     ({"faults": {}}, ["faults must be a list"]),
     ({"switches": []}, ["switches must be an object"]),
     ({"switches": {"pageshift": True}}, ["switches", "'pageshift'", "'page_shift'"]),
-    ({"switches": {"limits": "perhaps"}}, ["switches", "limits", "boolean"]),
+    ({"switches": {"limits": "perhaps"}}, ["switches", "limits", "true or false"]),
     (7, ['write {"faults"']),
 ]
 
