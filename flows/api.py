@@ -7,11 +7,11 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from flows.database import DatabaseUnreachableError, open_database
 from flows.doctor import examine
+from integrations.emag.accounts import is_loopback
 from integrations.ledger.check import Finding
 from integrations.ledger.web_secret import web_secret
 from integrations.services.books import database_of
@@ -29,7 +29,7 @@ EVENTS = ("new_order", "order_cancellation", "return_status", "awb_status", "doc
 
 def require_token(settings: Settings, host: str) -> None:
     """Raises ConfigurationError where others than this machine could come in without a token."""
-    if settings.api_token is None and not _is_loopback(host):
+    if settings.api_token is None and not is_loopback(host):
         raise ConfigurationError(
             "EMAG_API_TOKEN", f"is not set, and {host} is open to others", "set it"
         )
@@ -171,10 +171,3 @@ def told(settings: Settings) -> dict[str, Any]:
         "calls_key": "set" if settings.calls_key else "not set",
         "api_token": "set" if settings.api_token else "not set",
     }
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -36,7 +36,8 @@ def adopt(
         return asyncio.run(_preview(since.date(), kind or list(Kind)))
     queued = asyncio.run(_adopt(begin(), since.date(), kind or list(Kind)))
     for each, rows in queued.items():
-        console().print(f"{each}: {counted(rows, 'row')} queued; the next run carries them to eMAG")
+        what_next = "the next run carries them to eMAG" if rows else "none is left to queue"
+        console().print(f"{each}: {counted(rows, 'row')} queued; {what_next}")
     return 0
 
 

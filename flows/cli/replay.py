@@ -36,7 +36,8 @@ async def _replay(settings: Settings, references: Sequence[Reference]) -> int:
     screen = console()
     known = len(references) - len(unknown)
     asked = counted(len(references), "row")
-    screen.print(f"{known} of {asked} queued; the next run carries them")
+    what_next = "; the next run carries them" if known else ""
+    screen.print(f"{known} of {asked} queued{what_next}")
     if unknown:
         screen.print(f"nobody knows, so not replayed: {', '.join(map(str, unknown))}")
     return UNKNOWN_ROWS if unknown else 0

@@ -74,3 +74,11 @@ async def test_the_limit_is_one_of_the_erps_rows(emag_flows: CommandLine) -> Non
     said = await emag_flows("run", "rma", "--help", COLUMNS="200")
 
     assert "At most this many ERP rows are claimed per account; a dry run" in said.out
+
+
+async def test_where_nothing_was_queued_nothing_is_promised(emag_flows: CommandLine) -> None:
+    adopted = await emag_flows("adopt", "--since", "2026-01-01", "--kind", "rma")
+    replayed = await emag_flows("replay", "rma:1")
+
+    assert adopted.out == "rma: 0 rows queued; none is left to queue\n"
+    assert replayed.out == "0 of 1 row queued\nnobody knows, so not replayed: rma:1\n"
