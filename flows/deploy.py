@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from flows.approving import EVERY_ACCOUNT
 from integrations.settings import ConfigurationError
 
 if TYPE_CHECKING:
@@ -187,14 +188,14 @@ def minutes_later(cron: str, minutes: int) -> str:
 
 
 def _form(flow: Flow[..., Any], accounts: Sequence[str]) -> dict[str, Any]:
-    """The flow's form, which names the accounts that there are to choose from."""
+    """The flow's form, in which one of the accounts that there are is chosen, or all."""
     from prefect.utilities.callables import parameter_schema
 
     form: dict[str, Any] = deepcopy(parameter_schema(flow).model_dump_for_openapi())
     for fields in form.get("definitions", {}).values():
         account = fields.get("properties", {}).get("account")
         if account and accounts:
-            account["description"] += f" There are: {', '.join(accounts)}."
+            account["enum"] = [EVERY_ACCOUNT, *accounts]
     return form
 
 

@@ -29,6 +29,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
+from prefect.exceptions import Pause
 from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from prefect.settings import PREFECT_API_URL
@@ -65,6 +66,9 @@ from integrations.sync.backfill import Course
 
 # How long a person may take to answer.
 ANSWER_SECONDS = 24 * 3600
+
+# A suspended run's process ends after these seconds, in which it says again that it waits.
+SAID_AGAIN_AFTER = (2.0, 3.0)
 
 PROGRESS_SECONDS = 5.0
 
@@ -147,11 +151,27 @@ async def _ask(question: Question, account: str) -> Approval:
     if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
         raise ApprovalNeededError(f"{question}: approve with {command(account, '--yes')}")
     form = Approval.with_initial_data(description=question.asked, at_most=_most(question.rows))
-    _emit([asking_event(str(context.flow_run.id), str(question))])
-    answer: Approval = await asuspend_flow_run(
-        wait_for_input=form, timeout=ANSWER_SECONDS, key="approval"
-    )
+    try:
+        answer: Approval = await asuspend_flow_run(
+            wait_for_input=form, timeout=ANSWER_SECONDS, key="approval"
+        )
+    except Pause:
+        await _fall_silent(asking_event(str(context.flow_run.id), str(question)))
+        raise
     return answer
+
+
+async def _fall_silent(asking: Event) -> None:
+    """Tell Prefect that a run waits for a person, until it has surely heard so.
+
+    Prefect's automations look at two events at once and know no order of them. The first word can
+    overtake the run's sign of life; without another one the run would be taken for killed. That one
+    event follows another can be said, but is then lost for a quarter of an hour now and then.
+    """
+    _emit([asking])
+    for seconds in SAID_AGAIN_AFTER:
+        await asyncio.sleep(seconds)
+        _emit([asking])
 
 
 async def _is_being_asked(account: str) -> bool:

@@ -53,10 +53,10 @@ def deadline_events(alarms: Iterable[Deadline]) -> list[Event]:
 
 
 def asking_event(run_id: str, question: str) -> Event:
-    """A run is about to wait for a person, and silent from now on: it has not been killed.
+    """A run waits for a person, and is silent from now on: it has not been killed.
 
-    Prefect's own event of that can come before the run's last sign of life, or a quarter of an
-    hour late; this one takes the same way as the signs of life, and so comes after them.
+    Prefect looks at several events at once, so this one can come before a sign of life that was
+    sent earlier, and is for nothing then: it has to be sent again.
     """
     return Event("emag.run.asks", f"prefect.flow-run.{run_id}", {"question": question})
 

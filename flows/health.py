@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import psycopg
+from psycopg import errors
 
 from flows.deadlines import REMEDIES, SUBJECTS, counts_text, due_text
 from flows.parameters import HealthParameters
@@ -24,6 +25,7 @@ from integrations.ledger.matters import LongParked, long_parked
 from integrations.ledger.standstill import Standstill, still_cursors
 from integrations.ledger.status import Count, Status, read_status
 from integrations.ledger.sweep import Sweep, last_sweep
+from integrations.settings import redacted
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
 from integrations.sync.outage import OutageError
@@ -31,6 +33,18 @@ from integrations.sync.probe import ask_anew, probe_corrected
 
 # A bucket reserved further ahead than this has been pushed back by eMAG, or by a clock that jumped.
 STUCK_BUDGET = 60.0
+
+# The first that fits is what to do about an error of the database.
+REMEDIES_OF_ERRORS: Sequence[tuple[type[psycopg.Error], str]] = (
+    (errors.InsufficientPrivilege, "grant what `emag-flows db check` lists about rights"),
+    (errors.UndefinedTable, UPGRADE),
+    (errors.UndefinedColumn, UPGRADE),
+    (errors.UndefinedFunction, UPGRADE),
+    (errors.UndefinedObject, UPGRADE),
+    (errors.InvalidSchemaName, UPGRADE),
+    (psycopg.OperationalError, "check DATABASE_URL and the server"),
+    (psycopg.Error, "see `emag-flows db check`, and the database server's log"),
+)
 
 LONGEST_PARKED = timedelta(days=1)
 DRIFT_DAYS = 7
@@ -61,7 +75,13 @@ async def _check_way_in(connection: Connection, shop: Shop) -> list[Finding]:
     try:
         return await _way_in(connection, shop)
     except psycopg.Error as error:
-        return [Finding("the way in", False, str(error).partition("\n")[0], UPGRADE)]
+        lines = str(error).splitlines() or [type(error).__name__]
+        detail = redacted(lines[0], shop.settings.database_url)
+        return [Finding("the way in", False, detail, _remedy_of(error))]
+
+
+def _remedy_of(error: psycopg.Error) -> str:
+    return next(remedy for kind, remedy in REMEDIES_OF_ERRORS if isinstance(error, kind))
 
 
 async def _way_in(connection: Connection, shop: Shop) -> list[Finding]:

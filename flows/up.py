@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psycopg
 
@@ -132,8 +132,7 @@ async def _end(parts: list[asyncio.Task[None]], house: House) -> None:
 def _alone(data_dir: Path) -> Iterator[None]:
     """One at a time keeps house on a data folder: two Prefect servers would share a database."""
     folder = data_dir.expanduser().resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "up.lock").open("w") as lock:
+    with _lock_file(folder) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -143,6 +142,18 @@ def _alone(data_dir: Path) -> Iterator[None]:
                 "use that one, or set another folder",
             ) from None
         yield
+
+
+def _lock_file(folder: Path) -> TextIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / "up.lock").open("w")
+    except OSError as error:
+        raise ConfigurationError(
+            "EMAG_DATA_DIR",
+            f"nothing can be kept in {folder} ({error.strerror})",
+            "set another folder, or let whoever runs this write into it",
+        ) from None
 
 
 @contextmanager

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.long
 # Long enough for a server that has just begun to hear of two events, one after the other.
 SILENCE = 20
 
+ROOT = Path(__file__).parents[2]
+
 # Says its number once it is Running, and sends a sign of life then.
 ENDLESS = """
 import asyncio
@@ -36,6 +38,34 @@ async def endless():
     await asyncio.sleep(600)
 asyncio.run(endless())
 """
+
+# Some at a time, since more would live for longer than SILENCE, and then the next.
+SUSPENDED = """
+import asyncio, sys
+from prefect import get_client
+from prefect.exceptions import Pause
+from prefect.flow_engine import run_flow
+from flows import deployed
+from flows.pausing import Question
+async def question_of(parameters):
+    return Question(3, 2, {})
+async def suspend(client, deployment, account):
+    run = await client.create_flow_run_from_deployment(
+        deployment, parameters={"parameters": {"account": account}}
+    )
+    try:
+        await run_flow(deployed.cancellation_sync, flow_run=run)
+    except Pause:
+        print(run.id, flush=True)
+async def suspend_all(deployment, count):
+    deployed.question_of = question_of
+    async with get_client() as client:
+        for begin in range(0, count, 3):
+            accounts = [f"shop{number}" for number in range(begin, begin + 3)]
+            await asyncio.gather(*(suspend(client, deployment, account) for account in accounts))
+asyncio.run(suspend_all(sys.argv[1], int(sys.argv[2])))
+"""
+SUSPENSIONS = 15
 
 
 @pytest.fixture
@@ -53,10 +83,7 @@ async def test_a_killed_run_becomes_crashed_and_one_that_asks_a_person_does_not(
     server: str, prefect_home: Path
 ) -> None:
     """One test, because each start of a Prefect server takes ten seconds."""
-    asking = await waiting_run(server)
-    await emit(server, Event("prefect.flow-run.heartbeat", f"prefect.flow-run.{asking}", {}))
-    await sign_of_life(server, asking)  # Prefect takes events of the same moment in any order
-    await emit(server, asking_event(asking, "7 cancellations are due"))
+    asking = [await overtaken(server), *await suspended_runs(server, prefect_home)]
     async with endless_run(prefect_home, server) as (process, killed):
         await sign_of_life(server, killed)
         process.kill()
@@ -64,8 +91,38 @@ async def test_a_killed_run_becomes_crashed_and_one_that_asks_a_person_does_not(
         state = await become_crashed(server, killed)
 
     assert state["message"].startswith("no sign of life for 90 s")
-    waits = await ask("GET", f"{server}/flow_runs/{asking}")
-    assert waits["state_name"] == "Suspended"
+    waits = [(await ask("GET", f"{server}/flow_runs/{each}"))["state_name"] for each in asking]
+    assert waits == ["Suspended"] * (1 + SUSPENSIONS)
+    said = [len(await events_of(server, each, "emag.run.asks")) for each in asking]
+    assert said == [2] + [3] * SUSPENSIONS
+
+
+async def overtaken(api: str) -> str:
+    """A run that waits for a person, whose first word of that came before its sign of life."""
+    run = await waiting_run(api)
+    asking = asking_event(run, "7 cancellations are due")
+    living = Event("prefect.flow-run.heartbeat", f"prefect.flow-run.{run}", {})
+    for event in (asking, living, asking):
+        await emit(api, event)
+        await asyncio.sleep(0.5)  # Prefect's automations look at two events at once
+    return run
+
+
+async def suspended_runs(api: str, home: Path) -> list[str]:
+    """Many runs of cancellations that have asked; their processes have ended."""
+    flow = await ask("POST", f"{api}/flows/", {"name": "cancellation-sync"})
+    deployment = await ask("POST", f"{api}/deployments/", {"name": "all", "flow_id": flow["id"]})
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", SUSPENDED, deployment["id"], str(SUSPENSIONS)),
+        env=environment_of_run(home, api) | {"PYTHONPATH": str(ROOT)},
+        cwd=home,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    out, err = await process.communicate()
+    runs = out.decode().split()
+    assert len(runs) == SUSPENSIONS, err.decode()[-2000:]
+    return runs
 
 
 async def waiting_run(api: str) -> str:
@@ -81,7 +138,7 @@ async def endless_run(home: Path, api: str) -> AsyncIterator[tuple[Process, str]
     """The process of a run that doesn't end, and its number."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", ENDLESS),
-        env={**os.environ, **settings_for(home, api), "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"},
+        env=environment_of_run(home, api),
         cwd=home,
         stdout=PIPE,
         stderr=DEVNULL,
@@ -93,6 +150,11 @@ async def endless_run(home: Path, api: str) -> AsyncIterator[tuple[Process, str]
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+def environment_of_run(home: Path, api: str) -> dict[str, str]:
+    ours = {**os.environ, **settings_for(home, api)}
+    return ours | {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 
 
 async def emit(api: str, event: Event) -> None:
@@ -115,17 +177,18 @@ async def emit(api: str, event: Event) -> None:
 
 async def sign_of_life(api: str, run_id: str) -> None:
     """Wait until the server has got one from this run."""
-    wanted = {
-        "filter": {
-            "event": {"name": ["prefect.flow-run.heartbeat"]},
-            "resource": {"id": [f"prefect.flow-run.{run_id}"]},
-        }
-    }
     for _ in range(300):
-        if (await ask("POST", f"{api}/events/filter", wanted))["events"]:
+        if await events_of(api, run_id, "prefect.flow-run.heartbeat"):
             return
         await asyncio.sleep(0.1)
     raise AssertionError("the run gave no sign of life")
+
+
+async def events_of(api: str, run_id: str, name: str) -> list[Any]:
+    """What the server has got from this run by this name."""
+    about = {"event": {"name": [name]}, "resource": {"id": [f"prefect.flow-run.{run_id}"]}}
+    found: list[Any] = (await ask("POST", f"{api}/events/filter", {"filter": about}))["events"]
+    return found
 
 
 async def become_crashed(api: str, run_id: str) -> dict[str, Any]:

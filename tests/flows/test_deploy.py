@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +16,12 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deploy import minutes_later, read_automations, read_deployments
-from flows.prefect_server import prefect_server, settings_for
+from flows.prefect_server import free_port, prefect_server, settings_for
 from tests.flows.cli.conftest import Said, run_as_process, run_here
 
 pytestmark = pytest.mark.long
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "production.md"
 
 ENTRY = {"username": "seller@example.com", "password": "secret"}
 
@@ -204,10 +208,45 @@ async def schedule_accounts_apart(server: Server) -> None:
     assert fbe["parameters"]["parameters"]["account"] == "fbe"
     assert fbe["schedules"][0]["schedule"]["cron"] == "5-50/15 * * * *"
 
+    started = f"/deployments/{fbe['id']}/create_flow_run"
+    for account in ("all", "main", "fbe"):
+        await server.ask("POST", started, {"parameters": {"parameters": {"account": account}}})
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        await server.ask("POST", started, {"parameters": {"parameters": {"account": "nobody"}}})
+    assert "nobody" in refused.value.response.text
+
     one = await server.deploy("--json")
 
     assert one.outcomes["rma-sync/scheduled-fbe"] == "removed"
     assert one.outcomes["rma-sync/scheduled"] == "created"
+
+
+async def test_what_the_documents_wait_with_waits_for_a_server_that_is_not_up_yet() -> None:
+    lines = DOCUMENT.read_text().splitlines()
+    [first, second] = [line.removeprefix("$ ") for line in lines if line.startswith("$ curl ")]
+    assert first.startswith(second)
+    port = free_port()
+    waiting = await asyncio.create_subprocess_exec(
+        *("sh", "-c", second),
+        env={**os.environ, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"},
+        stdout=PIPE,
+    )
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """What is up halfway has an error to say first."""
+        asked.append(await reader.readline())
+        status = "503 Service Unavailable" if len(asked) == 1 else "200 OK"
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 4\r\n\r\ntrue".encode())
+        await writer.drain()
+        writer.close()
+
+    await asyncio.sleep(1)
+    async with await asyncio.start_server(answer, "127.0.0.1", port):
+        out, _ = await waiting.communicate()
+
+    assert (waiting.returncode, out) == (0, b"true")
+    assert asked == [b"GET /api/health HTTP/1.1\r\n"] * 2
 
 
 async def test_a_server_that_does_not_answer_is_said_in_one_line(tmp_path: Path) -> None:
@@ -232,25 +271,21 @@ def test_an_account_runs_some_minutes_after_the_one_before(
 
 
 @pytest.mark.parametrize(
-    ("accounts", "ends"),
-    [
-        ([], "all: every account."),
-        (["main"], "There are: main."),
-        (["main", "fbe"], "There are: main, fbe."),
-    ],
+    ("accounts", "choice"),
+    [([], None), (["main"], ["all", "main"]), (["main", "fbe"], ["all", "main", "fbe"])],
 )
-def test_every_form_that_asks_for_an_account_names_those_that_there_are(
-    accounts: list[str], ends: str
+def test_every_form_that_asks_for_an_account_has_those_that_there_are_to_choose_from(
+    accounts: list[str], choice: list[str] | None
 ) -> None:
     told = [
-        fields["properties"]["account"]["description"]
+        fields["properties"]["account"].get("enum")
         for each in read_deployments(accounts)
         for fields in each.fields["parameter_openapi_schema"]["definitions"].values()
         if "account" in fields.get("properties", {})
     ]
 
     assert len(told) >= 6
-    assert all(each.endswith(ends) for each in told)
+    assert all(each == choice for each in told)
 
 
 def test_every_scheduled_deployment_fits_its_flow() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from datetime import date
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.health import check_health
@@ -178,6 +180,48 @@ async def test_a_database_without_the_tables_is_a_finding_with_a_remedy(
     assert not finding.ok
     assert finding.remedy == "run `emag-flows db upgrade`"
     assert (await read_status(engine)).counts == []
+
+
+async def test_a_right_that_is_missing_is_said_as_what_it_is(
+    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = f"runner_{uuid4().hex}"
+    for statement in (
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT USAGE ON SCHEMA app TO {role}",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA app TO {role}",
+        f"GRANT ALL ON ALL SEQUENCES IN SCHEMA app TO {role}",
+        f"REVOKE ALL ON app.emag_drift FROM {role}",
+    ):
+        await execute(engine, statement)
+    monkeypatch.setenv("DATABASE_URL", database_url.replace("//postgres@", f"//{role}@"))
+    try:
+        finding = (await findings())["the way in"]
+    finally:
+        await execute(engine, f"DROP OWNED BY {role}")
+        await execute(engine, f"DROP ROLE {role}")
+
+    assert not finding.ok
+    assert finding.detail == "permission denied for table emag_drift"
+    assert finding.remedy == "grant what `emag-flows db check` lists about rights"
+
+
+async def test_a_database_that_does_not_answer_is_not_sent_for_an_upgrade(
+    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table is locked, and the check waits half a second for it."""
+    impatient = (
+        f"{database_url}{'&' if '?' in database_url else '?'}options=-c%20lock_timeout%3D500"
+    )
+    monkeypatch.setenv("DATABASE_URL", impatient)
+    async with engine.begin() as locking:
+        await locking.execute(text("LOCK TABLE app.emag_drift"))
+
+        finding = (await findings())["the way in"]
+
+    assert not finding.ok
+    assert "lock timeout" in finding.detail
+    assert finding.remedy == "check DATABASE_URL and the server"
 
 
 async def test_tidings_are_logged_and_told_once(

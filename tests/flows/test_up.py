@@ -206,6 +206,20 @@ async def test_a_port_that_was_asked_for_and_is_taken_is_said(
     assert str(port) in line.string
 
 
+@pytest.mark.parametrize("folder", ["a-file", "a-file/below", "/proc/nowhere"])
+async def test_a_data_folder_that_nothing_can_be_kept_in_is_said(
+    tmp_path: Path, variables: dict[str, str], folder: str
+) -> None:
+    (tmp_path / "a-file").touch()
+
+    up = await start(tmp_path, {**variables, "EMAG_DATA_DIR": folder})
+    out, _ = await up.process.communicate()
+
+    assert up.process.returncode == 2
+    [line] = out.decode().splitlines()
+    assert line.startswith(f"emag-flows: EMAG_DATA_DIR: nothing can be kept in {tmp_path / folder}")
+
+
 async def test_without_an_account_nothing_is_started(tmp_path: Path) -> None:
     up = await start(tmp_path, {"PYTHONPATH": str(ROOT)})
     await up.says("EMAG_USERNAME")
