@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.emag.accounts import Account
+from integrations.erp.digest import digest
 from integrations.erp.load import load_rows, load_stamps
 from integrations.erp.rows import ErpRow, Kind
 from integrations.erp.schema import ErpSchema
@@ -41,7 +42,8 @@ _DUE = """
 _READ = """
     SELECT t.id, t.{erp_id} AS row_id, t.emag_order_id AS order_id, t.wanted_revision AS revision,
            t.{emag_id} AS emag_id, t.sent_at IS NOT NULL AS sent, t.reductions,
-           t.sync_attempts AS attempts, t.waiting_for
+           t.sync_attempts AS attempts, t.waiting_for, t.erp_digest, t.emag_status::text,
+           t.last_synced_at IS NOT NULL AS was_synced
       FROM {table} t
      WHERE t.id = ANY(:ids) AND NOT t.superseded AND t.emag_order_id IS NOT NULL
        AND t.sync_state IN ('pending', 'waiting', 'in_doubt')
@@ -53,7 +55,9 @@ _READ = """
 class Claim:
     """A claimed row: what our books say of it and the ERP row as it is now (None: deleted).
 
-    `stamp` tells whether the ERP row is still as it was.
+    `stamp` tells whether the ERP row is still as it was. `had` is what eMAG had, in our words, when
+    it had all that the row asked for and nothing was sent since; None where that was never so, or
+    the ERP row is still what it was then.
     """
 
     id: int
@@ -67,6 +71,7 @@ class Claim:
     row: ErpRow | None
     waiting_for: str | None = None
     stamp: int | None = None
+    had: str | None = None
 
 
 async def claim(
@@ -156,9 +161,17 @@ async def _read(
             row=erp_rows.get(row.row_id),
             waiting_for=row.waiting_for,
             stamp=stamped.get(row.row_id),
+            had=_had(row, erp_rows.get(row.row_id)),
         )
         for row in found
     ]
+
+
+def _had(row: Row[Any], erp_row: ErpRow | None) -> str | None:
+    if not row.was_synced or erp_row is None or row.erp_digest is None:
+        return None
+    word: str | None = row.emag_status
+    return None if row.erp_digest == digest(erp_row, row.emag_id) else word
 
 
 async def _send_back_moved(

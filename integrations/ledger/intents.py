@@ -53,7 +53,7 @@ _INTEND = """
     extended AS ({extend} AND EXISTS (SELECT FROM fit)),
     intended AS (
         UPDATE {table} t SET sent_at = coalesce(t.sent_at, clock_timestamp()),
-               reductions = coalesce(i.reductions, t.reductions)
+               reductions = coalesce(i.reductions, t.reductions), erp_digest = NULL
           FROM intents i JOIN locked l ON l.id = i.id
          WHERE t.id = i.id),
     entry AS ({entry})

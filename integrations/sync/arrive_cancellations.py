@@ -34,7 +34,14 @@ from integrations.sync.pieces import (
     taken_by,
 )
 from integrations.sync.plan import Reduction, Reductions
-from integrations.sync.plan_cancellations import CANCEL, FULFILLED_BY_EMAG, STORNO, Way
+from integrations.sync.plan_cancellations import (
+    CANCEL,
+    FULFILLED_BY_EMAG,
+    STORNO,
+    Way,
+    in_words,
+    order_goes_on,
+)
 from integrations.sync.reductions import fingerprint
 from integrations.sync.refunds import shared_out
 from integrations.sync.wishes import REFUND_ASKED
@@ -169,11 +176,11 @@ def _reopen(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
         if row.known_status != CANCEL.whole or is_taken_back(row):
             continue
         if is_of_news(row, about.platform) and row.status == "completed":
-            note = f"eMAG: order {facts.id} is {_status(facts)} again"
+            note = f"eMAG: order {facts.id} is {in_words(facts.status)} again"
             values = {"status": "cancelled", "internal_notes": _noted(row.notes, note)}
             meant.rows.append(Brings(_arrival(facts, about, values, REOPENED, row.id)))
         elif row.state == SYNCED and _is_certain(row, held, about):
-            meant.reopened.append((row, _both_sides(facts)))
+            meant.reopened.append((row, order_goes_on(facts.id, facts.status)))
         else:
             meant.undecided |= row.state == SYNCED
 
@@ -183,13 +190,6 @@ def _is_certain(row: CancellationOfOrder, held: Held, about: About) -> bool:
     if held.was_cancelled or row.synced_at is None:
         return True
     return about.read_at > row.synced_at + timedelta(seconds=held.settle)
-
-
-def _both_sides(facts: OrderFacts) -> str:
-    return (
-        f"order {facts.id} is {_status(facts)} at eMAG again, the ERP holds it as cancelled: replay"
-        " the cancellation to cancel the order once more, or set it to cancelled"
-    )
 
 
 def _reduce(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
@@ -407,10 +407,3 @@ def _suffix(row: CancellationOfOrder, platform: str) -> int | None:
 
 def _noted(notes: str | None, note: str) -> str:
     return f"{notes.rstrip()}\n{note}" if notes and notes.strip() else note
-
-
-def _status(facts: OrderFacts) -> str:
-    try:
-        return OrderStatus(facts.status).name.lower().replace("_", " ")
-    except ValueError:
-        return f"at status {facts.status}"

@@ -15,14 +15,13 @@ from integrations.erp.order_rows import (
 from integrations.ledger.arrivals import ORIGIN
 from integrations.ledger.reopened import REOPENED
 from integrations.sync.plan import Reductions
-from integrations.sync.plan_cancellations import CANCEL, STORNO
+from integrations.sync.plan_cancellations import CANCEL, STORNO, WHOLE
 
 Pieces = Counter[int]
 """Pieces by line id."""
 
 Known = CancellationOfOrder | DeletedCancellation
 
-WHOLE = frozenset({CANCEL.whole, STORNO.whole, REOPENED})
 PART = frozenset({CANCEL.part, STORNO.part})
 
 SYNCED, REFUSED = "synced", "refused"

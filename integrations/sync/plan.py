@@ -89,13 +89,14 @@ class Reductions:
 class Known:
     """What our books hold about a row.
 
-    That is eMAG's id of it, whether a write for it may have reached eMAG, and a cancellation's
-    targets.
+    That is eMAG's id of it, whether a write for it may have reached eMAG, a cancellation's targets,
+    and what eMAG had, in our words, before the ERP edited a row that had been carried out.
     """
 
     emag_id: str | None = None
     sent: bool = False
     reductions: Reductions | None = None
+    had: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +128,13 @@ class Synced:
 class Refused:
     """Nothing can be sent until a person changes something; the reason says what.
 
-    `emag_id` is the RMA that a return is linked to all the same.
+    `emag_id` is the RMA that a return is linked to all the same; `emag_status` eMAG's status in our
+    words, where the books are to hold another one now.
     """
 
     reason: str
     emag_id: str | None = None
+    emag_status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from integrations.emag.reasons import ERP_REASONS, reason_id
 from integrations.emag.routes import ORDER_ACKNOWLEDGE, ORDER_SAVE
 from integrations.emag.wire import Order
 from integrations.erp.rows import CancellationRow, withdraws
+from integrations.ledger.reopened import REOPENED
 from integrations.sync.plan import (
     Do,
     Event,
@@ -63,6 +64,9 @@ class Way:
 CANCEL: Final = Way(_S.CANCELED, "canceled", "partially_canceled", storno=False)
 STORNO: Final = Way(_S.RETURNED, "returned", "partially_returned", storno=True)
 
+WHOLE: Final = frozenset({CANCEL.whole, STORNO.whole, REOPENED})
+"""What `emag_status` says of a cancellation of the whole order that eMAG has or had."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Case:
@@ -107,6 +111,8 @@ def plan_cancellation(
         )
     if isinstance(targets, ItemError):
         return Refused(str(targets))
+    if _was_carried_out(known, targets):
+        return _goes_on(order, targets)
     case = _Case(row, order, targets, now, policy)
     return _plan_whole(case) if targets.whole else _doubt(case, known) or _plan_part(case)
 
@@ -133,6 +139,44 @@ def _there_already(
         way = STORNO if targets.storno else CANCEL
         return _synced(order, way.part, describe_state(order))
     return None
+
+
+def _was_carried_out(known: Known, targets: Reductions) -> bool:
+    """Whether eMAG had all of this once, so that the ERP's edit of the row asks for nothing new.
+
+    Who wants it once more replays the row as it is.
+    """
+    if known.had is None:
+        return False
+    if known.reductions is not None:
+        return known.reductions.fingerprint == targets.fingerprint
+    return targets.whole and known.had.lower() in WHOLE
+
+
+def _goes_on(order: Order, targets: Reductions) -> Refused:
+    if targets.whole:
+        return Refused(order_goes_on(order.id, order.status), emag_status=REOPENED)
+    return Refused(
+        f"Order {order.id} has pieces at eMAG again that were cancelled for this row"
+        f" ({describe_state(order)}): replay the cancellation to cancel them once more, or set it"
+        " to cancelled."
+    )
+
+
+def order_goes_on(order_id: int, status: int) -> str:
+    """What is said of an order that had been cancelled and goes on."""
+    return (
+        f"order {order_id} is {in_words(status)} at eMAG again, the ERP holds it as cancelled:"
+        " replay the cancellation to cancel the order once more, or set it to cancelled"
+    )
+
+
+def in_words(status: int) -> str:
+    """An order's status in a sentence: "in progress"."""
+    try:
+        return OrderStatus(status).name.lower().replace("_", " ")
+    except ValueError:
+        return f"at status {status}"
 
 
 def _sent_whole(known: Known) -> bool:

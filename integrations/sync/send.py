@@ -312,7 +312,9 @@ def _applied(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
 def _know_as_sent(item: Item) -> None:
     """What the intent's commit wrote holds for the next plan, too."""
     known = item.work.known
-    item.work.known = replace(known, sent=True, reductions=item.plan.reductions or known.reductions)
+    item.work.known = replace(
+        known, sent=True, reductions=item.plan.reductions or known.reductions, had=None
+    )
 
 
 def _refused(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:

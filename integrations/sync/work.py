@@ -136,7 +136,12 @@ def known_of(claim: Claim) -> Known:
     row = claim.row
     named = row.emag_return_id if isinstance(row, ReturnRow) else None
     reductions = Reductions.from_json(claim.reductions) if claim.reductions else None
-    return Known(emag_id=named or claim.emag_id or None, sent=claim.sent, reductions=reductions)
+    return Known(
+        emag_id=named or claim.emag_id or None,
+        sent=claim.sent,
+        reductions=reductions,
+        had=claim.had,
+    )
 
 
 def batch_of(kind: Kind, token: UUID, claims: Iterable[Claim]) -> Batch:
@@ -157,7 +162,13 @@ def settle(work: Work, plan: Plan, timings: Timings) -> None:
                 emag_status=plan.emag_status,
             )
         case Refused():
-            end(work, State.REFUSED, reason=plan.reason, emag_id=plan.emag_id)
+            end(
+                work,
+                State.REFUSED,
+                reason=plan.reason,
+                emag_id=plan.emag_id,
+                emag_status=plan.emag_status,
+            )
         case Waiting():
             end(
                 work,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.end_to_end.conftest import QUICK, Shop
 from tests.end_to_end.orders_in.conftest import (
     ALL,
@@ -76,6 +78,59 @@ class TestAnOrderThatComesBack:
         await receive(shop)
         assert writes(shop) == []
         assert (await mirrored(shop))["owed"] is False
+
+    @pytest.mark.parametrize("was_told", [True, False])
+    async def test_is_not_cancelled_again_because_the_erp_keeps_its_books(
+        self, shop: Shop, was_told: bool
+    ) -> None:
+        an_order(shop)
+        row = await shop.erp.add(CANCELLATION, ORDER)
+        await carry_out(shop)
+        await receive(shop)
+        shop.market.panel_restores(ORDER)
+        if was_told:
+            await receive(shop)
+        shop.market.journal.clear()
+        await shop.erp.update(CANCELLATION, row, status="completed", refund_status="completed")
+        await carry_out(shop)
+        assert writes(shop) == []
+        assert await shop.state(CANCELLATION, row) == "refused"
+        assert "replay the cancellation" in await shop.reason(CANCELLATION, row)
+        await shop.replay(CANCELLATION, row)
+        await carry_out(shop)
+        assert (writes(shop), at_emag(shop)["status"]) == (["order/save"], 0)
+        assert await shop.state(CANCELLATION, row) == "synced"
+
+    async def test_and_is_cancelled_by_somebody_else_agrees_with_the_row_that_was_refused(
+        self, shop: Shop
+    ) -> None:
+        an_order(shop)
+        row = await shop.erp.add(CANCELLATION, ORDER)
+        await carry_out(shop)
+        shop.market.panel_restores(ORDER)
+        await shop.erp.update(CANCELLATION, row, status="completed")
+        await carry_out(shop)
+        shop.market.panel_cancels(ORDER)
+        await receive(shop)
+        assert await shop.state(CANCELLATION, row) == "synced"
+        assert len(await rows(shop)) == 1
+
+    async def test_whose_pieces_alone_had_been_cancelled_loses_none_by_bookkeeping(
+        self, shop: Shop
+    ) -> None:
+        an_order(shop)
+        row = await shop.erp.add(CANCELLATION, ORDER, {"emag_item_id": str(MUG), "quantity": 1})
+        await carry_out(shop)
+        at_emag(shop)["products"][0]["quantity"] = 3
+        shop.market.journal.clear()
+        await shop.erp.update(CANCELLATION, row, status="completed")
+        await carry_out(shop)
+        assert writes(shop) == []
+        assert await shop.state(CANCELLATION, row) == "refused"
+        await shop.sql("UPDATE app.cancellation_items SET quantity = 2")
+        await carry_out(shop)
+        assert at_emag(shop)["products"][0]["quantity"] == 1
+        assert await shop.state(CANCELLATION, row) == "synced"
 
     async def test_before_anybody_saw_that_it_was_cancelled_is_noticed(self, shop: Shop) -> None:
         an_order(shop)
