@@ -5,11 +5,11 @@ The fields are the ERP's columns. A form that only changes a row leaves out what
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from integrations.erp.load import HIGHEST_ORDER, order_number
 from integrations.erp.write import Value
@@ -52,6 +52,24 @@ def _word(value: object) -> object:
     return plain.lower() if isinstance(plain, str) else plain
 
 
+def _product(value: object) -> object:
+    if isinstance(value, int) and not 0 <= value <= LARGEST_ID:
+        raise ValueError(f"must be the ERP's id of a product, 0 to {LARGEST_ID}")
+    return value
+
+
+def _moment(value: date) -> date:
+    """The moment or day; raises ValueError where UTC has no such year."""
+    try:
+        if isinstance(value, datetime):
+            value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be in the years 1 to 9999 in UTC") from None
+    return value
+
+
+LARGEST_ID = 2**63 - 1
+
 Order = Annotated[str, BeforeValidator(_order)]
 Money = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
 Quantity = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=3)]
@@ -61,7 +79,10 @@ Name = Annotated[str, Field(max_length=255)]
 Number = Annotated[str, Field(min_length=1, max_length=50)]
 Text = Annotated[str, Field(max_length=10_000)]
 Address = Annotated[str, Field(max_length=1024, pattern=r"^https?://")]
-Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+Moment = Annotated[datetime | date, AfterValidator(_moment)]
+Product = Annotated[str | int, Field(union_mode="left_to_right"), BeforeValidator(_product)]
+ReturnWord = Annotated[ReturnStatus, BeforeValidator(_word)]
 
 
 class Form(BaseModel):
@@ -78,7 +99,7 @@ class Form(BaseModel):
 class ItemForm(Form):
     """One product of a return or of a cancellation; without a quantity the whole line is meant."""
 
-    product_id: Annotated[str | int, Field(union_mode="left_to_right")] | None = None
+    product_id: Product | None = None
     sku: Annotated[str, Field(max_length=100)] | None = None
     product_name: Name | None = None
     quantity: Quantity | None = None
@@ -95,7 +116,7 @@ class ReturnForm(Form):
     customer_name: Name | None = None
     customer_email: Name | None = None
     customer_phone: Annotated[str, Field(max_length=20)] | None = None
-    status: Annotated[ReturnStatus, BeforeValidator(_word)] = "pending"
+    status: ReturnWord = "pending"
     reason: Annotated[ReturnReason, BeforeValidator(_word)] = "other"
     reason_description: Text | None = None
     refund_amount: Money | None = None
@@ -104,6 +125,12 @@ class ReturnForm(Form):
     internal_notes: Text | None = None
     customer_notes: Text | None = None
     items: list[ItemForm] = Field(default_factory=list, max_length=500)
+
+
+class DecisionForm(Form):
+    """A decision about a return that the ERP holds."""
+
+    status: ReturnWord
 
 
 class CancellationForm(Form):
@@ -136,8 +163,8 @@ class InvoiceForm(Form):
     customer_email: Name | None = None
     company_name: Name | None = None
     company_tax_id: Annotated[str, Field(max_length=50)] | None = None
-    invoice_date: datetime | date | None = None
-    due_date: datetime | date | None = None
+    invoice_date: Moment | None = None
+    due_date: Moment | None = None
     subtotal: Money | None = None
     tax_amount: Money | None = None
     total_amount: Money | None = None

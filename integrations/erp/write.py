@@ -1,12 +1,13 @@
 """Write rows into the ERP's tables in the form that its columns have, whatever types those are.
 
-What an ERP lacks a column for is left out. What it insists on and nobody told gets a neutral value.
+What an ERP lacks a column for is left out, what is too long shortened; `require_room` refuses both.
+What it insists on and nobody told gets a neutral value.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,6 +22,8 @@ Value = str | int | Decimal | bool | datetime | None
 _LARGEST = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
 _LENGTH = re.compile(r"character(?: varying)?\((\d+)\)")
+
+_SCALE = re.compile(r"numeric\(\d+,(\d+)\)")
 
 # When the ERP's row was changed last.
 TOUCHED = "updated_at"
@@ -42,7 +45,15 @@ _NEUTRAL = {
 
 
 class UnfitError(Exception):
-    """The ERP's table has no room for what eMAG says; the text names the column and the remedy."""
+    """The ERP's table has no room for a value; the text names the column and the remedy.
+
+    Attributes:
+        field: the column.
+    """
+
+    def __init__(self, text: str, field: str | None = None) -> None:
+        super().__init__(text)
+        self.field = field
 
 
 @dataclass(frozen=True)
@@ -127,9 +138,53 @@ def _label(table: str, name: str, column: Column, word: str) -> str:
     if label is None:
         raise UnfitError(
             f"app.{table}.{name} knows no {word!r}: add the label to its type"
-            f" (ALTER TYPE {column.type_name} ADD VALUE ...)"
+            f" (ALTER TYPE {column.type_name} ADD VALUE ...)",
+            name,
         )
     return label
+
+
+def require_room(schema: ErpSchema, table: str, values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values, all of which the table holds as they are; whole amounts without decimals.
+
+    Raises:
+        UnfitError: a column is missing, or would hold something else than the value.
+    """
+    columns = schema.tables.get(table, {})
+    held: dict[str, Value] = {}
+    for name, value in values.items():
+        column = columns.get(name)
+        if column is None:
+            raise UnfitError(f"app.{table} has no column {name}: add it, or leave the field", name)
+        held[name] = _plain(column, value)
+        reason = _no_room(column, held[name])
+        if reason is not None:
+            raise UnfitError(f"app.{table}.{name} ({column.type_name}) {reason}", name)
+    return held
+
+
+def _plain(column: Column, value: Value) -> Value:
+    whole = column.type_name in _LARGEST and isinstance(value, Decimal)
+    return int(value) if whole and isinstance(value, Decimal) and value == int(value) else value
+
+
+def _no_room(column: Column, value: Value) -> str | None:
+    """Why the column would not hold the value as it is, None where it would."""
+    if value is None or isinstance(value, datetime | bool) or column.labels:
+        return None
+    given = str(value)
+    if "\0" in given:
+        return "holds no character of code 0: leave it out"
+    largest = _LARGEST.get(column.type_name)
+    if largest is not None and not _is_whole(given, largest):
+        return f"holds whole numbers below {largest}: send one, or widen the column"
+    length = _LENGTH.match(column.type_name)
+    if length and len(given) > int(length[1]):
+        return f"holds {length[1]} characters, not {len(given)}: shorten it, or widen the column"
+    scale = _SCALE.match(column.type_name)
+    if scale and isinstance(value, Decimal) and value != round(value, int(scale[1])):
+        return f"holds {scale[1]} decimals: send no more, or widen the column"
+    return None
 
 
 def _is_whole(value: str, end: int) -> bool:
@@ -138,10 +193,18 @@ def _is_whole(value: str, end: int) -> bool:
 
 
 async def insert(
-    connection: AsyncConnection, schema: ErpSchema, table: str, values: Mapping[str, Value]
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    table: str,
+    values: Mapping[str, Value],
+    empty: Collection[str] = (),
 ) -> int:
-    """Insert a row; its id. Raises UnfitError, or what the database says to it."""
-    row = stored(schema, table, with_required(schema, table, values))
+    """Insert a row; its id. Columns named as empty are NULL, whatever their default.
+
+    Raises UnfitError, or what the database says to it.
+    """
+    nothing: dict[str, Value] = dict.fromkeys(empty)
+    row = stored(schema, table, {**with_required(schema, table, values), **nothing})
     columns = ", ".join(row.values)
     casts = ", ".join(row.cast(name) for name in row.values)
     query = text(f"INSERT INTO app.{table} ({columns}) VALUES ({casts}) RETURNING id")

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.pdf import BEGIN, TAIL, why_refused
 from integrations.erp import write
+from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.database import autocommit
-from integrations.ledger.operations import UnknownRowError
+from integrations.ledger.operations import PATIENCE, UnknownRowError, explained
 
 LENGTH = 48
 
@@ -59,20 +60,30 @@ async def store_document(
     Raises:
         NoDocumentError: eMAG would not take it.
         UnknownRowError: the ERP has no such invoice.
+        OperationError: the ERP's row can't be written.
     """
     check_document(content)
     name = name_of(secret, invoice_id, content)
     url = f"{public_url.rstrip('/')}/api/v1/emag/documents/{name}.pdf"
+    with explained(Kind.INVOICE):
+        await _keep(engine, schema, invoice_id, name, content, url)
+    return url
+
+
+async def _keep(
+    engine: AsyncEngine, schema: ErpSchema, invoice_id: int, name: str, content: bytes, url: str
+) -> None:
     async with engine.begin() as connection:
+        await connection.execute(PATIENCE)
         found = await connection.execute(_LOCK, {"invoice_id": invoice_id})
         if found.first() is None:
             raise UnknownRowError(f"the ERP has no row {invoice_id} in app.invoices")
         await connection.execute(
             _STORE, {"name": name, "invoice_id": invoice_id, "content": content}
         )
-        values: dict[str, write.Value] = {"pdf_url": url, "pdf_generated": True}
+        address = write.require_room(schema, "invoices", {"pdf_url": url})
+        values: dict[str, write.Value] = {**address, "pdf_generated": True}
         await write.update(connection, schema, "invoices", invoice_id, values)
-    return url
 
 
 async def fetch_hosted(engine: AsyncEngine, name: str) -> bytes | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -34,6 +35,9 @@ LOOK_AGAIN = 0.2
 # How a row stands before a run has folded it, and one that no sync is asked for.
 QUEUED = "pending"
 IDLE = "idle"
+
+# An item's column whose default would be another wish than none.
+_MEANS_ALL = frozenset({"quantity"})
 
 SETTLED = frozenset({"synced", "refused", "withdrawn", IDLE})
 
@@ -76,6 +80,13 @@ _SAME = re.compile(r"Key \((\w+)\)=")
 
 _DUPLICATE = "23505"
 
+# Somebody else's open transaction may not hold up who asks, nor the connections of all others.
+PATIENCE = text("SET LOCAL lock_timeout = '2s'")
+
+_LOCKED = "55P03"
+
+_MISSING = "23502"
+
 
 class OperationError(Exception):
     """What was asked for can't be done; the text says why and what to do.
@@ -99,6 +110,10 @@ class KeyReusedError(OperationError):
 
 class AmbiguousError(OperationError):
     """More than one row is meant."""
+
+
+class LockedError(OperationError):
+    """Another transaction holds what is to be written."""
 
 
 @dataclass(frozen=True)
@@ -253,8 +268,9 @@ async def _once(
     engine: AsyncEngine, kind: Kind, key: str | None, fingerprint: str, work: Any
 ) -> int:
     """Do the work in one transaction, unless its key says that it was done."""
-    try:
+    with explained(kind):
         async with engine.begin() as connection:
+            await connection.execute(PATIENCE)
             if key is None:
                 return int(await work(connection))
             await connection.execute(_TAKE_TURN, {"key": key})
@@ -267,11 +283,24 @@ async def _once(
                 {"key": key, "fingerprint": fingerprint, "kind": kind.value, "row_id": row_id},
             )
             return row_id
+
+
+@contextmanager
+def explained(kind: Kind) -> Iterator[None]:
+    """Say what keeps a row from being written. Raises OperationError, LockedError."""
+    try:
+        yield
     except UnfitError as unfit:
-        raise OperationError(str(unfit)) from unfit
+        raise OperationError(str(unfit), unfit.field) from unfit
     except DBAPIError as error:
-        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None:
+        sqlstate = getattr(error.orig, "sqlstate", None)
+        if error.connection_invalidated or sqlstate is None:
             raise
+        if sqlstate == _LOCKED:
+            raise LockedError(
+                f"another transaction holds the row in app.{ERP_TABLES[kind].name}: nothing was"
+                " written; try again once that has ended"
+            ) from error
         raise OperationError(_why(kind, error), _column(error)) from error
 
 
@@ -294,12 +323,21 @@ async def _insert(
     table = ERP_TABLES[kind]
     now = datetime.now(UTC)
     stamps = {"created_at": now, "updated_at": now}
-    row_id = await write.insert(connection, schema, table.name, {**stamps, **values})
+    row = write.require_room(schema, table.name, values)
+    row_id = await write.insert(connection, schema, table.name, {**stamps, **row})
     if table.items and table.parent:
-        for item in items:
-            line = {**stamps, **item, table.parent: row_id}
-            await write.insert(connection, schema, table.items, line)
+        for place, item in enumerate(items):
+            line = {**stamps, **_item(schema, table.items, place, item), table.parent: row_id}
+            empty = _MEANS_ALL - item.keys()
+            await write.insert(connection, schema, table.items, line, empty)
     return row_id
+
+
+def _item(schema: ErpSchema, table: str, place: int, item: Mapping[str, Value]) -> dict[str, Value]:
+    try:
+        return write.require_room(schema, table, item)
+    except UnfitError as unfit:
+        raise UnfitError(str(unfit), f"items.{place}.{unfit.field}") from unfit
 
 
 async def _change(
@@ -313,7 +351,8 @@ async def _change(
     locked = await connection.execute(text(_LOCK.format(table=table)), {"row_id": row_id})
     if locked.first() is None:
         raise _unknown(kind, row_id)
-    await write.update(connection, schema, table, row_id, values)
+    row = write.require_room(schema, table, values)
+    await write.update(connection, schema, table, row_id, row)
     return row_id
 
 
@@ -332,6 +371,8 @@ def _why(kind: Kind, error: DBAPIError) -> str:
     table = f"app.{ERP_TABLES[kind].name}"
     if sqlstate == _DUPLICATE:
         return f"{table} holds a row with this number already ({where}): use another number"
+    if sqlstate == _MISSING:
+        return f"app.{_diagnostic(error, 'table_name')}.{where} must be given: send {where}"
     what = f"{sqlstate}, {where}" if where else sqlstate
     return (
         f"the ERP's database refused the row in {table} ({what}): see what its own rules ask of"

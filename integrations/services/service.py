@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from integrations.erp.forms import Form, ItemForm
+from integrations.erp.forms import LARGEST_ID, Form, ItemForm
 from integrations.erp.rows import Kind
+from integrations.erp.schema import ErpSchema
+from integrations.erp.tables import ERP_TABLES
 from integrations.erp.write import Value
 from integrations.ledger.operations import (
     IDLE,
@@ -81,12 +83,14 @@ class Service:
         wait: float | None = None,
     ) -> Standing:
         """Write these columns into a row of the ERP's and queue it. Raises OperationError."""
+        require_id(row_id)
         books = await self.books()
         await change_row(books.engine, books.schema, self.kind, row_id, values, key)
         return await self._carried(books, row_id, wait)
 
     async def look(self, row_id: int) -> Standing:
-        """Where a row stands; nothing is written. Raises UnknownRowError."""
+        """Where a row stands; nothing is written. Raises UnknownRowError, MalformedError."""
+        require_id(row_id)
         return await standing((await self.books()).engine, self.kind, row_id)
 
     async def told(self, answer: Awaitable[Standing]) -> Result:
@@ -111,18 +115,28 @@ class Service:
     async def _row_id(self, books: Database, row: object, key: str | None) -> int:
         known = row_id_of(row)
         if known is None:
-            values, items = self._read(row)
+            values, items = self._read(row, books.schema)
             return await create_row(books.engine, books.schema, self.kind, values, items, key)
+        require_id(known)
         await require_row(books.engine, books.schema, self.kind, known)
         if (await standing(books.engine, self.kind, known)).state == IDLE:
             await replay(books.engine, [Reference(self.kind, known)])
         return known
 
-    def _read(self, row: object) -> tuple[dict[str, Value], list[dict[str, Value]]]:
+    def _read(
+        self, row: object, schema: ErpSchema
+    ) -> tuple[dict[str, Value], list[dict[str, Value]]]:
+        """The columns to write: what was given, and of what was not, what the ERP has a column for.
+
+        Raises MalformedError.
+        """
         form = read_form(self.form, row)
         values = form.values()
         if self._account_type is not None:
             values.setdefault("account_type", self._account_type)
+        table = ERP_TABLES[self.kind].name
+        asked = form.model_fields_set
+        values = {n: v for n, v in values.items() if n in asked or schema.column(table, n)}
         items: list[ItemForm] = getattr(form, "items", [])
         return values, [item.values() for item in items]
 
@@ -144,6 +158,13 @@ def field_of(location: Sequence[str | int]) -> str:
     if len(parts) > 1 and parts[-1] in _FORMS_OF_A_FIELD:
         parts.pop()
     return ".".join(parts)
+
+
+def require_id(row_id: object) -> None:
+    """Raises MalformedError for what can be no id of an ERP's row."""
+    number = isinstance(row_id, int) and not isinstance(row_id, bool)
+    if not (number and isinstance(row_id, int) and 1 <= row_id <= LARGEST_ID):
+        raise MalformedError(f"id: must be the number of the ERP's row, 1 to {LARGEST_ID}", "id")
 
 
 def row_id_of(row: object) -> int | None:

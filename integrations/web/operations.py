@@ -13,7 +13,7 @@ from integrations.erp.forms import (
     InvoiceForm,
     Money,
     ReturnForm,
-    ReturnStatus,
+    ReturnWord,
     Text,
 )
 from integrations.erp.load import HIGHEST_ORDER
@@ -50,7 +50,7 @@ class StatusChange(_Change):
     platform: Platform | None = Field(
         default=None, description="Where eMAG has that number; needed if several platforms do."
     )
-    status: ReturnStatus
+    status: ReturnWord
     internal_notes: Text | None = None
 
     @model_validator(mode="after")

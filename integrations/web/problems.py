@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from integrations.ledger.operations import (
     AmbiguousError,
     KeyReusedError,
+    LockedError,
     OperationError,
     UnknownRowError,
 )
@@ -54,6 +55,7 @@ TITLES: Mapping[int, str] = {
 _STATUSES: Mapping[type[OperationError], int] = {
     UnknownRowError: 404,
     KeyReusedError: 422,
+    LockedError: 503,
     MalformedError: 422,
 }
 
@@ -110,7 +112,8 @@ def handle_problems(app: FastAPI) -> None:
     @app.exception_handler(OperationError)
     async def _operation(_: Request, error: OperationError) -> JSONResponse:
         status = next((code for kind, code in _STATUSES.items() if isinstance(error, kind)), 409)
-        return problem(status, str(error), error.field)
+        headers = {"Retry-After": "5"} if status == 503 else None
+        return problem(status, str(error), error.field, headers)
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
