@@ -1,7 +1,7 @@
 """What an order of eMAG's tells the ERP, read tolerantly; money is Decimal, VAT included.
 
-A price that nobody can read counts as nothing: it hides neither that an order was cancelled nor
-which pieces are gone.
+An amount that eMAG leaves out counts as nothing. One that is there and can't be read makes the
+order unusable: what the customer paid or gets back is never guessed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from integrations.emag.wire import (
     Order,
     OrderLine,
     Raw,
+    WireError,
     entries,
     plain_text,
     read_order,
@@ -58,6 +59,7 @@ _ORDER_FIELDS: Final = (
     "finalization_date",
     "date",
 )
+_AMOUNTS: Final = ("cashed_co", "cashed_cod", "refunded_amount")
 _LINE_FIELDS: Final = ("id", "status", "quantity", "initial_qty", "storno_qty", "sale_price", "vat")
 
 
@@ -69,7 +71,7 @@ class Sight:
         status: UNREADABLE where eMAG's can't be read.
         placed_at, modified_at, finalized_at, wish_at: aware UTC.
         documents: how many fiscal documents hang on it.
-        lines: the pieces that each line had at first, by line id.
+        lines: the most pieces that eMAG shows of each line, by line id.
         digest: differs when anything differs that matters to the ERP.
         tells: whether the ERP is to be told anything about an order that it sees first like this.
     """
@@ -89,7 +91,7 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class LineFacts:
-    """A product line; `first` are its pieces at first, `now` those that are left."""
+    """A product line; `first` are the most pieces it was seen with, `now` those that are left."""
 
     id: int
     product_id: str | None
@@ -160,7 +162,7 @@ def sight_of(order_id: int, raw: Raw, zone: ZoneInfo, read_at: datetime, usual_t
 def read_facts(
     raw: Raw, first: Mapping[str, int], zone: ZoneInfo, currency: str, read_at: datetime
 ) -> OrderFacts:
-    """What an order tells the ERP; `first` are the pieces at first, by line id. Raises WireError.
+    """What an order tells the ERP; `first` are the most pieces seen, by line id. Raises WireError.
 
     `currency` is the platform's own, for an order that names none.
     """
@@ -177,9 +179,9 @@ def read_facts(
         customer_name=plain_text(person.get("name")),
         customer_email=plain_text(person.get("email")),
         lines=tuple(_lines(order, first)),
-        cashed=_cashed(raw),
+        cashed=_cashed(raw, order.id),
         is_paid=whole_number(raw.get("payment_status")) == 1,
-        refunded=money(raw.get("refunded_amount")) or ZERO,
+        refunded=_amount(raw, "refunded_amount", order.id) or ZERO,
         currency=_currency(raw, currency),
     )
 
@@ -199,13 +201,17 @@ def _tells(raw: Raw, status: int, wish_at: datetime | None, products: Iterable[R
     """Whether an order is more than one that takes its course and has not been paid yet."""
     if status not in (1, 2, 3, 4) or wish_at is not None:
         return True
-    if (
-        whole_number(raw.get("payment_status")) == 1
-        or _cashed(raw)
-        or money(raw.get("refunded_amount"))
-    ):
+    if whole_number(raw.get("payment_status")) == 1:
+        return True
+    if any(_is_money(raw.get(name)) for name in _AMOUNTS):
         return True
     return any(_has_shrunk(line) for line in products)
+
+
+def _is_money(value: object) -> bool:
+    """Whether it is an amount other than zero, or was meant to be one and can't be read."""
+    amount = money(value)
+    return bool(amount) if amount is not None else not _is_blank(value)
 
 
 def _has_shrunk(line: Raw) -> bool:
@@ -231,12 +237,10 @@ def _first_pieces(products: Iterable[Raw]) -> Iterable[tuple[str, int]]:
 
 
 def _first(line: Raw) -> int:
-    """The pieces that a line had at first, as far as eMAG still knows."""
-    initial = whole_number(line.get("initial_qty"))
-    if initial is None:
-        stornoed = whole_number(line.get("storno_qty")) or 0
-        initial = (whole_number(line.get("quantity")) or 0) + max(0, stornoed)
-    return min(max(0, initial), _PIECES)
+    """The most pieces that a line had, as far as eMAG shows it: some may have come later."""
+    initial = whole_number(line.get("initial_qty")) or 0
+    stornoed = whole_number(line.get("storno_qty")) or 0
+    return min(max(0, initial, _now(line) + max(0, stornoed)), _PIECES)
 
 
 def _now(line: Raw) -> int:
@@ -262,21 +266,50 @@ def _line(order: Order, line: OrderLine, raw: Raw, first: int | None) -> LineFac
         sku=line.part_number,
         ext_sku=line.ext_part_number,
         name=plain_text(raw.get("name")),
-        first=_first(raw) if first is None else first,
+        first=max(_first(raw), first or 0),
         now=left,
-        unit_price=_unit_price(raw),
+        unit_price=_unit_price(raw, order.id),
     )
 
 
-def _unit_price(raw: Raw) -> Decimal:
-    net, vat = _decimal(raw.get("sale_price")) or ZERO, _decimal(raw.get("vat")) or ZERO
-    return net * (1 + vat)
+def _unit_price(raw: Raw, order_id: int) -> Decimal:
+    net = _number(raw, "sale_price", order_id) or ZERO
+    return net * (1 + (_number(raw, "vat", order_id) or ZERO))
 
 
-def _cashed(raw: Raw) -> Decimal | None:
+def _cashed(raw: Raw, order_id: int) -> Decimal | None:
     """What eMAG has by card and by the courier; nothing of either is no amount."""
-    amounts = (money(raw.get("cashed_co")) or ZERO, money(raw.get("cashed_cod")) or ZERO)
+    amounts = (_amount(raw, name, order_id) or ZERO for name in ("cashed_co", "cashed_cod"))
     return sum(amounts, ZERO) or None
+
+
+def _amount(raw: Raw, name: str, order_id: int) -> Decimal | None:
+    amount = _number(raw, name, order_id)
+    return None if amount is None else cents(amount)
+
+
+def _number(raw: Raw, name: str, order_id: int) -> Decimal | None:
+    """The number of a field, None where it is left out. Raises WireError for what is none."""
+    value = raw.get(name)
+    number = _decimal(value)
+    if number is None and not _is_blank(value):
+        raise WireError("order", order_id, name, _shown(value))
+    return number
+
+
+def _is_blank(value: object) -> bool:
+    """Whether eMAG says nothing: an empty object comes as an empty list."""
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
+
+
+def _shown(value: object) -> str:
+    """A value in words that can't be a customer's: a text only where it has no letters."""
+    if isinstance(value, str):
+        plain = not any(letter.isalpha() for letter in value)
+        return repr(value[:20]) if plain else f"a text of {len(value)} characters"
+    if isinstance(value, bool | int | float):
+        return repr(value)[:40]
+    return "a list" if isinstance(value, list) else "an object"
 
 
 def _wish_at(raw: Raw, zone: ZoneInfo, read_at: datetime) -> datetime | None:

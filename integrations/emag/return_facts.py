@@ -6,8 +6,9 @@ return unusable (API facts: RMA object; Refunds).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from enum import Enum
@@ -29,6 +30,7 @@ from integrations.emag.wire import (
 HIGHEST: Final = 4_294_967_295
 LARGEST_AMOUNT: Final = Decimal(10) ** 9
 
+_ZERO: Final = Decimal(0)
 _CENT: Final = Decimal("0.01")
 _VOUCHER: Final = 5
 
@@ -86,6 +88,8 @@ class Refund:
         currency: as eMAG says, None where it doesn't.
         unknown: the words for a request's state that nobody knows.
         apart: amounts in other currencies were left out.
+        odd: what eMAG calls an amount and can't be one that is paid back: zero, which is left out,
+            or less. While there is one below zero, nobody knows what the customer got: no amount.
     """
 
     amount: Decimal | None = None
@@ -93,6 +97,12 @@ class Refund:
     currency: str | None = None
     unknown: tuple[str, ...] = ()
     apart: bool = False
+    odd: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def below_zero(self) -> tuple[str, ...]:
+        """Amounts that take back what was paid, or what else eMAG means by them."""
+        return tuple(each for each in self.odd if Decimal(each) < 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +124,8 @@ class ReturnFacts:
     @property
     def digest(self) -> str:
         """A short text that differs when anything differs that the ERP is told."""
-        return blake2b(repr(self).encode(errors="replace"), digest_size=12).hexdigest()
+        told = "\n".join((repr(self), *self.refund.odd))
+        return blake2b(told.encode(errors="replace"), digest_size=12).hexdigest()
 
     @property
     def refund_method(self) -> str:
@@ -213,72 +224,118 @@ class _Request:
     paid: Paid | None
     word: str
     currency: str | None
+    created: str | None
+    type: str | None
+    since: str | None
+
+    @property
+    def key(self) -> object:
+        """What does not change while it is on its way; eMAG gives requests no number."""
+        return self.created, self.type, self.amount, self.currency
 
 
 def _refund(rma: Return) -> Refund:
     """What the requests say; where there are none, what the lines say will be refunded."""
     own = plain_text(rma.raw.get("currency"))
     requests = list(_requests(rma, own))
-    if not requests:
-        values = [
-            _amount(raw.get("refund_value"), rma.emag_id, "refund_value")
-            for raw in entries(rma.raw.get("products"))
-        ]
-        told = [value for value in values if value]
-        return Refund(_cents(sum(told, Decimal(0))) if told else None, currency=own)
-    unknown = tuple(sorted({each.word for each in requests if each.paid is None}))
+    told = _of_requests(requests, own) if requests else _of_lines(rma, own)
+    return replace(told, amount=None, processed=False) if told.below_zero else told
+
+
+def _of_lines(rma: Return, currency: str | None) -> Refund:
+    values = [
+        _amount(raw.get("refund_value"), rma.emag_id, "refund_value")
+        for raw in entries(rma.raw.get("products"))
+    ]
+    told = [value for value in values if value is not None and value > 0]
+    odd = tuple(str(value) for value in values if value is not None and value < 0)
+    amount = _cents(sum(told, _ZERO)) if told else None
+    return Refund(amount, currency=currency, odd=odd)
+
+
+def _of_requests(requests: Iterable[_Request], own: str | None) -> Refund:
+    alive = [each for each in requests if each.paid is not Paid.NEVER]
+    odd = tuple(str(each.amount) for each in alive if each.amount <= 0)
+    unknown = tuple(sorted({each.word for each in alive if each.paid is None}))
     currencies = {each.currency for each in requests}
     currency = currencies.pop() if len(currencies) == 1 else own
     ours = [each for each in requests if each.currency == currency]
-    paid = [each.amount for each in ours if each.paid is Paid.YES]
-    asked = [each.amount for each in ours if each.paid is Paid.NOT_YET]
+    paid = [each.amount for each in ours if each.paid is Paid.YES and each.amount > 0]
+    asked = [each.amount for each in ours if each.paid is Paid.NOT_YET and each.amount > 0]
     counted = paid or asked
     return Refund(
-        amount=_cents(sum(counted, Decimal(0))) if counted else None,
-        processed=bool(paid) and not asked and not unknown,
+        amount=_cents(sum(counted, _ZERO)) if counted else None,
+        processed=bool(paid) and not (asked or unknown),
         currency=currency,
         unknown=unknown,
-        apart=len(ours) < len(requests),
+        apart=any(each.currency != currency for each in requests),
+        odd=odd,
     )
 
 
 def _requests(rma: Return, currency: str | None) -> Iterable[_Request]:
-    """The refund requests, each as it stood last; every step of the history can repeat them."""
-    latest: dict[object, tuple[str, _Request]] = {}
-    for step in entries(rma.raw.get("status_history")):
-        for raw in entries(step.get("requests")) if isinstance(step, dict) else ():
-            if not isinstance(raw, dict):
-                continue
-            amount = _amount(raw.get("amount"), rma.emag_id, "refund amount")
-            if amount is None:
-                continue
-            word = "_".join((plain_text(raw.get("refund_status")) or "").lower().split())
-            word = word.replace("-", "_")
-            own = plain_text(raw.get("currency")) or currency
-            request = _Request(amount, REFUND_WORDS.get(word), word[:40], own)
-            which = (
-                plain_text(raw.get("created")),
-                plain_text(raw.get("refund_type")),
-                amount,
-                own,
-            )
-            since = plain_text(raw.get("status_date")) or ""
-            if which not in latest or since >= latest[which][0]:
-                latest[which] = (since, request)
-    return [request for _, request in latest.values()]
+    """The refund requests, each as it stood last; every step of the history can repeat them.
+
+    Equal ones are told apart by being named in the same step. The later state counts; where one
+    has no time, the later step's.
+    """
+    latest: dict[object, _Request] = {}
+    for step in _steps(rma):
+        named = sorted(_named(rma, step, currency), key=lambda each: each.since or "")
+        seen: Counter[object] = Counter()
+        for request in named:
+            which = (request.key, seen[request.key])
+            seen[request.key] += 1
+            before = latest.get(which)
+            since = before.since if before else None
+            if since is None or request.since is None or request.since >= since:
+                latest[which] = replace(request, since=request.since or since)
+    return latest.values()
 
 
-def _amount(value: object, emag_id: int, field: str) -> Decimal | None:
+def _steps(rma: Return) -> list[Raw]:
+    """The history's steps that can name requests, oldest first where each has its time."""
+    history = entries(rma.raw.get("status_history"))
+    steps = [step for step in history if isinstance(step, dict) and entries(step.get("requests"))]
+    if all(plain_text(step.get("event_date")) for step in steps):
+        steps.sort(key=lambda step: plain_text(step.get("event_date")) or "")
+    return steps
+
+
+def _named(rma: Return, step: Raw, currency: str | None) -> Iterator[_Request]:
+    for raw in entries(step.get("requests")):
+        if not isinstance(raw, dict):
+            continue
+        amount = _amount(raw.get("amount"), rma.emag_id, "refund amount")
+        if amount is None:
+            continue
+        word = "_".join((plain_text(raw.get("refund_status")) or "").lower().split())
+        word = word.replace("-", "_")
+        yield _Request(
+            amount=amount,
+            paid=REFUND_WORDS.get(word),
+            word=word[:40],
+            currency=plain_text(raw.get("currency")) or currency,
+            created=plain_text(raw.get("created")),
+            type=plain_text(raw.get("refund_type")),
+            since=plain_text(raw.get("status_date")),
+        )
+
+
+def _amount(value: object, emag_id: int, name: str) -> Decimal | None:
     """An amount of money; None where there is none. Raises WireError for what is no amount."""
     text = plain_text(value)
     if text is None:
+        if isinstance(value, bool) or (value and not isinstance(value, str)):
+            kind = "a list" if isinstance(value, list) else "no number and no text"
+            raise WireError("return", emag_id, name, kind)
         return None
     try:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or not abs(amount) < LARGEST_AMOUNT:
-        raise WireError("return", emag_id, field, f"a text of {len(text)} characters")
+        raise WireError("return", emag_id, name, f"a text of {len(text)} characters")
     return amount
 
 

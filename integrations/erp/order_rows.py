@@ -54,7 +54,8 @@ _FIND = """
      WHERE r.id IN ({named}
                     UNION SELECT b.{erp_id} FROM app.{books} b
                      WHERE b.platform = :platform AND b.emag_order_id = ANY(CAST(:ids AS bigint[]))
-                       AND NOT b.superseded)
+                       AND NOT b.superseded
+                    UNION SELECT unnest(CAST(:besides AS bigint[])))
      ORDER BY r.id
 """
 
@@ -67,7 +68,7 @@ _BY_OTHER_ORDER_ID = (
 
 _SPELT_ANYHOW = """
     SELECT n.id, n.emag_order_id::text AS emag_order_id FROM app.cancellation_requests n
-     WHERE ltrim(btrim(n.emag_order_id::text, E' \\t\\r\\n'), '0') = ANY(CAST(:texts AS text[]))
+     WHERE ltrim(btrim(n.emag_order_id::text, :blanks), '0') = ANY(CAST(:texts AS text[]))
        AND NOT n.emag_order_id::text = ANY(CAST(:texts AS text[]))
 """
 
@@ -76,15 +77,23 @@ _ITEMS = """
      WHERE {parent} = ANY(CAST(:rows AS bigint[])) ORDER BY id
 """
 
-# What eMAG's news brought and the ERP has deleted.
+# What eMAG's news brought, or eMAG had from the ERP, and the ERP has deleted. Of a row that was
+# carried out more than once the last time counts.
 _DELETED = text("""
-    SELECT t.emag_order_id AS order_id, t.emag_status::text AS emag_status, t.reductions
+    SELECT DISTINCT ON (t.cancellation_request_id)
+           t.emag_order_id AS order_id, t.emag_status::text AS emag_status, t.reductions
       FROM app.emag_cancellation_integrations t
      WHERE t.platform = :platform AND t.emag_order_id = ANY(CAST(:ids AS bigint[]))
-       AND t.origin = 'emag'
+       AND (t.origin = 'emag' OR t.emag_status IS NOT NULL)
        AND NOT EXISTS (SELECT FROM app.cancellation_requests r
                         WHERE r.id = t.cancellation_request_id)
+     ORDER BY t.cancellation_request_id, t.id DESC
 """)
+
+_INTEGERS = frozenset({"smallint", "integer", "bigint"})
+
+# What Python takes for blanks around a number, and a text can be copied with.
+_BLANKS = " \t\r\n\f\v\xa0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +137,7 @@ class CancellationOfOrder:
 
 @dataclass(frozen=True, slots=True)
 class DeletedCancellation:
-    """What eMAG's news had brought about an order before the ERP deleted it."""
+    """What eMAG had, or its news had brought, about an order before the ERP deleted the row."""
 
     order_id: int
     known_status: str | None
@@ -163,9 +172,16 @@ class ReturnOfOrder:
 
 
 async def cancellations_of(
-    connection: AsyncConnection, schema: ErpSchema, platform: str, ids: Collection[int]
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    platform: str,
+    ids: Collection[int],
+    besides: Collection[int] = (),
 ) -> dict[int, list[CancellationOfOrder]]:
-    """The cancellations of these orders, oldest first."""
+    """The cancellations of these orders, oldest first.
+
+    `besides` are rows that are known to name one of them in another spelling.
+    """
     found = await _find(
         connection,
         schema,
@@ -174,6 +190,7 @@ async def cancellations_of(
         ("emag_cancellation_integrations", "cancellation_request_id", "t.reductions"),
         platform,
         ids,
+        besides=besides,
     )
     items = await _items(
         connection,
@@ -192,22 +209,26 @@ async def cancellations_of(
 
 async def spelt_otherwise(
     connection: AsyncConnection, schema: ErpSchema, ids: Collection[int]
-) -> set[int]:
-    """Which of these orders a cancellation names with blanks or zeros in front of its digits.
+) -> dict[int, list[int]]:
+    """The cancellations that name one of these orders with blanks or zeros around its digits.
 
-    This reads the whole table; it is for the few orders that are about to get a row.
+    Ids of rows by order. This reads the whole table, unless its column holds numbers; it is for
+    the few orders whose rows are about to change.
     """
-    if not ids or schema.column("cancellation_requests", "emag_order_id") is None:
-        return set()
+    column = schema.column("cancellation_requests", "emag_order_id")
+    if not ids or column is None or column.type_name in _INTEGERS:
+        return {}
     texts = [str(order_id) for order_id in sorted(ids)]
-    rows = await connection.execute(text(_SPELT_ANYHOW), {"texts": texts})
-    return {order_number(row.emag_order_id) for row in rows}
+    found: dict[int, list[int]] = {}
+    for row in await connection.execute(text(_SPELT_ANYHOW), {"texts": texts, "blanks": _BLANKS}):
+        found.setdefault(order_number(row.emag_order_id), []).append(row.id)
+    return found
 
 
 async def deleted_cancellations(
     connection: AsyncConnection, platform: str, ids: Collection[int]
 ) -> dict[int, list[DeletedCancellation]]:
-    """What eMAG's news had brought about these orders and the ERP has deleted since."""
+    """What eMAG had, or its news had brought, about these orders in rows that are deleted since."""
     rows: dict[int, list[DeletedCancellation]] = {}
     for row in await connection.execute(_DELETED, {"platform": platform, "ids": sorted(ids)}):
         each = DeletedCancellation(row.order_id, _word(row.emag_status), row.reductions)
@@ -271,6 +292,7 @@ async def _find(
     ids: Collection[int],
     *,
     other: str | None = None,
+    besides: Collection[int] = (),
 ) -> list[Any]:
     named = _named(schema, table, "emag_order_id", "n", _NAMED)
     if other and schema.column(table, other):
@@ -284,7 +306,12 @@ async def _find(
         named=named,
     )
     wanted = sorted(ids)
-    values = {"platform": platform, "ids": wanted, "texts": [str(each) for each in wanted]}
+    values = {
+        "platform": platform,
+        "ids": wanted,
+        "texts": [str(each) for each in wanted],
+        "besides": list(besides),
+    }
     return list(await connection.execute(text(query), values))
 
 
@@ -292,7 +319,7 @@ def _named(schema: ErpSchema, table: str, name: str, alias: str, query: str) -> 
     """The rows whose column names one of the orders, compared in the column's own type."""
     column = schema.column(table, name)
     type_name = column.type_name if column else "text"
-    if type_name in ("smallint", "integer", "bigint"):
+    if type_name in _INTEGERS:
         return query.format(table=table, column=f"{alias}.{name}", values="ids", type="bigint")
     plain = type_name.startswith(("text", "character"))
     compared = f"{alias}.{name}" if plain else f"{alias}.{name}::text"

@@ -20,9 +20,9 @@ from integrations.ledger.timings import Timings
 
 # An older read never overwrites a newer one. An order that is seen first is owed where it tells the
 # ERP anything, a known one where it has changed. An order that goes on although we cancelled it may
-# look as it did before that: what our books say of it tells. What a line had at first stays. A wish
-# that was taken back may come again as a new one. What rests because the ERP could not take it is
-# due when it changes. Rows are taken in order, so that two runs never wait for each other.
+# look as it did before that: what our books say of it tells. The most that a line was seen with
+# stays. A wish that was taken back may come again as a new one. What rests because the ERP could
+# not take it is due when it changes. Rows are taken in order: no two runs wait for each other.
 _SEE = text("""
     WITH seen AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS s(
@@ -52,8 +52,13 @@ _SEE = text("""
             wish_at = excluded.wish_at,
             wish_told = m.wish_told AND excluded.wish_at IS NOT NULL,
             documents = excluded.documents,
-            lines = CASE WHEN m.digest = excluded.digest THEN m.lines
-                         ELSE excluded.lines || m.lines END,
+            lines = CASE WHEN m.digest = excluded.digest OR m.lines @> excluded.lines THEN m.lines
+                         ELSE (SELECT jsonb_object_agg(l.key, l.most)
+                                 FROM (SELECT e.key, max(e.value::integer) AS most
+                                         FROM (SELECT * FROM jsonb_each_text(excluded.lines)
+                                               UNION ALL
+                                               SELECT * FROM jsonb_each_text(m.lines)) e
+                                        GROUP BY e.key) l) END,
             digest = excluded.digest, read_at = excluded.read_at,
             changed_at = CASE WHEN m.digest = excluded.digest THEN m.changed_at
                               ELSE excluded.changed_at END,
@@ -141,7 +146,7 @@ class Seen:
 
     Attributes:
         due: it is to be brought in now.
-        lines: the pieces that each line had at first, by line id.
+        lines: the most pieces that each line was seen with, by line id.
         wish_is_new: the ERP has not been told of a customer's wish in it yet.
         status_before: its status when it was read before; None for a new one.
         attempts: how often the ERP could not take it.

@@ -252,7 +252,7 @@ def _item(channel: Channel, facts: ReturnFacts, line: LineFacts, status: str) ->
         "created_at": now,
         "updated_at": now,
     }
-    if line.refund:
+    if line.refund and line.refund > 0:
         pieces = line.quantity or 1
         item |= {"total_amount": line.refund, "unit_price": line.refund / pieces}
     return item

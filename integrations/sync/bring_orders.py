@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -89,7 +89,11 @@ async def bring_orders(
     about = About(account.platform, account.name, read_at, channel.policy.reasons)
     holds = await _look_up(channel, [facts for facts, _ in orders])
     meant = {facts.id: _meant(channel, facts, seen, holds, about) for facts, seen in orders}
-    await _drop_known_otherwise(channel, meant)
+    spelt = await _look_up_spelt(channel, [number for number, each in meant.items() if each.rows])
+    if spelt:
+        holds = replace(holds, cancellations={**holds.cancellations, **spelt})
+        again = ((facts, seen) for facts, seen in orders if facts.id in spelt)
+        meant |= {facts.id: _meant(channel, facts, seen, holds, about) for facts, seen in again}
     became: dict[int, Became] = {}
     for facts, _ in orders:
         became[facts.id] = await _bring(channel, facts, meant[facts.id], holds, about)
@@ -132,20 +136,19 @@ def _is_ours(channel: Channel, account: str) -> bool:
     return named is None or named.platform == channel.account.platform
 
 
-async def _drop_known_otherwise(channel: Channel, meant: Mapping[int, Meant]) -> None:
-    """No row is made for an order that the ERP names in another spelling of its number."""
-    new = {
-        order_id
-        for order_id, each in meant.items()
-        if any(row.arrival.row_id is None for row in each.rows)
-    }
-    if not new:
-        return
+async def _look_up_spelt(
+    channel: Channel, ids: Collection[int]
+) -> Mapping[int, Sequence[CancellationOfOrder]]:
+    """All cancellations of those orders that the ERP names in another spelling, too."""
+    if not ids:
+        return {}
+    platform, schema = channel.account.platform, channel.schema
     async with autocommit(channel.engine) as connection:
-        known = await spelt_otherwise(connection, channel.schema, new)
-    for order_id in new & known:
-        rows = meant[order_id].rows
-        meant[order_id].rows = [row for row in rows if row.arrival.row_id is not None]
+        known = await spelt_otherwise(connection, schema, ids)
+        if not known:
+            return {}
+        besides = [row_id for rows in known.values() for row_id in rows]
+        return await cancellations_of(connection, schema, platform, known.keys(), besides)
 
 
 async def _bring(

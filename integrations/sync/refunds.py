@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
 
-from integrations.emag.order_facts import ZERO, OrderFacts
+from integrations.emag.order_facts import CENT, ZERO, OrderFacts
 from integrations.erp.order_rows import CancellationOfOrder
 from integrations.erp.write import Value
 from integrations.sync.pieces import Pieces, at_first
@@ -45,17 +46,44 @@ def shared_out(facts: OrderFacts, taken: Sequence[Pieces], *, goes_on: bool) -> 
     """Each cancellation's refund (None: nothing yet), for the pieces that it takes off the order.
 
     Each gets what its pieces cost, in their order; the last one also what is left, such as the
-    shipping, unless the order `goes_on` or has returns that it may belong to.
+    shipping, unless the order `goes_on` or has returns that it may belong to. Pieces that nobody
+    has paid for come after all others, and get nothing where they are known to the cent.
     """
-    left, pieces = facts.refunded, at_first(facts)
+    worths = _worths(facts, taken)
+    unpaid, is_exact = _never_paid(facts, worths)
+    filled = [*range(unpaid, len(worths)), *(() if is_exact and goes_on else range(unpaid))]
     all_is_back = facts.cashed is not None and facts.refunded >= facts.cashed
-    shares: list[Refund | None] = []
-    for number, each in enumerate(taken, 1):
-        own = each & pieces
-        pieces -= own
-        worth = sum((line.worth(own[line.id]) for line in facts.lines), ZERO)
-        is_last = number == len(taken) and not goes_on
+    shares: list[Refund | None] = [None] * len(worths)
+    left = facts.refunded
+    for number in filled:
+        worth = worths[number]
+        is_last = number == len(worths) - 1 and not goes_on
         amount = left if is_last else min(left, worth)
         left -= amount
-        shares.append(Refund(amount, amount >= worth or all_is_back) if amount > 0 else None)
+        if amount > 0:
+            shares[number] = Refund(amount, amount >= worth or all_is_back)
     return shares
+
+
+def _worths(facts: OrderFacts, taken: Sequence[Pieces]) -> list[Decimal]:
+    """What the pieces of each cancellation cost; no piece counts twice."""
+    pieces, worths = at_first(facts), []
+    for each in taken:
+        own = each & pieces
+        pieces -= own
+        worths.append(sum((line.worth(own[line.id]) for line in facts.lines), ZERO))
+    return worths
+
+
+def _never_paid(facts: OrderFacts, worths: Sequence[Decimal]) -> tuple[int, bool]:
+    """How many of the oldest cancellations came before the customer paid, and whether it is exact.
+
+    What eMAG has of the customer's money is compared with what the goods cost without their
+    pieces. Shipping and vouchers are in it, too: so the nearest counts.
+    """
+    if facts.cashed is None:
+        return 0, False
+    short = facts.worth - facts.cashed
+    off = [abs(short - before) for before in accumulate(worths, initial=ZERO)]
+    unpaid = off.index(min(off))
+    return unpaid, off[unpaid] <= CENT

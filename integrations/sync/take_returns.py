@@ -50,6 +50,7 @@ OPEN: Final = (
 EXCHANGES: Final = frozenset({1, 2})
 
 _AGAIN = frozenset({Brought.UNSENT, Brought.OVERTAKEN, Brought.LOCKED, Brought.PARKED})
+_UNTOLD = _AGAIN | {Brought.GONE}
 
 
 async def take_returns(channel: Channel, page: Page, clock: Clock, receipt: Receipt) -> None:
@@ -71,8 +72,8 @@ async def take_returns(channel: Channel, page: Page, clock: Clock, receipt: Rece
     for look in looks.values():
         if look.emag_id in seen:
             await _note_drift(channel, look)
-            if isinstance(look.facts, WireError):
-                arrived[look.emag_id] = Arrived(Brought.PARKED, problem=str(look.facts))
+            if problem := _problem(look, arrived.get(look.emag_id)):
+                arrived[look.emag_id] = Arrived(Brought.PARKED, problem=problem)
     settled = []
     for emag_id, each in arrived.items():
         receipt.count(Kind.RMA, each.brought)
@@ -108,6 +109,20 @@ def _looks(channel: Channel, rows: Sequence[Raw], receipt: Receipt) -> list[_Loo
         except WireError as error:
             looks.append(_Look(emag_id, raw, error))
     return looks
+
+
+def _problem(look: _Look, arrived: Arrived | None) -> str | None:
+    """What a person has to look at, though nothing keeps the rest of the return from the ERP."""
+    facts = look.facts
+    if isinstance(facts, WireError):
+        return str(facts)
+    if not facts.refund.below_zero or arrived is None or arrived.brought in _UNTOLD:
+        return None
+    amounts = ", ".join(facts.refund.below_zero)
+    return (
+        f"return {look.emag_id} has a refund amount of {amounts}, so nothing is written of its"
+        " refund: look at eMAG what the customer got, and enter it by hand"
+    )
 
 
 def _sight(channel: Channel, look: _Look) -> Sight:
@@ -152,6 +167,8 @@ async def _note_drift(channel: Channel, look: _Look) -> None:
         await note_changed_type(channel, RMA_READ, facts)
         return
     strange = {f"refund_status {word}": "an unknown word" for word in facts.refund.unknown}
+    if facts.refund.odd:
+        strange["refund amount"] = ", ".join(facts.refund.odd)
     if facts.refund.apart:
         strange["refund currency"] = "another than the return's"
     if facts.reason is not None and facts.reason not in ERP_RETURN_REASONS:

@@ -316,3 +316,53 @@ class TestRefunds:
         first, second = [row["id"] for row in await rows(shop)]
         assert await refund(shop, first) == (Decimal("100.00"), "completed", True)
         assert await refund(shop, second) == (Decimal("50.00"), "partial", True)
+
+
+class TestWhatWasNeverPaid:
+    """Pieces that were cancelled before the customer paid for the rest, on delivery."""
+
+    @staticmethod
+    async def delivered(shop: Shop, **fields: Any) -> int:
+        """Three pieces were ordered, one was cancelled in time, two are paid for."""
+        sold(shop, COD, status=2, **fields)
+        await receive(shop)
+        item = {"emag_item_id": "11", "quantity": 1}
+        early = await shop.erp.add(CANCELLATION, ORDER, item)
+        await carry_out(shop)
+        shop.market.finalize(ORDER)
+        shop.market.cod_is_cashed(ORDER)
+        await receive(shop)
+        return early
+
+    @pytest.mark.parametrize("shipping", [0, "19.99"])
+    async def test_has_no_part_in_the_refund_of_a_storno(
+        self, shop: Shop, shipping: str | int
+    ) -> None:
+        early = await self.delivered(shop, shipping_tax=shipping)
+        item = {"emag_item_id": "11", "quantity": 1}
+        storno = await shop.erp.add(CANCELLATION, ORDER, item, refund_status="processing")
+        await carry_out(shop)
+        shop.market.emag_refunds_order(ORDER, Decimal("40.00"))
+        await receive(shop)
+        assert await refund(shop, storno) == (Decimal("40.00"), "partial", True)
+        shop.market.emag_refunds_order(ORDER, Decimal("60.00"))
+        await receive(shop)
+        assert await refund(shop, storno) == (Decimal("100.00"), "completed", True)
+        assert (await refund(shop, early))[::2] == (Decimal(0), False)
+
+    async def test_is_not_paid_back_by_the_refund_of_a_return(self, shop: Shop) -> None:
+        early = await self.delivered(shop, shipping_tax=0)
+        shop.market.emag_refunds_order(ORDER, Decimal("100.00"))
+        await receive(shop)
+        assert (await refund(shop, early))[::2] == (Decimal(0), False)
+
+    async def test_a_voucher_is_no_piece_that_was_never_paid(self, shop: Shop) -> None:
+        sold(shop, CARD, shipping_tax=0)
+        at_emag(shop)["cashed_co"] = 260.0
+        await receive(shop)
+        item = {"emag_item_id": "11", "quantity": 1}
+        storno = await shop.erp.add(CANCELLATION, ORDER, item, refund_status="processing")
+        await carry_out(shop)
+        shop.market.emag_refunds_order(ORDER, Decimal("86.67"))
+        await receive(shop)
+        assert await refund(shop, storno) == (Decimal("86.67"), "partial", True)

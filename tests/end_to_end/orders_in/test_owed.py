@@ -160,6 +160,32 @@ class TestWhatIsOwed:
         assert mirror["problem"].startswith(f"eMAG's order {ORDER} has an unusable")
         assert {each.emag_id for each in receipt.parked} == {None, ORDER}
 
+    @pytest.mark.parametrize(
+        ("field", "value", "shown"),
+        [
+            ("cashed_co", {"amount": 5}, "an object"),
+            ("cashed_cod", ["5"], "a list"),
+            ("cashed_co", True, "True"),
+            ("refunded_amount", "1,234.50", "'1,234.50'"),
+            ("refunded_amount", "zece", "a text of 4 characters"),
+        ],
+    )
+    async def test_of_an_amount_that_nobody_can_read_is_parked_until_it_can(
+        self, shop: Shop, field: str, value: object, shown: str
+    ) -> None:
+        an_order(shop, status=4)
+        shop.market.add_order({"id": ORDER + 1, "status": 0})
+        at_emag(shop)[field] = value
+        receipt = await receive(shop)
+        assert [(each.emag_id, each.reason) for each in receipt.parked] == [
+            (ORDER, f"eMAG's order {ORDER} has an unusable {field}: {shown}")
+        ]
+        assert [row["emag_order_id"] for row in await rows(shop)] == [str(ORDER + 1)]
+        at_emag(shop)[field] = "0.00"
+        shop.market.touch(at_emag(shop))
+        assert (await receive(shop)).parked == []
+        assert (await mirrored(shop))["owed"] is False
+
     async def test_costs_nothing_where_nothing_changed(self, shop: Shop) -> None:
         now = datetime.now(UTC)
         shop.market.add_orders(

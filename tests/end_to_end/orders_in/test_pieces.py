@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -195,6 +195,40 @@ class TestPiecesThatAnOrderLoses:
         await receive(shop)
         assert await told(shop) == [("completed", {JUICE: 1})]
 
+    @pytest.mark.parametrize("how", ["deletes", "truncates"])
+    @pytest.mark.parametrize("items", [(), ({"emag_item_id": str(MUG), "quantity": 1},)])
+    async def test_that_the_erp_cancelled_itself_are_not_told_when_it_forgets_its_row(
+        self, shop: Shop, how: str, items: Sequence[Mapping[str, object]]
+    ) -> None:
+        an_order(shop)
+        await receive(shop)
+        row = await shop.erp.add(CANCELLATION, ORDER, *items)
+        await carry_out(shop)
+        await receive(shop)
+        if how == "deletes":
+            await shop.erp.delete(CANCELLATION, row)
+        else:
+            await shop.sql("TRUNCATE app.cancellation_items, app.cancellation_requests")
+        await carry_out(shop)
+        at_emag(shop)["payment_status"] = 1
+        shop.market.touch(at_emag(shop))
+        receipt = await receive(shop)
+        assert receipt.changed == 1
+        assert await rows(shop) == []
+
+    async def test_are_told_where_the_erp_deletes_a_row_that_emag_never_had(
+        self, shop: Shop
+    ) -> None:
+        an_order(shop)
+        await receive(shop)
+        row = await shop.erp.add(CANCELLATION, ORDER)
+        await shop.run(CANCELLATION, require_approval=True)
+        await shop.erp.delete(CANCELLATION, row)
+        await carry_out(shop)
+        shop.market.panel_cancels(ORDER)
+        await receive(shop)
+        assert await told(shop) == [("completed", ALL)]
+
     async def test_while_a_request_of_ours_is_in_doubt_wait_for_its_end(self, shop: Shop) -> None:
         an_order(shop)
         await receive(shop)
@@ -211,3 +245,42 @@ class TestPiecesThatAnOrderLoses:
         await receive(shop)
         assert [each["id"] for each in await rows(shop)] == [row]
         assert (await mirrored(shop))["owed"] is False
+
+
+class TestPiecesThatAnOrderGains:
+    """Until it is shipped, an order can be given more pieces, and further lines."""
+
+    @staticmethod
+    async def more_mugs(shop: Shop) -> None:
+        """The order is seen with three mugs and then with five; eMAG calls three its first."""
+        an_order(shop)
+        await receive(shop)
+        at_emag(shop)["products"][0]["quantity"] = 5
+        shop.market.touch(at_emag(shop))
+        await receive(shop)
+        assert await rows(shop) == []
+
+    async def test_are_in_the_cancellation_of_the_order(self, shop: Shop) -> None:
+        await self.more_mugs(shop)
+        shop.market.panel_cancels(ORDER)
+        await receive(shop)
+        assert await told(shop) == [("completed", {MUG: 5, JUICE: 1})]
+
+    async def test_are_told_when_they_go_again(self, shop: Shop) -> None:
+        await self.more_mugs(shop)
+        shop.market.panel_removes(ORDER, "1001", 2)
+        await receive(shop)
+        assert await told(shop) == [("completed", {MUG: 2})]
+
+    async def test_on_a_line_of_their_own_are_in_the_cancellation_of_the_order(
+        self, shop: Shop
+    ) -> None:
+        an_order(shop)
+        await receive(shop)
+        line = {**at_emag(shop)["products"][0], "id": 13, "product_id": "1003"}
+        at_emag(shop)["products"].append({**line, "quantity": 2, "initial_qty": 0})
+        shop.market.touch(at_emag(shop))
+        await receive(shop)
+        shop.market.panel_cancels(ORDER)
+        await receive(shop)
+        assert await told(shop) == [("completed", {**ALL, 13: 2})]

@@ -134,6 +134,52 @@ async def test_an_unknown_word_for_a_refund_is_noted_and_not_believed(shop: Shop
     assert "levitated" in drift["name"]
 
 
+def paid(amount: str) -> dict[str, Any]:
+    """A refund request that eMAG calls paid."""
+    moment = {"created": "2026-11-20 10:00:00", "status_date": "2026-11-21 10:00:00"}
+    return {"amount": amount, "refund_status": "paid", "currency": "RON", **moment}
+
+
+def requested(shop: Shop, *requests: dict[str, Any]) -> None:
+    """A finalized return with these refund requests, in one step of its history."""
+    history = [{"code": "refund", "event_date": "2026-11-21 10:00:00", "requests": [*requests]}]
+    open_return(shop, request_status=7)["status_history"] = history
+
+
+async def test_equal_refunds_of_the_same_second_are_both_told(shop: Shop) -> None:
+    requested(shop, paid("50.00"), paid("50.00"))
+    await take(shop)
+    row = await row_of(shop)
+    assert (row["refund_amount"], row["refund_processed"]) == (Decimal("100.00"), True)
+
+
+async def test_a_refund_of_nothing_is_noted_and_not_believed(shop: Shop) -> None:
+    requested(shop, paid("0.00"))
+    receipt = await take(shop)
+    row = await row_of(shop)
+    assert (row["status"], row["refund_amount"], row["refund_processed"]) == ("completed", 0, False)
+    assert receipt.parked == []
+    [drift] = await shop.sql("SELECT name, value FROM app.emag_drift WHERE what = 'type'")
+    assert (drift["name"], drift["value"]) == ("return refund amount", "0.00")
+
+
+async def test_a_refund_below_zero_is_left_to_a_person_and_the_rest_comes_in(shop: Shop) -> None:
+    requested(shop, paid("-50.00"))
+    receipt = await take(shop)
+    row = await row_of(shop)
+    assert (row["status"], row["refund_amount"], row["refund_processed"]) == ("completed", 0, False)
+    [parked] = receipt.parked
+    assert parked.emag_id == RETURN
+    assert "refund amount of -50.00" in parked.reason
+    [mirror] = await shop.sql("SELECT owed, problem FROM app.emag_returns")
+    assert mirror == {"owed": True, "problem": parked.reason}
+    await shop.erp.update(Kind.RMA, row["id"], refund_amount=30, refund_processed=True)
+    shop.market.emag_refunds_return(RETURN, "50.00")
+    await take(shop)
+    row = await row_of(shop)
+    assert (row["refund_amount"], row["refund_processed"]) == (30, True), "what a person entered"
+
+
 async def test_no_customer_is_known_to_our_books(shop: Shop) -> None:
     rma = open_return(shop, customer_email="ana@example.com", observations="Sunt Ana")
     await take(shop)

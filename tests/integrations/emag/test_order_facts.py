@@ -17,6 +17,7 @@ from integrations.emag.order_facts import (
     read_facts,
     sight_of,
 )
+from integrations.emag.wire import WireError
 
 ZONE = ZoneInfo("Europe/Bucharest")
 READ_AT = datetime(2026, 11, 27, 9, tzinfo=UTC)
@@ -134,6 +135,39 @@ class TestFacts:
         assert (line.first, line.now) == (4, 2)
         [line] = facts().lines
         assert (line.first, line.now) == (3, 2)
+
+    @pytest.mark.parametrize(
+        ("seen", "line", "first"),
+        [
+            ({}, {"quantity": 5, "initial_qty": 3}, 5),
+            ({}, {"quantity": 2, "initial_qty": 0}, 2),
+            ({}, {"quantity": 4, "initial_qty": 3, "storno_qty": 1}, 5),
+            ({"11": 3}, {"quantity": 5, "initial_qty": 3}, 5),
+            ({"11": 6}, {"quantity": 5, "initial_qty": 3}, 6),
+        ],
+    )
+    def test_pieces_that_came_later_count(
+        self, seen: dict[str, int], line: dict[str, int], first: int
+    ) -> None:
+        assert facts(seen, products=[{**LINE, **line}]).lines[0].first == first
+
+    @pytest.mark.parametrize("name", ["cashed_co", "cashed_cod", "refunded_amount"])
+    @pytest.mark.parametrize("value", [{"amount": 5}, ["5"], True, "zece", "1,234.50", "NaN"])
+    def test_are_none_where_an_amount_can_not_be_read(self, name: str, value: Any) -> None:
+        with pytest.raises(WireError, match=f"unusable {name}: "):
+            facts(**{name: value})
+        assert sight(products=[], **{name: value}).tells
+
+    @pytest.mark.parametrize("name", ["sale_price", "vat"])
+    def test_are_none_where_a_price_can_not_be_read(self, name: str) -> None:
+        with pytest.raises(WireError, match=f"unusable {name}: a text of 4 characters"):
+            facts(products=[{**LINE, name: "zece"}])
+
+    @pytest.mark.parametrize("value", [None, "", " ", [], {}])
+    def test_count_an_amount_that_is_left_out_as_nothing(self, value: object) -> None:
+        found = facts(cashed_co=value, refunded_amount=value)
+        assert (found.cashed, found.refunded) == (None, Decimal(0))
+        assert not sight(products=[], cashed_co=value, refunded_amount=value).tells
 
     def test_without_a_first_quantity_stornoed_pieces_count(self) -> None:
         [line] = facts(products=[{**LINE, "initial_qty": None, "storno_qty": 2}]).lines

@@ -33,7 +33,13 @@ def request(amount: str, status: str, **fields: Any) -> dict[str, Any]:
 
 
 def refund(*requests: dict[str, Any], **fields: Any) -> Refund:
-    history = [{"code": "refund", "requests": list(requests)}]
+    """What is told of requests that one step of the history names."""
+    return told([*requests], **fields)
+
+
+def told(*steps: list[dict[str, Any]], **fields: Any) -> Refund:
+    """What is told of requests that the steps of the history name, the oldest first."""
+    history = [{"code": "refund", "requests": requests} for requests in steps]
     return return_facts(rma(status_history=history, **fields), ZONE).refund
 
 
@@ -57,7 +63,64 @@ def test_a_word_that_nobody_knows_is_not_believed() -> None:
 def test_a_request_counts_once_as_it_stood_last() -> None:
     asked = request("10", "pending")
     paid = request("10", "paid", status_date="2026-03-21 10:00:00")
-    assert refund(paid, asked, paid) == Refund(Decimal("10.00"), True, "RON")
+    assert told([paid], [asked], [paid]) == Refund(Decimal("10.00"), True, "RON")
+
+
+def test_equal_requests_of_one_step_are_several() -> None:
+    paid = request("50.00", "paid")
+    assert refund(paid, paid) == Refund(Decimal("100.00"), True, "RON")
+    assert told([paid, paid], [paid, paid]).amount == Decimal("100.00")
+    assert told([paid, paid], [paid]).amount == Decimal("100.00")
+
+
+def test_of_equal_requests_each_has_its_own_state_however_they_are_ordered() -> None:
+    asked = request("50.00", "pending")
+    paid = request("50.00", "paid", status_date="2026-03-21 10:00:00")
+    half = Refund(Decimal("50.00"), False, "RON")
+    assert told([asked, asked], [asked, paid], [paid, asked]) == half
+    later = {**paid, "status_date": "2026-03-22 10:00:00"}
+    assert told([asked, asked], [paid, asked], [later, paid]) == Refund(
+        Decimal("100.00"), True, "RON"
+    )
+
+
+@pytest.mark.parametrize("missing", [None, "", []])
+def test_a_state_without_a_time_is_as_new_as_its_step(missing: object) -> None:
+    asked = request("50.00", "pending")
+    paid = request("50.00", "paid", status_date=missing)
+    assert told([asked], [paid]) == Refund(Decimal("50.00"), True, "RON")
+    assert told([paid], [request("50.00", "rejected")]) == Refund(None, False, "RON")
+
+
+def test_the_steps_times_say_which_is_later() -> None:
+    asked, paid = (request("50.00", word, status_date=None) for word in ("pending", "paid"))
+    history = [
+        {"event_date": "2026-03-22 10:00:00", "requests": [paid]},
+        {"event_date": "2026-03-21 10:00:00", "requests": [asked]},
+    ]
+    assert return_facts(rma(status_history=history), ZONE).refund.processed
+
+
+@pytest.mark.parametrize("amount", ["0", "0.00", "-50.00"])
+def test_an_amount_that_nobody_can_be_paid_is_left_out_and_told(amount: str) -> None:
+    assert refund(request(amount, "paid")) == Refund(None, False, "RON", odd=(amount,))
+    assert refund(request(amount, "rejected")) == Refund(None, False, "RON")
+
+
+def test_of_what_is_taken_back_again_nobody_knows_how_much_is_left() -> None:
+    paid, corrected = request("50.00", "paid"), request("-20.00", "paid", created="later")
+    assert refund(paid, corrected) == Refund(None, False, "RON", odd=("-20.00",))
+
+
+def test_a_request_of_nothing_leaves_the_others_as_they_are() -> None:
+    paid = request("50.00", "paid")
+    assert refund(paid, request("0", "paid")) == Refund(Decimal("50.00"), True, "RON", odd=("0",))
+
+
+def test_a_negative_refund_of_a_line_is_told_and_not_summed_up() -> None:
+    lines = [{"id": 1, "quantity": 1, "refund_value": value} for value in ("12.50", "-2.50", "0")]
+    found = return_facts(rma(products=lines), ZONE).refund
+    assert found == Refund(None, False, "RON", odd=("-2.50",))
 
 
 def test_money_in_another_currency_is_left_out_and_told() -> None:
@@ -71,14 +134,16 @@ def test_the_requests_say_the_currency() -> None:
 
 def test_without_requests_the_lines_say_what_will_be_refunded() -> None:
     lines = [{"id": number, "quantity": "1", "refund_value": "12.3450"} for number in (1, 2)]
-    told = return_facts(rma(products=lines), ZONE).refund
-    assert told == Refund(Decimal("24.69"), False, "RON")
+    found = return_facts(rma(products=lines), ZONE).refund
+    assert found == Refund(Decimal("24.69"), False, "RON")
 
 
-@pytest.mark.parametrize("value", ["a lot", "NaN", "1e30"])
-def test_what_is_no_amount_makes_a_return_unusable(value: str) -> None:
+@pytest.mark.parametrize("value", ["a lot", "NaN", "1e30", True, {"amount": 5}, [5]])
+def test_what_is_no_amount_makes_a_return_unusable(value: object) -> None:
     with pytest.raises(WireError, match="refund"):
         return_facts(rma(products=[{"id": 1, "quantity": 1, "refund_value": value}]), ZONE)
+    with pytest.raises(WireError, match="refund"):
+        refund({**request("1", "paid"), "amount": value})
 
 
 def test_php_empties_are_nothing() -> None:
@@ -91,6 +156,8 @@ def test_the_digest_differs_with_what_the_erp_is_told_and_with_nothing_else() ->
     assert return_facts(rma(customer_name="Ana", request_history=[{"id": 1}]), ZONE).digest == was
     assert return_facts(rma(request_status="7"), ZONE).digest != was
     assert return_facts(rma(request_status="6"), ZONE).digest == was
+    taken_back = [{"requests": [request("-5.00", "paid")]}]
+    assert return_facts(rma(status_history=taken_back), ZONE).digest != was
 
 
 def test_numbers_that_no_return_can_have_are_none() -> None:
