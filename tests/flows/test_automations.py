@@ -22,8 +22,8 @@ from tests.flows.asking import ask
 
 pytestmark = pytest.mark.long
 
-# Long enough for a server that has just begun to hear of two events, one after the other.
-SILENCE = 20
+# Longer than the time from one sign of life to the next, which Prefect takes for 30 s at least.
+SILENCE = 45
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +39,7 @@ async def endless():
 asyncio.run(endless())
 """
 
-# Some at a time, since more would live for longer than SILENCE, and then the next.
+# Three at a time, so that they come to their end soon on a slow machine, too.
 SUSPENDED = """
 import asyncio, sys
 from prefect import get_client
@@ -65,7 +65,7 @@ async def suspend_all(deployment, count):
             await asyncio.gather(*(suspend(client, deployment, account) for account in accounts))
 asyncio.run(suspend_all(sys.argv[1], int(sys.argv[2])))
 """
-SUSPENSIONS = 15
+SUSPENSIONS = 6
 
 
 @pytest.fixture
