@@ -20,13 +20,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from integrations.erp import write
 from integrations.erp.digest import digest
 from integrations.erp.load import load_rows
-from integrations.erp.rows import ErpRow, Kind
+from integrations.erp.rows import CancellationRow, ErpRow, Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
 from integrations.erp.write import UnfitError, Value
 from integrations.ledger.books import BOOKS, Books
 
 ORIGIN = "emag"
+
+WISHED: Mapping[str, str] = {
+    "status": "pending",
+    "reason": "customer_request",
+    "refund_status": "pending",
+}
+"""What decides about the row of a customer's wish, as long as nobody has touched it."""
 
 _OPEN = text("""
     SELECT set_config('emag.writing_back', 'on', true),
@@ -126,7 +133,8 @@ class Arrival:
         values: columns of the ERP's row; those that it lacks are left out.
         items: its items, of a new row only.
         emag_id, emag_status: what our books hold about the row.
-        is_wish: the new row is the ERP's to decide: it goes the way of every change.
+        is_wish: a customer's wish to cancel: the new row is the ERP's to decide and goes the way of
+            every change. With a `row_id` the wish is taken back, unless somebody has touched it.
         beside: written beside what the ERP has not sent yet, because the two never contradict.
     """
 
@@ -213,6 +221,8 @@ async def _update(
     state = known.sync_state if known else None
     await _lock_row(connection, table.name, row_id)
     before = await _row(connection, schema, arrival.kind, row_id)
+    if arrival.is_wish:
+        return await _take_wish_back(connection, schema, arrival, row_id, before)
     is_unsent = (
         state in _UNSENT
         or await _has_changed(connection, arrival.kind, row_id)
@@ -234,6 +244,27 @@ async def _update(
     else:
         await _note(connection, schema, arrival, row_id, as_written)
     return Arrived(Brought.UPDATED if written else Brought.SAME, row_id)
+
+
+async def _take_wish_back(
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    arrival: Arrival,
+    row_id: int,
+    before: ErpRow | None,
+) -> Arrived:
+    """Like a decision of the ERP's, which the plan finds; what a person decided is kept."""
+    if not (isinstance(before, CancellationRow) and _is_as_wished(before)):
+        return Arrived(Brought.KEPT, row_id)
+    table = ERP_TABLES[arrival.kind].name
+    written = await write.update(connection, schema, table, row_id, arrival.values)
+    return Arrived(Brought.UPDATED if written else Brought.SAME, row_id)
+
+
+def _is_as_wished(row: CancellationRow) -> bool:
+    return not row.items and all(
+        getattr(row, name) in (None, word) for name, word in WISHED.items()
+    )
 
 
 async def _lock_books(connection: AsyncConnection, books: Books, row_id: int) -> Row[Any] | None:

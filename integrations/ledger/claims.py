@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from integrations.emag.accounts import Account
 from integrations.erp.digest import digest
 from integrations.erp.load import load_rows, load_stamps
+from integrations.erp.news_numbers import numbered_by_news
 from integrations.erp.rows import ErpRow, Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger import leases
-from integrations.ledger.books import BOOKS, Books
+from integrations.ledger.books import BOOKS
 from integrations.ledger.changes import entries_for, own_account, write_entries
 from integrations.ledger.timings import Timings
 
@@ -43,7 +44,7 @@ _READ = """
     SELECT t.id, t.{erp_id} AS row_id, t.emag_order_id AS order_id, t.wanted_revision AS revision,
            t.{emag_id} AS emag_id, t.sent_at IS NOT NULL AS sent, t.reductions,
            t.sync_attempts AS attempts, t.waiting_for, t.erp_digest, t.emag_status::text,
-           t.last_synced_at IS NOT NULL AS was_synced
+           t.last_synced_at IS NOT NULL AS was_synced, t.origin
       FROM {table} t
      WHERE t.id = ANY(:ids) AND NOT t.superseded AND t.emag_order_id IS NOT NULL
        AND t.sync_state IN ('pending', 'waiting', 'in_doubt')
@@ -57,7 +58,8 @@ class Claim:
 
     `stamp` tells whether the ERP row is still as it was. `had` is what eMAG had, in our words, when
     it had all that the row asked for and nothing was sent since; None where that was never so, or
-    the ERP row is still what it was then.
+    the ERP row is still what it was then. `is_wish` says that a customer's wish to cancel made the
+    ERP row and eMAG has never had what it asks for.
     """
 
     id: int
@@ -72,6 +74,7 @@ class Claim:
     waiting_for: str | None = None
     stamp: int | None = None
     had: str | None = None
+    is_wish: bool = False
 
 
 async def claim(
@@ -91,7 +94,6 @@ async def claim(
 
     Rows that became due after `due_by` are left for another run.
     """
-    books = BOOKS[kind]
     while True:
         async with engine.begin() as connection:
             due = await _due(connection, kind, account, rows, due_by)
@@ -101,7 +103,7 @@ async def claim(
                 connection, account.platform, set(due.values()), token, holder, timings.lease
             )
             ids = [row_id for row_id, order_id in due.items() if order_id in held]
-            claims = await _read(connection, schema, books, kind, ids, held)
+            claims = await _read(connection, schema, account, kind, ids, held)
             kept = await _send_back_moved(
                 connection, schema, accounts, account, kind, claims, timings
             )
@@ -135,11 +137,12 @@ async def _due(
 async def _read(
     connection: AsyncConnection,
     schema: ErpSchema,
-    books: Books,
+    account: Account,
     kind: Kind,
     ids: Collection[int],
     held: Collection[int],
 ) -> list[Claim]:
+    books = BOOKS[kind]
     query = text(_READ.format(table=books.name, erp_id=books.erp_id, emag_id=books.emag_id))
     found = [
         row for row in await connection.execute(query, {"ids": list(ids)}) if row.order_id in held
@@ -148,6 +151,8 @@ async def _read(
     # Stamps first: whatever is edited in between counts as changed.
     stamped = await load_stamps(connection, schema, kind, ids_of_erp)
     erp_rows = await load_rows(connection, schema, kind, ids_of_erp)
+    new = [row.row_id for row in found if row.origin is None and not row.was_synced]
+    wishes = await wishes_among(connection, schema, account.platform, kind, new)
     return [
         Claim(
             id=row.id,
@@ -161,13 +166,28 @@ async def _read(
             row=erp_rows.get(row.row_id),
             waiting_for=row.waiting_for,
             stamp=stamped.get(row.row_id),
-            had=_had(row, erp_rows.get(row.row_id)),
+            had=what_emag_had(row, erp_rows.get(row.row_id)),
+            is_wish=row.row_id in wishes,
         )
         for row in found
     ]
 
 
-def _had(row: Row[Any], erp_row: ErpRow | None) -> str | None:
+async def wishes_among(
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    platform: str,
+    kind: Kind,
+    new: Collection[int],
+) -> set[int]:
+    """Which of these rows, of which eMAG has had nothing yet, customers' wishes to cancel made."""
+    if kind is not Kind.CANCELLATION:
+        return set()
+    return await numbered_by_news(connection, schema, platform, new)
+
+
+def what_emag_had(row: Row[Any], erp_row: ErpRow | None) -> str | None:
+    """A claim's `had`, by what our books say of the row."""
     if not row.was_synced or erp_row is None or row.erp_digest is None:
         return None
     word: str | None = row.emag_status

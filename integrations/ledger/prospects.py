@@ -15,12 +15,13 @@ from integrations.erp.rows import ErpRow, Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.books import BOOKS, OPEN_STATES, State
 from integrations.ledger.changes import Entry, entries_for
-from integrations.ledger.claims import Claim
+from integrations.ledger.claims import Claim, what_emag_had, wishes_among
 
 _DUE_OR_CHANGED = """
     SELECT d.row_id, t.id, t.wanted_revision AS revision, t.{emag_id} AS emag_id,
            t.sent_at IS NOT NULL AS sent, t.reductions, t.sync_attempts AS attempts,
-           t.sync_state AS state, t.emag_order_id AS order_id, t.account_type AS account
+           t.sync_state AS state, t.emag_order_id AS order_id, t.account_type AS account,
+           t.erp_digest, t.emag_status::text, t.last_synced_at IS NOT NULL AS was_synced, t.origin
       FROM (SELECT {erp_id} AS row_id FROM {table} b
              WHERE NOT superseded AND sync_state IN ('pending', 'waiting', 'in_doubt')
                AND account_type = :account AND next_attempt_at <= clock_timestamp()
@@ -83,6 +84,8 @@ async def prospects(
             connection, schema, accounts, kind, list(found), require_approval
         )
         rows = await load_rows(connection, schema, kind, list(found))
+        new = [row.row_id for row in found.values() if row.origin is None and not row.was_synced]
+        wishes = await wishes_among(connection, schema, account.platform, kind, new)
     usable, unusable = [], []
     for entry in entries:
         if not entry.admits and found[entry.row_id].id is None:
@@ -98,7 +101,13 @@ async def prospects(
     }
     return Prospects(
         claims=[
-            _claim(found[each.row_id], each.order_id, rows.get(each.row_id)) for each in usable
+            _claim(
+                found[each.row_id],
+                each.order_id,
+                rows.get(each.row_id),
+                is_wish=each.row_id in wishes,
+            )
+            for each in usable
         ],
         deleted=[
             _claim(found[row_id], found[row_id].order_id, None)
@@ -115,7 +124,7 @@ def _concerns(entry: Entry, account: Account, accounts: Mapping[str, Account]) -
     return entry.account == account.name or entry.account not in accounts
 
 
-def _claim(books: Any, order_id: int | None, row: ErpRow | None) -> Claim:
+def _claim(books: Any, order_id: int | None, row: ErpRow | None, *, is_wish: bool = False) -> Claim:
     return Claim(
         id=books.id or -books.row_id,
         row_id=books.row_id,
@@ -126,4 +135,6 @@ def _claim(books: Any, order_id: int | None, row: ErpRow | None) -> Claim:
         reductions=books.reductions,
         attempts=books.attempts or 0,
         row=row,
+        had=what_emag_had(books, row),
+        is_wish=is_wish,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,10 +11,11 @@ from decimal import Decimal
 from integrations.emag.cancellation_reasons import describe_reason, erp_word
 from integrations.emag.matrices import OrderStatus
 from integrations.emag.order_facts import CLOSED, WISHED_IN, ZERO, LineFacts, OrderFacts
+from integrations.erp.news_numbers import news_number, which_of_news
 from integrations.erp.order_rows import CancellationOfOrder, DeletedCancellation, ReturnOfOrder
 from integrations.erp.rows import Item, Kind
 from integrations.erp.write import Value
-from integrations.ledger.arrivals import ORIGIN, Arrival
+from integrations.ledger.arrivals import ORIGIN, WISHED, Arrival
 from integrations.ledger.reopened import REOPENED
 from integrations.sync.pieces import (
     PART,
@@ -50,6 +50,8 @@ _S = OrderStatus
 
 UNDECIDED = frozenset({"pending", "approved", "processing"})
 IN_FLIGHT = frozenset({"pending", "in_doubt"})
+
+_UNWISHED = "eMAG: the customer asks no more to cancel the order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Meant:
 
 def is_of_news(row: CancellationOfOrder, platform: str) -> bool:
     """Whether eMAG's news made the row: our books say so, or the number that such rows get."""
-    return row.origin == ORIGIN or _suffix(row, platform) is not None
+    return row.origin == ORIGIN or _which(row, platform) is not None
 
 
 def meant_for_cancellations(facts: OrderFacts, held: Held, about: About) -> Meant:
@@ -122,6 +124,7 @@ def meant_for_cancellations(facts: OrderFacts, held: Held, about: About) -> Mean
         _reopen(facts, held, about, meant)
         _reduce(facts, held, about, meant)
         _wish(facts, held, about, meant)
+        _unwish(facts, held, about, meant)
     _pay_back(facts, held, about, meant)
     return meant
 
@@ -242,10 +245,8 @@ def _wish(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
         return
     values = {
         **_head(facts, held, about),
-        "status": "pending",
-        "reason": "customer_request",
+        **WISHED,
         "reason_description": "eMAG: the customer asked to cancel the order",
-        "refund_status": "pending",
         "refund_processed": False,
     }
     meant.rows.append(Brings(replace(_arrival(facts, about, values), is_wish=True)))
@@ -253,9 +254,25 @@ def _wish(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
 
 def _answers(row: CancellationOfOrder, facts: OrderFacts, about: About) -> bool:
     """Whether the row is what an earlier sight of the wish made, or cancels the order anyhow."""
-    if is_of_news(row, about.platform) and row.origin != ORIGIN:
-        return True
+    if _is_of_wish(row, about):
+        return not (row.status in TAKEN_BACK and _UNWISHED in (row.notes or ""))
     return row.status not in TAKEN_BACK and is_whole(row, facts)
+
+
+def _unwish(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
+    """The customer has thought better of it: the wish's row is taken back, if nobody decided."""
+    if facts.wish_at is not None:
+        return
+    for row in held.cancellations:
+        waits = row.status == WISHED["status"] and not row.sent and row.known_status is None
+        if waits and _is_of_wish(row, about):
+            values = {"status": "cancelled", "internal_notes": _noted(row.notes, _UNWISHED)}
+            arrival = _arrival(facts, about, values, row_id=row.id)
+            meant.rows.append(Brings(replace(arrival, is_wish=True)))
+
+
+def _is_of_wish(row: CancellationOfOrder, about: About) -> bool:
+    return row.origin != ORIGIN and is_of_news(row, about.platform)
 
 
 def _pay_back(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
@@ -393,16 +410,13 @@ def _text(value: Value) -> str | None:
 
 def _next_number(facts: OrderFacts, held: Held, about: About) -> str:
     """The number of a further row about the order: its own, then with -2, -3, ... behind it."""
-    used = [_suffix(row, about.platform) or 0 for row in held.cancellations]
-    plain = f"{about.platform}-{facts.id}"
-    last = max(used, default=0)
-    return f"{plain}-{last + 1}" if last else plain
+    used = [_which(row, about.platform) or 0 for row in held.cancellations]
+    return news_number(about.platform, facts.id, max(used, default=0) + 1)
 
 
-def _suffix(row: CancellationOfOrder, platform: str) -> int | None:
-    """Which of our rows about its order one is by its number, from 1; None if it isn't ours."""
-    found = re.fullmatch(rf"{re.escape(platform)}-{row.order_id}(?:-(\d{{1,6}}))?", row.number)
-    return None if found is None else int(found[1] or 1)
+def _which(row: CancellationOfOrder, platform: str) -> int | None:
+    """Which of the order's rows of news one is by its number; None if it is none of them."""
+    return which_of_news(row.number, platform, row.order_id)
 
 
 def _noted(notes: str | None, note: str) -> str:

@@ -47,15 +47,16 @@ def rest(pieces: Pieces, accounted: Iterable[Pieces]) -> Pieces:
 
 
 def is_taken_back(row: CancellationOfOrder) -> bool:
-    """Whether the ERP has taken a cancellation back before eMAG had it.
+    """Whether the ERP has taken a cancellation back before anything was sent to eMAG for it.
 
-    What eMAG's news brought stays true, whatever the ERP calls it, until the order goes on.
+    What was sent, or eMAG's news brought, stays true, whatever the ERP calls it, until the order
+    goes on.
     """
     if row.status not in TAKEN_BACK:
         return False
     if row.known_status == REOPENED:
         return True
-    return row.origin != ORIGIN and not (row.sent and row.state == REFUSED)
+    return row.origin != ORIGIN and not row.sent
 
 
 def is_settled(row: CancellationOfOrder) -> bool:

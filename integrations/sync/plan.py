@@ -90,13 +90,15 @@ class Known:
     """What our books hold about a row.
 
     That is eMAG's id of it, whether a write for it may have reached eMAG, a cancellation's targets,
-    and what eMAG had, in our words, before the ERP edited a row that had been carried out.
+    what eMAG had, in our words, before the ERP edited a row that had been carried out, and whether
+    a customer's wish made the row, of which eMAG has had nothing yet.
     """
 
     emag_id: str | None = None
     sent: bool = False
     reductions: Reductions | None = None
     had: str | None = None
+    is_wish: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,8 @@ def plan_cancellation(
     there = _there_already(row, known, order, targets)
     if there is not None:
         return there
+    if known.is_wish and not _asks_to_cancel(order):
+        return _wish_is_gone(row, order)
     if order.type == FULFILLED_BY_EMAG:
         return Refused(
             f"Order {order.id} is fulfilled by eMAG, which alone may change it: cancel it in"
@@ -177,6 +179,20 @@ def in_words(status: int) -> str:
         return OrderStatus(status).name.lower().replace("_", " ")
     except ValueError:
         return f"at status {status}"
+
+
+def _asks_to_cancel(order: Order) -> bool:
+    """Whether the customer wants the order cancelled; a time of zeros is none."""
+    return bool((order.cancellation_request or "").strip("0-: ."))
+
+
+def _wish_is_gone(row: CancellationRow, order: Order) -> Waiting:
+    return Waiting(
+        Event.PERSON,
+        f"The customer of order {order.id} asks no more to have it cancelled"
+        f" ({describe_state(order)}), the cancellation that came of it is {row.status} in the ERP:"
+        " set it to cancelled, or put a new cancellation in to cancel the order all the same.",
+    )
 
 
 def _sent_whole(known: Known) -> bool:

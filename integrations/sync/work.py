@@ -141,6 +141,7 @@ def known_of(claim: Claim) -> Known:
         sent=claim.sent,
         reductions=reductions,
         had=claim.had,
+        is_wish=claim.is_wish,
     )
 
 

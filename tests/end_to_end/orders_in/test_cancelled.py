@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -152,6 +153,24 @@ class TestAnOrderCancelledAtEmag:
         receipt = await receive(shop)
         assert receipt.changed == 1
         assert len(await rows(shop)) == 1
+        assert (await mirrored(shop))["owed"] is False
+
+    @pytest.mark.parametrize("first", ["in", "out"])
+    @pytest.mark.parametrize("items", [(), ({"emag_item_id": str(MUG), "quantity": 1},)])
+    async def test_by_the_erp_gets_no_second_row_when_the_erp_takes_its_own_back_too_late(
+        self, shop: Shop, first: str, items: tuple[dict[str, Any], ...]
+    ) -> None:
+        an_order(shop)
+        row = await shop.erp.add(CANCELLATION, ORDER, *items)
+        await carry_out(shop)
+        await shop.erp.update(CANCELLATION, row, status="cancelled")
+        at_emag(shop)["payment_status"] = 1
+        ways = [receive, carry_out] if first == "in" else [carry_out, receive]
+        for way in [*ways, receive]:
+            await way(shop)
+        assert [each["status"] for each in await rows(shop)] == ["cancelled"]
+        assert await shop.state(CANCELLATION, row) == "refused"
+        assert "after its change was sent" in await shop.reason(CANCELLATION, row)
         assert (await mirrored(shop))["owed"] is False
 
     @pytest.mark.parametrize("name", [str(ORDER), f" {ORDER} ", f"0{ORDER}"])

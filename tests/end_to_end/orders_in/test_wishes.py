@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.schema import ErpSchema
+from integrations.ledger.arrivals import Arrival, Arrived, bring_in
 from integrations.ledger.mirror_orders import owe
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.orders_in.conftest import (
@@ -159,3 +162,102 @@ class TestACustomersWish:
         shop.market.customer_asks_to_cancel(ORDER)
         await receive(shop)
         assert await rows(shop) == []
+
+
+class TestAWishThatTheCustomerTakesBack:
+    @pytest.mark.parametrize("require_approval", [True, False])
+    async def test_cancels_nothing_and_its_row_says_so(
+        self, shop: Shop, require_approval: bool
+    ) -> None:
+        await _wish(shop)
+        await _think_better(shop)
+        await receive(shop)
+        await carry_out(shop, require_approval=require_approval)
+        [row] = await rows(shop)
+        assert (row["status"], row["internal_notes"]) == (
+            "cancelled",
+            "eMAG: the customer asks no more to cancel the order",
+        )
+        assert (writes(shop), at_emag(shop)["status"]) == ([], 2)
+        assert ((await mirrored(shop))["owed"], await changes(shop)) == (False, 0)
+        await receive(shop)
+        assert len(await rows(shop)) == 1
+
+    async def test_is_not_sent_before_the_news_comes_in(self, shop: Shop) -> None:
+        row = await _wish(shop)
+        await _think_better(shop)
+        await carry_out(shop)
+        assert (writes(shop), await shop.state(CANCELLATION, row)) == ([], "waiting:person")
+        assert "asks no more" in await shop.reason(CANCELLATION, row)
+        await receive(shop)
+        await carry_out(shop)
+        assert (writes(shop), await shop.state(CANCELLATION, row)) == ([], "withdrawn")
+        assert [each["status"] for each in await rows(shop)] == ["cancelled"]
+
+    @pytest.mark.parametrize("first", ["in", "out"])
+    async def test_but_the_erp_has_approved_is_a_persons_to_decide(
+        self, shop: Shop, first: str
+    ) -> None:
+        row = await _wish(shop)
+        await shop.erp.update(CANCELLATION, row, status="approved")
+        await _think_better(shop)
+        for way in (receive, carry_out) if first == "in" else (carry_out, receive):
+            await way(shop)
+        assert [each["status"] for each in await rows(shop)] == ["approved"]
+        assert (writes(shop), await shop.state(CANCELLATION, row)) == ([], "waiting:person")
+        assert "in progress" in await shop.reason(CANCELLATION, row)
+        assert "approved in the ERP" in await shop.reason(CANCELLATION, row)
+        assert (await mirrored(shop))["owed"] is False
+        await shop.erp.update(CANCELLATION, row, status="cancelled")
+        await shop.erp.add(CANCELLATION, ORDER)
+        await carry_out(shop)
+        assert await shop.state(CANCELLATION, row) == "withdrawn"
+        assert at_emag(shop)["status"] == 0
+
+    @pytest.mark.parametrize(
+        "decision", [{"status": "approved"}, {"reason": "payment_failed"}, {"status": "rejected"}]
+    )
+    async def test_while_the_erp_decides_leaves_what_it_decided(
+        self, shop: Shop, decision: dict[str, str]
+    ) -> None:
+        row = await _wish(shop)
+        await _think_better(shop)
+
+        async def bring(engine: AsyncEngine, schema: ErpSchema, arrival: Arrival) -> Arrived:
+            await shop.erp.update(CANCELLATION, row, **decision)
+            return await bring_in(engine, schema, arrival)
+
+        await receive(shop, bring=bring)
+        [held] = await rows(shop)
+        assert decision.items() <= held.items()
+        assert held["internal_notes"] is None
+        await carry_out(shop)
+        assert writes(shop) == []
+
+    async def test_and_has_again_is_told_again(self, shop: Shop) -> None:
+        await _wish(shop)
+        await _think_better(shop)
+        await receive(shop)
+        await carry_out(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        await receive(shop)
+        assert [(each["status"], each["cancellation_number"]) for each in await rows(shop)] == [
+            ("cancelled", number(shop)),
+            ("pending", number(shop, "-2")),
+        ]
+        await carry_out(shop)
+        assert at_emag(shop)["status"] == 0
+
+
+async def _wish(shop: Shop) -> int:
+    """The row of a customer's wish that the ERP was told of."""
+    an_order(shop)
+    shop.market.customer_asks_to_cancel(ORDER)
+    await receive(shop)
+    [row] = await rows(shop)
+    return int(row["id"])
+
+
+async def _think_better(shop: Shop) -> None:
+    at_emag(shop)["cancellation_request"] = None
+    shop.market.touch(at_emag(shop))

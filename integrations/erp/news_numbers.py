@@ -1,0 +1,44 @@
+"""The numbers of cancellations that eMAG's news makes: they tell such rows from the ERP's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from integrations.erp.load import order_number
+from integrations.erp.schema import ErpSchema
+
+_NUMBERS = text("""
+    SELECT id, cancellation_number::text AS number, emag_order_id::text AS order_id
+      FROM app.cancellation_requests WHERE id = ANY(CAST(:ids AS bigint[]))
+""")
+
+
+def news_number(platform: str, order_id: int, which: int) -> str:
+    """The number of the first row about an order, or of a further one: with -2, -3, ... behind."""
+    plain = f"{platform}-{order_id}"
+    return plain if which == 1 else f"{plain}-{which}"
+
+
+def which_of_news(number: str, platform: str, order_id: int) -> int | None:
+    """Which row of eMAG's news about the order has this number, from 1; None if none has."""
+    found = re.fullmatch(rf"{re.escape(platform)}-{order_id}(?:-(\d{{1,6}}))?", number)
+    return None if found is None else int(found[1] or 1)
+
+
+async def numbered_by_news(
+    connection: AsyncConnection, schema: ErpSchema, platform: str, ids: Collection[int]
+) -> set[int]:
+    """Which of these cancellations have such a number."""
+    named = ("cancellation_number", "emag_order_id")
+    if not ids or any(schema.column("cancellation_requests", each) is None for each in named):
+        return set()
+    rows = await connection.execute(_NUMBERS, {"ids": list(ids)})
+    return {
+        row.id
+        for row in rows
+        if which_of_news(row.number or "", platform, order_number(row.order_id)) is not None
+    }
