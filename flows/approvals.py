@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from flows.approving import EVERY_ACCOUNT, Suspended, command
 from integrations.ledger.deadlines import Connection
-from integrations.ledger.matters import NONE_HELD, held_of, most_due
+from integrations.ledger.matters import NONE_HELD, any_asked, held_of, most_due
 
 if TYPE_CHECKING:
     from flows.pausing import Question
@@ -100,7 +100,9 @@ def _how(account: str, runs: Sequence[Suspended] | Exception, approving: str) ->
 
 async def _asked(connection: Connection, settings: Settings) -> Mapping[str, Question]:
     above = settings.cancellations_pause_above
-    if not above or not settings.accounts or await most_due(connection) <= above:
+    if not above or not settings.accounts:
+        return {}
+    if await most_due(connection) <= above and not await any_asked(connection):
         return {}
     from flows.pausing import open_questions
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any, TypeVar
+from uuid import UUID
 
 from prefect import flow, get_client
 from prefect.artifacts import (
@@ -29,11 +31,14 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
-from prefect.exceptions import Pause
+from prefect.exceptions import Pause, PrefectHTTPStatusError
 from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
+from prefect.input.actions import acreate_flow_run_input, aread_flow_run_input
+from prefect.input.run_input import keyset_from_paused_state
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed
+from prefect.states import Suspended as PausedState
 from pydantic import Field
 
 from flows.approving import Suspended, command, suspended
@@ -54,7 +59,14 @@ from flows.parameters import (
     RetentionParameters,
     SyncParameters,
 )
-from flows.pausing import ApprovalNeededError, Question, question_of
+from flows.pausing import (
+    REFUSED,
+    ApprovalNeededError,
+    Question,
+    question_of,
+    release,
+    remember,
+)
 from flows.reconciliation import Reconciled, reconcile_accounts
 from flows.report import Report
 from flows.rma import sync_returns
@@ -63,6 +75,9 @@ from flows.untold import NOTHING_TOLD, Telling, gather_untold
 from integrations.ledger.check import Finding
 from integrations.ledger.retention import CallsInUseError
 from integrations.sync.backfill import Course
+
+# The inputs of a run under which Prefect keeps the question, and we that its answer was acted on.
+ASKED, USED_UP = "approval", "approval-used-up"
 
 # How long a person may take to answer.
 ANSWER_SECONDS = 24 * 3600
@@ -111,16 +126,20 @@ async def rma_sync(parameters: SyncParameters = AS_SET) -> Any:
 @flow(name="cancellation-sync", flow_run_name="cancellations-{parameters.label}")
 async def cancellation_sync(parameters: CancellationParameters = CANCELLATIONS_AS_SET) -> Any:
     """Carry the ERP's cancellations and refunds to eMAG, and bring its news of orders in."""
-    if question := await question_of(parameters):
+    approval = await _answer()
+    if approval is None and (question := await question_of(parameters)):
         if await _is_being_asked(parameters.account):
             # Another run waits for the answer: meanwhile only eMAG's news is brought in.
             parameters = parameters.model_copy(update={"direction": Direction.IN})
         else:
             approval = await _ask(question, parameters.account)
-            if not approval.approve:
-                return Completed(name="Refused by a person", message=question.refused, data=[])
-            most = min(parameters.limit, approval.at_most)
-            parameters = parameters.model_copy(update={"unasked": True, "limit": most})
+    if approval:
+        if not approval.approve:
+            return Completed(name="Refused by a person", message=REFUSED, data=[])
+        await _use_up()
+        await release(parameters.account, approval.at_most)
+        most = min(parameters.limit, approval.at_most)
+        parameters = parameters.model_copy(update={"unasked": True, "limit": most})
     return await _concluded("cancellation-sync", sync_cancellations, parameters)
 
 
@@ -138,27 +157,69 @@ class Approval(RunInput):
     at_most: int = _most(1)
 
 
+async def _answer() -> Approval | None:
+    """What a person has answered, where this run has asked; None where it has not.
+
+    It is read before anything is counted: with fewer due by now a "no" is a no all the same. A form
+    that was submitted as it stood holds nothing, and approves nothing.
+    """
+    run_id = _resumable()
+    if run_id is None:
+        return None
+    keys = keyset_from_paused_state(PausedState(pause_key=ASKED))
+    form = await aread_flow_run_input(keys["schema"], run_id)
+    if form is None:
+        return None
+    filled_in = await aread_flow_run_input(keys["response"], run_id) or {}
+    return Approval(**{"at_most": form["properties"]["at_most"]["default"], **filled_in})
+
+
+async def _use_up() -> None:
+    """Let no second attempt of this run cancel as many again.
+
+    Raises:
+        ApprovalNeededError: an attempt before this one has gone ahead with the answer.
+    """
+    try:
+        await acreate_flow_run_input(USED_UP, True)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != HTTPStatus.CONFLICT:
+            raise
+        raise ApprovalNeededError(
+            "this run has gone ahead with its answer before: start another run of"
+            " cancellation-sync, which asks about what is still due"
+        ) from error
+
+
 async def _ask(question: Question, account: str) -> Approval:
     """Suspend the run until a person has answered; nothing is leased or in doubt meanwhile.
 
-    A resumed run comes here again and finds the answer. Without one in a day the run fails, and
-    the next one asks anew.
+    A resumed run has its answer. Without one in a day the run fails, and the next one asks anew.
 
     Raises:
         ApprovalNeededError: the run was not started from a deployment, so it can't be resumed.
     """
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
+    run_id = _resumable()
+    if run_id is None:
         raise ApprovalNeededError(f"{question}: approve with {command(account, '--yes')}")
+    await remember(question)
     form = Approval.with_initial_data(description=question.asked, at_most=_most(question.rows))
     try:
         answer: Approval = await asuspend_flow_run(
-            wait_for_input=form, timeout=ANSWER_SECONDS, key="approval"
+            wait_for_input=form, timeout=ANSWER_SECONDS, key=ASKED
         )
     except Pause:
-        await _fall_silent(asking_event(str(context.flow_run.id), str(question)))
+        await _fall_silent(asking_event(str(run_id), str(question)))
         raise
     return answer
+
+
+def _resumable() -> UUID | None:
+    """The id of this run, if it came from a deployment: no other can be suspended and resumed."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
+        return None
+    return context.flow_run.id
 
 
 async def _fall_silent(asking: Event) -> None:

@@ -1,13 +1,14 @@
 """Whether a run would cancel so many orders that a person is asked first.
 
 Nothing is folded, leased or sent to find that out, so rows may wait for the answer as long as it
-takes: they stay pending.
+takes: they stay pending. What was asked about is noted, and goes with a person's word alone from
+then on, however few of it are left.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -16,12 +17,19 @@ from flows.parameters import CancellationParameters
 from flows.shop import open_channel, open_shop
 from integrations.erp.rows import Kind, withdraws
 from integrations.ledger.amounts import refunds_of
+from integrations.ledger.asked import asked_about, forget_asked, note_asked
 from integrations.ledger.prospects import prospects
 from integrations.settings import load_settings
 from integrations.sync.channel import Channel
 
 # Counting goes on beyond what needs asking, so that the person knows what the answer is about.
 MOST_COUNTED = 20_000
+
+# What a run says that was told not to cancel what it asked about.
+REFUSED = (
+    "nothing was cancelled, as a person said. The rows stay pending, and the next run asks again;"
+    " reject in the ERP what is not to be cancelled."
+)
 
 
 class ApprovalNeededError(Exception):
@@ -37,23 +45,36 @@ class Question:
         above: how many may go unasked.
         refunds: what the ERP would refund for them, by currency; an empty one where it names none.
         accounts: how many of them each account has; empty where they are one account's.
+        again: how many of them a person was asked about before and has not approved.
+        about: their numbers, as far as nothing was sent for them, by account.
     """
 
     rows: int
     above: int
     refunds: Mapping[str, Decimal]
     accounts: Mapping[str, int] = field(default_factory=dict)
+    again: int = 0
+    about: Mapping[str, Collection[int]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         money = ", ".join(f"{amount} {currency}" for currency, amount in self.refunds.items())
         about = f" with refunds of {money}" if money else ""
         many = "at least " if self.rows >= MOST_COUNTED else ""
+        are = "cancellation is" if self.rows == 1 else "cancellations are"
         each = ", ".join(f"{account} {rows}" for account, rows in self.accounts.items() if rows)
         whose = f" ({each})" if each else ""
-        return (
-            f"{many}{self.rows} cancellations are due{whose}{about}, more than"
-            f" EMAG_CANCELLATIONS_PAUSE_ABOVE={self.above} lets go unasked"
-        )
+        return f"{many}{self.rows} {are} due{whose}{about}, {self._why}"
+
+    @property
+    def _why(self) -> str:
+        if self.rows > self.above:
+            return f"more than EMAG_CANCELLATIONS_PAUSE_ABOVE={self.above} lets go unasked"
+        return f"{self.again} of which a person was asked about before and has not approved"
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether any of it has to wait for a person's word."""
+        return self.rows > self.above or self.again > 0
 
     @property
     def asked(self) -> str:
@@ -61,15 +82,7 @@ class Question:
         return (
             f"{self}. Nothing of it is cancelled before you answer: switch Approve on and submit"
             " to cancel them. Submitted with Approve off, none is; they stay pending, and the next"
-            " run asks again."
-        )
-
-    @property
-    def refused(self) -> str:
-        """What a run says that was told not to cancel them."""
-        return (
-            f"nothing was cancelled: {self}. The rows stay pending, and the next run asks again;"
-            " reject in the ERP what is not to be cancelled."
+            " run asks again. So it does about what is left where you allow fewer."
         )
 
 
@@ -82,21 +95,33 @@ async def question_of(parameters: CancellationParameters) -> Question | None:
     above = load_settings().cancellations_pause_above
     if not above or parameters.unasked or parameters.dry_run or not parameters.direction.goes_out:
         return None
-    each = await _by_account(parameters.account, min(parameters.limit, MOST_COUNTED), above)
-    rows = sum(question.rows for question in each.values())
+    each = await _by_account(parameters.account, parameters.limit, above)
+    if sum(question.rows for question in each.values()) <= above:
+        each = {name: question for name, question in each.items() if question.is_needed}
+    return _together(each, above) if each else None
+
+
+def _together(each: Mapping[str, Question], above: int) -> Question:
+    """One question about several accounts."""
     refunds: dict[str, Decimal] = defaultdict(Decimal)
     for question in each.values():
         for currency, amount in question.refunds.items():
             refunds[currency] += amount
-    accounts = {name: question.rows for name, question in each.items()} if len(each) > 1 else {}
-    return Question(rows, above, refunds, accounts) if rows > above else None
+    return Question(
+        sum(question.rows for question in each.values()),
+        above,
+        refunds,
+        {name: question.rows for name, question in each.items()} if len(each) > 1 else {},
+        sum(question.again for question in each.values()),
+        {name: rows for question in each.values() for name, rows in question.about.items()},
+    )
 
 
 async def open_questions() -> dict[str, Question]:
     """What a person is to be asked before an account's cancellations go, by account; raises so."""
     above = load_settings().cancellations_pause_above
     each = await _by_account(EVERY_ACCOUNT, MOST_COUNTED, above) if above else {}
-    return {account: question for account, question in each.items() if question.rows > above}
+    return {account: question for account, question in each.items() if question.is_needed}
 
 
 async def _by_account(account: str, limit: int, above: int) -> dict[str, Question]:
@@ -105,10 +130,35 @@ async def _by_account(account: str, limit: int, above: int) -> dict[str, Questio
     async with open_shop(account) as shop:
         for each in shop.accounts:
             async with open_channel(shop, each, max_in_flight=1) as channel:
-                due = await _due(channel, limit)
-                refunds = await refunds_of(channel.engine, due)
-                found[each.name] = Question(len(due), above, refunds)
+                due = await _due(channel)
+                counted = due.rows[:limit]
+                refunds = await refunds_of(channel.engine, counted)
+                about = {each.name: due.unsent} if due.unsent else {}
+                found[each.name] = Question(
+                    len(counted), above, refunds, again=len(due.again), about=about
+                )
     return found
+
+
+async def remember(question: Question) -> None:
+    """Note what a person is asked about: it is left out of unasked work until it is approved."""
+    if not question.about:
+        return
+    async with open_shop(EVERY_ACCOUNT) as shop:
+        for account, rows in question.about.items():
+            await note_asked(shop.engine, account, rows)
+
+
+async def release(account: str, at_most: int) -> None:
+    """Let what a person was asked about go, in each account where that is all allowed to go.
+
+    Elsewhere what is left when `at_most` of it have gone waits for a person again.
+    """
+    async with open_shop(account) as shop:
+        for each in shop.accounts:
+            async with open_channel(shop, each, max_in_flight=1) as channel:
+                if len((await _due(channel)).again) <= at_most:
+                    await forget_asked(channel.engine, each.name)
 
 
 def within_bounds(parameters: CancellationParameters) -> CancellationParameters:
@@ -123,19 +173,35 @@ async def most_unasked(channel: Channel, limit: int, above: int) -> int:
     """How many of an account's cancellations may go unasked now; 0: a person is to be asked."""
     if not above:
         return limit
-    due = await _due(channel, MOST_COUNTED)
-    return min(limit, above) if len(due) <= above else 0
+    due = await _due(channel)
+    return min(limit, above) if len(due.rows) <= above and not due.again else 0
 
 
-async def _due(channel: Channel, limit: int) -> list[int]:
-    """Numbers of the ERP's rows for which a run would cancel something."""
+@dataclass(frozen=True)
+class _Due:
+    """Numbers of the ERP's rows for which a run would cancel something.
+
+    Attributes:
+        unsent: those of which nothing was sent yet.
+        again: of these, those that a person was asked about and has not approved.
+    """
+
+    rows: list[int]
+    unsent: list[int]
+    again: list[int]
+
+
+async def _due(channel: Channel) -> _Due:
     found = await prospects(
         channel.engine,
         channel.schema,
         channel.accounts,
         channel.account,
         Kind.CANCELLATION,
-        limit,
+        MOST_COUNTED,
         require_approval=channel.require_approval,
     )
-    return [claim.row_id for claim in found.claims if claim.row and not withdraws(claim.row)]
+    due = [claim for claim in found.claims if claim.row and not withdraws(claim.row)]
+    unsent = [claim.row_id for claim in due if not claim.sent]
+    asked = await asked_about(channel.engine, channel.account.name)
+    return _Due([claim.row_id for claim in due], unsent, [row for row in unsent if row in asked])

@@ -59,6 +59,11 @@ _MOST_DUE = f"""
          + (SELECT count(DISTINCT row_id) FROM app.emag_changes WHERE kind = 'cancellation') AS rows
 """
 
+ASKED = "cancellations-asked"
+"""The cursor whose detail holds what a person was asked about and has not approved."""
+
+_ANY_ASKED = "SELECT 1 FROM app.emag_cursors WHERE resource = %(resource)s LIMIT 1"
+
 
 @dataclass(frozen=True)
 class Parked:
@@ -122,6 +127,11 @@ async def most_due(connection: Connection) -> int:
     """No fewer than the cancellations that a run would find due; cheap, unlike the exact number."""
     [found] = await fetch(connection, _MOST_DUE, {})
     return int(found.rows)
+
+
+async def any_asked(connection: Connection) -> bool:
+    """Whether a person was asked about cancellations and has not approved all of them."""
+    return bool(await fetch(connection, _ANY_ASKED, {"resource": ASKED}))
 
 
 async def parked_of(connection: Connection, accounts: Sequence[Account], most: int) -> list[Parked]:

@@ -20,6 +20,7 @@ from flows import resident
 from flows.resident import Vitals, reside
 from integrations.emag.accounts import Account
 from integrations.embedded import postmaster
+from integrations.ledger.asked import forget_asked, note_asked
 from integrations.ledger.books import State
 from integrations.ledger.hints import hint_order
 from integrations.sandbox.market import Market
@@ -308,3 +309,20 @@ async def test_more_cancellations_than_may_go_unasked_are_left_alone(
             STATES,
             lambda rows: [row["state"] for row in rows] == ["withdrawn", "synced", "synced"],
         )
+
+
+async def test_what_a_person_was_asked_about_is_left_alone_however_few_it_is_until_approved(
+    database_url: str, market: Market, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMAG_CANCELLATIONS_PAUSE_ABOVE", "2")
+    monkeypatch.setattr(resident, "LONGEST_PAUSE", 0.2)
+    [order_id] = put_orders(market, 1)
+    await note_asked(engine, "main", [1])
+    await cancel(database_url, order_id)
+
+    async with residing():
+        await until(database_url, STATES, lambda rows: [row["id"] for row in rows] == [1])
+        await asyncio.sleep(2)
+        assert market.journal.effects == []
+        await forget_asked(engine, "main")
+        await until(database_url, STATES, all_synced(1))

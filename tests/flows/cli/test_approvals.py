@@ -180,3 +180,23 @@ async def suspend(api: str, name: str, account: str) -> str:
         },
     )
     return str(run["id"])
+
+
+async def test_what_a_person_was_asked_about_is_shown_however_few_it_is(
+    emag_flows: CommandLine, market: Market, database_url: str
+) -> None:
+    cancel(database_url, market, 1)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO app.emag_cursors (account, resource, detail)"
+            " SELECT 'main', 'cancellations-asked', jsonb_build_object('rows', jsonb_agg(id))"
+            " FROM app.cancellation_requests"
+        )
+
+    status = await emag_flows("status", **AT_MOST_TWO)
+    stopped = await emag_flows("run", "cancellations", **AT_MOST_TWO)
+
+    assert "1 cancellation is due" in status.out
+    assert "1 of which a person was asked about before" in status.out
+    assert stopped.code == 1
+    assert market.journal.effects == []
