@@ -19,11 +19,11 @@ from integrations.emag.wire import (
     Order,
     OrderLine,
     Raw,
-    WireError,
     entries,
     plain_text,
     read_order,
     to_utc,
+    unusable,
     whole_number,
 )
 
@@ -293,23 +293,13 @@ def _number(raw: Raw, name: str, order_id: int) -> Decimal | None:
     value = raw.get(name)
     number = _decimal(value)
     if number is None and not _is_blank(value):
-        raise WireError("order", order_id, name, _shown(value))
+        raise unusable("order", order_id, name, value)
     return number
 
 
 def _is_blank(value: object) -> bool:
     """Whether eMAG says nothing: an empty object comes as an empty list."""
     return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
-
-
-def _shown(value: object) -> str:
-    """A value in words that can't be a customer's: a text only where it has no letters."""
-    if isinstance(value, str):
-        plain = not any(letter.isalpha() for letter in value)
-        return repr(value[:20]) if plain else f"a text of {len(value)} characters"
-    if isinstance(value, bool | int | float):
-        return repr(value)[:40]
-    return "a list" if isinstance(value, list) else "an object"
 
 
 def _wish_at(raw: Raw, zone: ZoneInfo, read_at: datetime) -> datetime | None:

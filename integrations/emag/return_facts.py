@@ -20,10 +20,10 @@ from zoneinfo import ZoneInfo
 from integrations.emag.wire import (
     Raw,
     Return,
-    WireError,
     entries,
     plain_text,
     read_return,
+    unusable,
     whole_number,
 )
 
@@ -327,15 +327,14 @@ def _amount(value: object, emag_id: int, name: str) -> Decimal | None:
     text = plain_text(value)
     if text is None:
         if isinstance(value, bool) or (value and not isinstance(value, str)):
-            kind = "a list" if isinstance(value, list) else "no number and no text"
-            raise WireError("return", emag_id, name, kind)
+            raise unusable("return", emag_id, name, value)
         return None
     try:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or not abs(amount) < LARGEST_AMOUNT:
-        raise WireError("return", emag_id, name, f"a text of {len(text)} characters")
+        raise unusable("return", emag_id, name, value)
     return amount
 
 

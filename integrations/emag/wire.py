@@ -171,7 +171,7 @@ def read_issued_invoice(raw: object) -> IssuedInvoice:
     source = _object(raw, "invoice")
     number = plain_text(source.get("number"))
     if number is None:
-        raise _unusable("invoice", None, "number", source.get("number"))
+        raise unusable("invoice", None, "number", source.get("number"))
     category = (plain_text(source.get("category")) or "").lower()
     is_storno = category == "storno" or _truth(source.get("is_storno"))
     return IssuedInvoice(
@@ -336,7 +336,7 @@ def _is_numbered(value: Raw) -> bool:
 def _object(raw: object, entity: str, entity_id: int | None = None, part: str = "shape") -> Raw:
     if isinstance(raw, dict):
         return raw
-    raise _unusable(entity, entity_id, part, raw)
+    raise unusable(entity, entity_id, part, raw)
 
 
 def _needed(
@@ -344,7 +344,7 @@ def _needed(
 ) -> int:
     number = whole_number(source.get(key))
     if number is None:
-        raise _unusable(entity, entity_id, called or key, source.get(key))
+        raise unusable(entity, entity_id, called or key, source.get(key))
     return number
 
 
@@ -352,7 +352,8 @@ def _quantity(source: Raw, entity: str, entity_id: int) -> int:
     return _needed(source, "quantity", entity, entity_id, "product line's quantity")
 
 
-def _unusable(entity: str, entity_id: int | None, key: str, value: object) -> WireError:
+def unusable(entity: str, entity_id: int | None, key: str, value: object) -> WireError:
+    """The error that says of a field what came instead, in words that name no customer."""
     return WireError(entity, entity_id, key, _shown(value))
 
 

@@ -164,8 +164,9 @@ def require_room(schema: ErpSchema, table: str, values: Mapping[str, Value]) -> 
 
 
 def _plain(column: Column, value: Value) -> Value:
-    whole = column.type_name in _LARGEST and isinstance(value, Decimal)
-    return int(value) if whole and isinstance(value, Decimal) and value == int(value) else value
+    if column.type_name in _LARGEST and isinstance(value, Decimal) and value == int(value):
+        return int(value)
+    return value
 
 
 def _no_room(column: Column, value: Value) -> str | None:

@@ -162,8 +162,7 @@ def field_of(location: Sequence[str | int]) -> str:
 
 def require_id(row_id: object) -> None:
     """Raises MalformedError for what can be no id of an ERP's row."""
-    number = isinstance(row_id, int) and not isinstance(row_id, bool)
-    if not (number and isinstance(row_id, int) and 1 <= row_id <= LARGEST_ID):
+    if not isinstance(row_id, int) or isinstance(row_id, bool) or not 1 <= row_id <= LARGEST_ID:
         raise MalformedError(f"id: must be the number of the ERP's row, 1 to {LARGEST_ID}", "id")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
+from integrations.erp.forms import LARGEST_ID
 from integrations.ledger.hosted import NoDocumentError, fetch_hosted, store_document
 from integrations.ledger.operations import OperationError
 from integrations.services.service import MalformedError
@@ -41,7 +42,7 @@ class NotPublicError(OperationError):
     },
 )
 async def store(
-    given: Given, request: Request, invoice_id: Annotated[int, Path(ge=1, le=2**63 - 1)]
+    given: Given, request: Request, invoice_id: Annotated[int, Path(ge=1, le=LARGEST_ID)]
 ) -> Stored:
     """Keep a PDF of at most 10 MB; the invoice's `pdf_url` follows, and a sync attaches it."""
     if given.public_url is None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from integrations.erp.forms import (
+    LARGEST_ID,
     CancellationForm,
     Id,
     InvoiceForm,
@@ -172,7 +173,9 @@ async def update_payment(
 
 
 @router.get("/invoice/{invoice_id}", tags=["invoices"], summary="Where an invoice stands")
-async def get_invoice(given: Given, invoice_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Answer:
+async def get_invoice(
+    given: Given, invoice_id: Annotated[int, Path(ge=1, le=LARGEST_ID)]
+) -> Answer:
     """The integration row of the ERP's invoice."""
     with about("invoice_id"):
         return answer(await EmagInvoiceIntegration(database=given.database).look(invoice_id))
