@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import socket
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from flows.database import DatabaseUnreachableError, open_database
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     import uvicorn
 
 PORT = 8000
-BACKLOG = 2048
 EVENTS = ("new_order", "order_cancellation", "return_status", "awb_status", "documentation")
 
 
@@ -33,52 +29,6 @@ def require_token(settings: Settings, host: str) -> None:
         raise ConfigurationError(
             "EMAG_API_TOKEN", f"is not set, and {host} is open to others", "set it"
         )
-
-
-# One of a name's addresses may be of a kind that this machine has not, such as IPv6.
-NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-
-
-@contextmanager
-def listening(host: str, port: int) -> Iterator[Sequence[socket.socket]]:
-    """Sockets on all addresses of a host. Raises ConfigurationError where that can't be had."""
-    with ExitStack() as stack:
-        listeners: list[socket.socket] = []
-        refused = 0
-        for family, address in _addresses(host, port):
-            try:
-                listener = socket.create_server(address, family=family, backlog=BACKLOG)
-            except OSError as problem:
-                refused = problem.errno or 0
-                if refused not in NOT_HERE:
-                    raise _cannot_listen(host, port, refused) from None
-            else:
-                listeners.append(stack.enter_context(listener))
-        if not listeners:
-            raise _cannot_listen(host, port, refused)
-        yield listeners
-
-
-def _addresses(host: str, port: int) -> Sequence[tuple[socket.AddressFamily, Any]]:
-    try:
-        found = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-    except (OSError, UnicodeError):
-        raise ConfigurationError(
-            "--host", f"{host} does not resolve", "name an address of this machine"
-        ) from None
-    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
-
-
-def _cannot_listen(host: str, port: int, problem: int) -> ConfigurationError:
-    if problem in NOT_HERE:
-        return ConfigurationError(
-            "--host", f"{host} is not an address of this machine", "name one that is"
-        )
-    if problem == errno.EADDRINUSE:
-        return ConfigurationError("--port", f"somebody listens on port {port}", "name another")
-    return ConfigurationError("--port", f"port {port}: {os.strerror(problem)}", "name another")
 
 
 @asynccontextmanager

@@ -24,11 +24,11 @@ import psycopg
 
 from flows.database import DatabaseUnreachableError, open_database
 from flows.deploy import Outcome
+from flows.listening import listening_here
 from flows.prefect_server import (
     PrefectServerError,
     await_ready,
     environment,
-    free_port,
     settings_for,
     start_server,
     start_worker,
@@ -51,10 +51,6 @@ Say = Callable[[str], None]
 
 # What `emag-flows deploy --json` prints.
 Done = Sequence[Mapping[str, str]]
-
-
-class PortTakenError(ConfigurationError):
-    """Somebody listens on a port that was asked for."""
 
 
 @dataclass
@@ -89,15 +85,15 @@ async def keep_house(
     Raises:
         ConfigurationError, EmbeddedError, DatabaseUnreachableError, UpgradeError: there is nothing
             to work with.
-        PortTakenError, PrefectServerError: a part can't start.
+        ConfigurationError, PrefectServerError: a part can't start.
     """
     settings = load_settings()
     settings.chosen("all")
     house = House()
     async with AsyncExitStack() as stack:
         stack.enter_context(_alone(settings.data_dir))
-        prefect = stack.enter_context(_listening("--port", prefect_port, PREFECT_PORT))
-        api = stack.enter_context(_listening("--api-port", api_port, API_PORT))
+        prefect = stack.enter_context(listening_here("--port", prefect_port, PREFECT_PORT))
+        api = stack.enter_context(listening_here("--api-port", api_port, API_PORT))
         settings = await _set_up_database(settings, stack, say)
         parts = [
             _part("the resident loops", reside(house.vitals, stopping=house.stopping)),
@@ -154,21 +150,6 @@ def _lock_file(folder: Path) -> TextIO:
             f"nothing can be kept in {folder} ({error.strerror})",
             "set another folder, or let whoever runs this write into it",
         ) from None
-
-
-@contextmanager
-def _listening(option: str, wanted: int | None, usual: int) -> Iterator[socket.socket]:
-    """A socket on the wanted loopback port; without a wish, on the usual one or a free one."""
-    try:
-        listener = socket.create_server(("127.0.0.1", wanted or usual))
-    except OSError:
-        if wanted:
-            raise PortTakenError(
-                option, f"somebody listens on port {wanted}", "name another, or leave it out"
-            ) from None
-        listener = socket.create_server(("127.0.0.1", free_port()))
-    with listener:
-        yield listener
 
 
 async def _set_up_database(settings: Settings, stack: AsyncExitStack, say: Say) -> Settings:

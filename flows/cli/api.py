@@ -19,8 +19,9 @@ def api(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
 ) -> int:
     """Serve the HTTP endpoints to the seller's programs, and callbacks and documents to eMAG."""
-    from flows.api import listening, require_token
+    from flows.api import require_token
     from flows.exposure import complaints
+    from flows.listening import listening
 
     settings = begin()
     require_token(settings, host)

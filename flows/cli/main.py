@@ -40,7 +40,6 @@ EXIT_CODES: Mapping[str, int] = {
     "flows.pausing.ApprovalNeededError": 1,
     "integrations.sync.storing.StoringError": 3,
     "flows.prefect_server.PrefectServerError": 3,
-    "flows.up.PortTakenError": 2,
 }
 
 # Errors of ours that repeat what the database's driver said.

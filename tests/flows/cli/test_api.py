@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from flows.api import listening
+from flows.listening import listening
 from tests.flows.cli.conftest import CommandLine
 
 pytestmark = pytest.mark.usefixtures("shop")

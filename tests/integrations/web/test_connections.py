@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager, suppress
 import httpx
 import pytest
 
-from flows.api import listening, make_server
+from flows.api import make_server
+from flows.listening import listening
 from integrations.web import connections, guard
 from integrations.web.context import Context
 from tests.integrations.web.conftest import TOKEN

@@ -1,0 +1,77 @@
+"""Sockets to listen on, or one line that says why there can be none."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from integrations.settings import ConfigurationError
+
+BACKLOG = 2048
+
+# One of a name's addresses may be of a kind that this machine has not, such as IPv6.
+NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[Sequence[socket.socket]]:
+    """Sockets on all addresses of a host. Raises ConfigurationError where that can't be had."""
+    with ExitStack() as stack:
+        listeners: list[socket.socket] = []
+        refused = 0
+        for family, address in _addresses(host, port):
+            try:
+                listener = socket.create_server(address, family=family, backlog=BACKLOG)
+            except OSError as problem:
+                refused = problem.errno or 0
+                if refused not in NOT_HERE:
+                    raise _cannot_listen(host, port, refused) from None
+            else:
+                listeners.append(stack.enter_context(listener))
+        if not listeners:
+            raise _cannot_listen(host, port, refused)
+        yield listeners
+
+
+def _addresses(host: str, port: int) -> Sequence[tuple[socket.AddressFamily, Any]]:
+    try:
+        found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (OSError, UnicodeError):
+        raise ConfigurationError(
+            "--host", f"{host} does not resolve", "name an address of this machine"
+        ) from None
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def _cannot_listen(host: str, port: int, problem: int) -> ConfigurationError:
+    if problem in NOT_HERE:
+        return ConfigurationError(
+            "--host", f"{host} is not an address of this machine", "name one that is"
+        )
+    if problem == errno.EADDRINUSE:
+        return ConfigurationError("--port", f"somebody listens on port {port}", "name another")
+    return ConfigurationError("--port", f"port {port}: {os.strerror(problem)}", "name another")
+
+
+@contextmanager
+def listening_here(option: str, wanted: int | None, usual: int) -> Iterator[socket.socket]:
+    """A socket on the wanted loopback port; without a wish, on the usual one or a free one.
+
+    Raises ConfigurationError where the wanted one is taken.
+    """
+    try:
+        listener = socket.create_server(("127.0.0.1", wanted or usual))
+    except OSError:
+        if wanted:
+            raise ConfigurationError(
+                option, f"somebody listens on port {wanted}", "name another, or leave it out"
+            ) from None
+        listener = socket.create_server(("127.0.0.1", 0))
+    with listener:
+        yield listener
