@@ -235,14 +235,15 @@ async def note_outage(channel: Channel, route: Route, answer: Answer) -> OutageE
     """Stop this run, and every other worker's, from asking what eMAG will not answer now."""
     outage = OutageError.of(answer)
     channel.tally.outage = outage
-    await budget.mark_down(
-        channel.engine,
-        channel.account,
-        route,
-        outage.cause.value,
-        str(outage),
-        probe=channel.timings.probe,
-    )
+    if not channel.apart:
+        await budget.mark_down(
+            channel.engine,
+            channel.account,
+            route,
+            outage.cause.value,
+            str(outage),
+            probe=channel.timings.probe,
+        )
     return outage
 
 

@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from flows.doctor import Examination, examine
 from flows.exposure import complaints
 from integrations.emag.accounts import Account
+from integrations.emag.routes import ORDER_READ
+from integrations.ledger.budget import is_down, mark_down, reserve
 from integrations.ledger.check import Finding
 from integrations.ledger.profile import Profile, read_profile
 from integrations.sandbox.market import Market
@@ -107,12 +109,22 @@ async def test_wrong_credentials_end_the_visit_with_what_to_check(
     assert password not in str(examination)
 
 
-async def test_a_corrected_mistake_is_found_out_at_once(
-    market: Market, monkeypatch: pytest.MonkeyPatch
+async def test_a_mistake_made_here_stops_nobody_else(
+    engine: AsyncEngine, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as mistaken:
-        mistaken.setenv("EMAG_PASSWORD", "wrong")
-        await fault()
+    monkeypatch.setenv("EMAG_PASSWORD", "wrong")
+
+    examination, _ = await fault()
+
+    assert examination.unreachable
+    assert not await is_down(engine, account, ORDER_READ)
+
+
+async def test_a_corrected_mistake_is_found_out_at_once(
+    market: Market, engine: AsyncEngine, account: Account
+) -> None:
+    await reserve(engine, account, ORDER_READ, longest=5.0)
+    await mark_down(engine, account, ORDER_READ, "credentials", "wrong", probe=60.0)
     asked = len(market.journal.requests)
 
     examination = await examine("all")
@@ -121,6 +133,7 @@ async def test_a_corrected_mistake_is_found_out_at_once(
     assert all(each.ok for each in examination.findings["main"])
     assert len(market.journal.requests) > asked
     assert market.journal.violations() == []
+    assert not await is_down(engine, account, ORDER_READ)
 
 
 async def test_a_mistake_that_is_still_there_is_asked_about_each_time(
