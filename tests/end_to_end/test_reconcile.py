@@ -32,6 +32,7 @@ from tests.end_to_end.reconciling import (
     return_row,
     uncaptured,
 )
+from tests.end_to_end.returns_in.returning import carry_out, status_at_emag
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ async def test_a_row_that_the_erp_lost_without_a_trace_is_brought_in_anew(shop: 
     assert again["id"] != before["id"]
 
 
-async def test_a_status_that_nobody_saw_change_is_put_right(shop: Shop) -> None:
+async def test_a_status_that_the_erp_changed_unseen_is_its_decision_and_is_sent(shop: Shop) -> None:
     a_day(shop)
     await receive(shop)
     [received] = await shop.sql("SELECT emag_id FROM app.emag_returns WHERE status = 6")
@@ -188,9 +189,45 @@ async def test_a_status_that_nobody_saw_change_is_put_right(shop: Shop) -> None:
     certificate = await reconcile(shop)
 
     assert certificate.clean, certificate.incomplete
+    assert explanations(certificate) == {Why.UNSENT: 1}
+    [told] = certificate.explained[Why.UNSENT].shown
+    assert "'completed'" in told.text
+    await carry_out(shop)
+    assert status_at_emag(shop, received["emag_id"]) == 7
+    await receive(shop)
+    assert (await return_row(shop, received["emag_id"]))["status"] == "completed"
+    assert (await reconcile(shop)).differences == 0
+
+
+async def test_a_row_that_is_older_than_what_was_brought_in_is_put_right(shop: Shop) -> None:
+    a_day(shop)
+    await receive(shop)
+    [approved] = await shop.sql("SELECT emag_id FROM app.emag_returns WHERE status = 3")
+    row = await return_row(shop, approved["emag_id"])
+    [books] = await shop.sql(
+        "SELECT erp_digest FROM app.emag_return_integrations WHERE return_request_id = :id",
+        id=row["id"],
+    )
+    shop.market.courier_delivers_return(approved["emag_id"])
+    await receive(shop)
+    assert (await return_row(shop, approved["emag_id"]))["status"] == "processing"
+    await uncaptured(
+        shop, "UPDATE app.return_requests SET status = 'approved' WHERE id = :id", id=row["id"]
+    )
+    await uncaptured(
+        shop,
+        "UPDATE app.emag_return_integrations SET erp_digest = :digest"
+        " WHERE return_request_id = :id",
+        digest=books["erp_digest"],
+        id=row["id"],
+    )
+
+    certificate = await reconcile(shop)
+
+    assert certificate.clean, certificate.incomplete
     assert certificate.repaired.rows == 1
-    assert "'completed'" in certificate.repaired.shown[0].text
-    assert (await return_row(shop, received["emag_id"]))["status"] == "processing"
+    assert "'approved'" in certificate.repaired.shown[0].text
+    assert (await return_row(shop, approved["emag_id"]))["status"] == "processing"
 
 
 async def test_money_that_an_invoice_does_not_show_is_written_to_it(shop: Shop) -> None:

@@ -158,6 +158,14 @@ async def decided_by_the_erp(shop: Shop, number: int) -> None:
     await shop.erp.update(Kind.RMA, row["id"], status="approved")
 
 
+async def changed_before_our_books_knew(shop: Shop, number: int) -> None:
+    for statement in (
+        f"UPDATE app.return_requests SET status = 'completed' {_RETURN}",
+        f"UPDATE app.emag_return_integrations SET erp_digest = NULL {_RETURN}",
+    ):
+        await sql(statement)(shop, number)
+
+
 _RETURN = "WHERE emag_return_id = :text"
 _INVOICE = "WHERE emag_order_id = :text"
 
@@ -226,10 +234,18 @@ PLANTED = (
         "invoice ",
     ),
     Planted(
-        "the ERP holds a return in another state",
+        "the ERP holds a return in another state, and our books don't know what it held",
+        of_return(6),
+        changed_before_our_books_knew,
+        REPAIRED,
+        "the ERP holds row ",
+        is_return=True,
+    ),
+    Planted(
+        "the ERP has changed a return, and no trigger saw it",
         of_return(6),
         sql(f"UPDATE app.return_requests SET status = 'completed' {_RETURN}"),
-        REPAIRED,
+        Why.UNSENT,
         "the ERP holds row ",
         is_return=True,
     ),
