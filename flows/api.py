@@ -11,7 +11,7 @@ from flows.doctor import examine
 from integrations.emag.accounts import is_loopback
 from integrations.ledger.check import Finding
 from integrations.ledger.web_secret import web_secret
-from integrations.services.books import database_of
+from integrations.services.books import Database
 from integrations.settings import ConfigurationError, Settings
 from integrations.web.callbacks import secret_of
 from integrations.web.context import Context
@@ -37,7 +37,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     async with open_database(settings) as engine:
         yield Context(
             accounts=settings.accounts,
-            database=await database_of(engine),
+            database=Database(engine),
             secret=await web_secret(engine),
             examine=_examined,
             token=settings.api_token.get_secret_value() if settings.api_token else None,

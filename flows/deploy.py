@@ -192,6 +192,7 @@ def _form(flow: Flow[..., Any], accounts: Sequence[str]) -> dict[str, Any]:
     from prefect.utilities.callables import parameter_schema
 
     form: dict[str, Any] = deepcopy(parameter_schema(flow).model_dump_for_openapi())
+    form["additionalProperties"] = False
     for fields in form.get("definitions", {}).values():
         account = fields.get("properties", {}).get("account")
         if account and accounts:

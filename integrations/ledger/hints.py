@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import TextClause, text
@@ -54,29 +55,37 @@ SOLD_BY_THE_SELLER = 3
 
 async def hint_order(
     engine: AsyncEngine, platform: str, account: str, order_type: int, order_id: int
-) -> None:
-    """Let the next run read this order."""
-    await _hint(engine, _HINT_ORDER, platform, account, order_type, order_id)
+) -> bool:
+    """Let the next run read this order; False where too many hints wait to be looked at."""
+    return await _hint(engine, _HINT_ORDER, platform, account, order_type, order_id)
 
 
 async def hint_return(
     engine: AsyncEngine, platform: str, account: str, order_type: int, emag_id: int
-) -> None:
-    """Let the next run read this return."""
-    await _hint(engine, _HINT_RETURN, platform, account, order_type, emag_id)
+) -> bool:
+    """Let the next run read this return; False where too many hints wait to be looked at."""
+    return await _hint(engine, _HINT_RETURN, platform, account, order_type, emag_id)
 
 
-async def hint_order_of(engine: AsyncEngine, kind: Kind, row_id: int) -> bool:
-    """Let the next run read the order of an ERP row; False where our books name none."""
+class Hinted(StrEnum):
+    """What became of a hint: it is `queued`, names `no_order`, or comes while `too_many` wait."""
+
+    QUEUED = "queued"
+    NO_ORDER = "no_order"
+    TOO_MANY = "too_many"
+
+
+async def hint_order_of(engine: AsyncEngine, kind: Kind, row_id: int) -> Hinted:
+    """Let the next run read the order of an ERP row, if our books name one."""
     books = BOOKS[kind]
     query = text(_ORDER_OF.format(books=books.name, erp_id=books.erp_id))
     async with autocommit(engine) as connection:
         row = (await connection.execute(query, {"row_id": row_id})).first()
     if row is None:
-        return False
+        return Hinted.NO_ORDER
     # The type is a guess where nobody has seen the order: a reader tries the other one, too.
-    await hint_order(engine, row.platform, row.account, SOLD_BY_THE_SELLER, row.number)
-    return True
+    queued = await hint_order(engine, row.platform, row.account, SOLD_BY_THE_SELLER, row.number)
+    return Hinted.QUEUED if queued else Hinted.TOO_MANY
 
 
 async def forget_order(engine: AsyncEngine, platform: str, order_id: int) -> bool:
@@ -102,7 +111,7 @@ async def _hint(
     account: str,
     order_type: int,
     number: int,
-) -> None:
+) -> bool:
     hinted: dict[str, Any] = {
         "platform": platform,
         "account": account,
@@ -111,4 +120,4 @@ async def _hint(
         "most": MOST_UNSEEN,
     }
     async with autocommit(engine) as connection:
-        await connection.execute(statement, hinted)
+        return (await connection.execute(statement, hinted)).rowcount > 0

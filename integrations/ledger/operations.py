@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -52,6 +53,8 @@ _REMEMBERED = text("""
 
 # The second of two requests with one key waits here until the first has committed.
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+
+_ROW = "SELECT id FROM app.{table} WHERE id = :row_id"
 
 _LOCK = "SELECT id FROM app.{table} WHERE id = :row_id FOR UPDATE"
 
@@ -276,7 +279,7 @@ async def _once(
             await connection.execute(_TAKE_TURN, {"key": key})
             known = (await connection.execute(_REMEMBERED, {"key": key})).first()
             if known is not None:
-                return _same(known, kind, fingerprint)
+                return await _made(connection, known, kind, fingerprint)
             row_id = int(await work(connection))
             await connection.execute(
                 _REMEMBER,
@@ -304,10 +307,19 @@ def explained(kind: Kind) -> Iterator[None]:
         raise OperationError(_why(kind, error), _column(error)) from error
 
 
-def _same(known: Any, kind: Kind, fingerprint: str) -> int:
+async def _made(connection: AsyncConnection, known: Row[Any], kind: Kind, fingerprint: str) -> int:
+    """The row that the request with this key has made or changed before."""
     if known.fingerprint != fingerprint or known.kind != kind.value:
         raise KeyReusedError(
             "this Idempotency-Key came with another request before: use a new one for each",
+            "Idempotency-Key",
+        )
+    table = ERP_TABLES[kind].name
+    there = text(_ROW.format(table=table))
+    if (await connection.execute(there, {"row_id": known.row_id})).first() is None:
+        raise UnknownRowError(
+            f"row {known.row_id} of app.{table}, which came of this Idempotency-Key, has been"
+            " deleted: use a new key to ask for another",
             "Idempotency-Key",
         )
     return int(known.row_id)
@@ -361,7 +373,12 @@ def _fingerprint(
 ) -> str:
     document = [kind.value, what, dict(values), [dict(item) for item in items]]
     options = orjson.OPT_SORT_KEYS
-    return sha256(orjson.dumps(document, default=str, option=options)).hexdigest()
+    return sha256(orjson.dumps(document, default=_spelt, option=options)).hexdigest()
+
+
+def _spelt(value: object) -> str:
+    """Equal amounts are one, however many zeros they came with."""
+    return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
 
 
 def _why(kind: Kind, error: DBAPIError) -> str:

@@ -16,10 +16,14 @@ from integrations.settings import ConfigurationError, load_settings
 
 @dataclass(frozen=True)
 class Database:
-    """The seller's database and what its tables look like."""
+    """The seller's database."""
 
     engine: AsyncEngine
-    schema: ErpSchema
+
+    async def schema(self) -> ErpSchema:
+        """What its tables look like now: an ERP gets columns while a server runs."""
+        async with autocommit(self.engine) as connection:
+            return await read_schema(connection)
 
 
 _OPENED: MutableMapping[asyncio.AbstractEventLoop, dict[str, Database]] = WeakKeyDictionary()
@@ -38,14 +42,8 @@ async def database() -> Database:
         )
     opened = _OPENED.setdefault(asyncio.get_running_loop(), {})
     if url not in opened:
-        opened[url] = await database_of(open_engine(url))
+        opened[url] = Database(open_engine(url))
     return opened[url]
-
-
-async def database_of(engine: AsyncEngine) -> Database:
-    """The database behind an engine that the caller owns."""
-    async with autocommit(engine) as connection:
-        return Database(engine, await read_schema(connection))
 
 
 async def close_all() -> None:

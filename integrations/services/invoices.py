@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from integrations.erp.forms import InvoiceForm
 from integrations.erp.rows import Kind
-from integrations.ledger.hints import hint_order_of
+from integrations.ledger.hints import MOST_UNSEEN, Hinted, hint_order_of
 from integrations.ledger.operations import OperationError, Standing
 from integrations.services.results import Result, failed
 from integrations.services.service import Service, row_id_of
@@ -21,6 +21,10 @@ _NO_ORDER: Mapping[str, str] = {
     " `emag-flows replay invoice:{row_id}`",
 }
 _NO_ORDER_AT_ALL = "its row names no order of eMAG's: correct the ERP's row, and ask again"
+
+
+class TooManyHintsError(OperationError):
+    """So many reads are queued already that no more is."""
 
 
 class NothingToReadError(OperationError):
@@ -54,9 +58,16 @@ class EmagInvoiceIntegration(Service):
         Raises:
             UnknownRowError: the ERP has no such invoice.
             NothingToReadError: our books name no order of it, so that nothing is queued.
+            TooManyHintsError: nothing is queued, either; later it will be.
         """
         standing = await self.look(row_id)
-        if not await hint_order_of((await self.books()).engine, self.kind, row_id):
+        hinted = await hint_order_of((await self.books()).engine, self.kind, row_id)
+        if hinted is Hinted.TOO_MANY:
+            raise TooManyHintsError(
+                f"{MOST_UNSEEN} orders that nobody has seen yet wait to be read: ask again once a"
+                " sync has read some"
+            )
+        if hinted is Hinted.NO_ORDER:
             why = f"the order of invoice {row_id} is not known: {_why(standing)}"
             raise NothingToReadError(why, "invoice_id")
         return standing

@@ -85,7 +85,7 @@ class Service:
         """Write these columns into a row of the ERP's and queue it. Raises OperationError."""
         require_id(row_id)
         books = await self.books()
-        await change_row(books.engine, books.schema, self.kind, row_id, values, key)
+        await change_row(books.engine, await books.schema(), self.kind, row_id, values, key)
         return await self._carried(books, row_id, wait)
 
     async def look(self, row_id: int) -> Standing:
@@ -115,10 +115,11 @@ class Service:
     async def _row_id(self, books: Database, row: object, key: str | None) -> int:
         known = row_id_of(row)
         if known is None:
-            values, items = self._read(row, books.schema)
-            return await create_row(books.engine, books.schema, self.kind, values, items, key)
+            schema = await books.schema()
+            values, items = self._read(row, schema)
+            return await create_row(books.engine, schema, self.kind, values, items, key)
         require_id(known)
-        await require_row(books.engine, books.schema, self.kind, known)
+        await require_row(books.engine, await books.schema(), self.kind, known)
         if (await standing(books.engine, self.kind, known)).state == IDLE:
             await replay(books.engine, [Reference(self.kind, known)])
         return known

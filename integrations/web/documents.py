@@ -51,8 +51,9 @@ async def store(
     content = await request.body()
     try:
         with about("invoice_id"):
+            schema = await books.schema()
             url = await store_document(
-                books.engine, books.schema, given.secret, invoice_id, content, given.public_url
+                books.engine, schema, given.secret, invoice_id, content, given.public_url
             )
     except NoDocumentError as error:
         raise MalformedError(f"body: {error}", "body") from error

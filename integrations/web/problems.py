@@ -22,6 +22,7 @@ from integrations.ledger.operations import (
     OperationError,
     UnknownRowError,
 )
+from integrations.services.invoices import TooManyHintsError
 from integrations.services.service import MalformedError, field_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -56,6 +57,7 @@ _STATUSES: Mapping[type[OperationError], int] = {
     UnknownRowError: 404,
     KeyReusedError: 422,
     LockedError: 503,
+    TooManyHintsError: 503,
     MalformedError: 422,
 }
 

@@ -130,12 +130,13 @@ async def test_a_server_gets_everything_once_and_keeps_what_people_set(server: S
 
 async def forbid_bad_values(server: Server, deployment: str) -> None:
     """A value outside its bounds is refused before any process starts."""
-    for wrong in ({"limit": 0}, {"direction": "sideways"}, {"max_in_flight": 17}, {"acount": "x"}):
+    wrong_values = ({"limit": 0}, {"direction": "sideways"}, {"max_in_flight": 17}, {"acount": "x"})
+    for given in (*({"parameters": wrong} for wrong in wrong_values), {"dry_run": True}):
         with pytest.raises(httpx.HTTPStatusError) as refused:
             await server.ask(
                 "POST",
                 f"/deployments/{deployment}/create_flow_run",
-                {"parameters": {"parameters": wrong}},
+                {"parameters": given},
             )
         assert refused.value.response.status_code in (409, 422)
     assert (

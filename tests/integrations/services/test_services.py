@@ -19,7 +19,7 @@ from integrations.services import (
     EmagInvoiceIntegration,
     EmagRMAIntegration,
 )
-from integrations.services.books import Database, close_all, database_of
+from integrations.services.books import Database, close_all
 
 RETURN = {"emag_order_id": "480000101", "status": "approved"}
 CANCELLATION = {"emag_order_id": "480000101", "reason": "customer_request"}
@@ -28,7 +28,7 @@ INVOICE = {"emag_order_id": "480000101", "invoice_number": "EX-1"}
 
 @pytest.fixture
 async def database(engine: AsyncEngine) -> Database:
-    return await database_of(engine)
+    return Database(engine)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from integrations.services import (
     EmagInvoiceIntegration,
     EmagRMAIntegration,
 )
-from integrations.services.books import Database, database_of
+from integrations.services.books import Database
 
 RETURN = {"emag_order_id": "480000101", "status": "pending"}
 INVOICE = {"emag_order_id": "480000101", "invoice_number": "EX-1"}
@@ -28,7 +28,7 @@ class Status(Enum):
 
 @pytest.fixture
 async def database(engine: AsyncEngine) -> Database:
-    return await database_of(engine)
+    return Database(engine)
 
 
 async def status_of(database: Database, row_id: object) -> object:

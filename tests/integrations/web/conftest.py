@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.ledger.check import Finding
-from integrations.services.books import database_of
+from integrations.services.books import Database
 from integrations.web.app import create_app
 from integrations.web.context import Context
 
@@ -33,7 +33,7 @@ async def context(engine: AsyncEngine, account: Account) -> Context:
     """What the endpoints work with: one account, and a token to show."""
     return Context(
         accounts={account.name: account},
-        database=await database_of(engine),
+        database=Database(engine),
         secret=SECRET,
         examine=examine,
         token=TOKEN,

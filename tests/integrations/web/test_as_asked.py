@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.services.books import database_of
+from integrations.services.books import Database
 from integrations.web.context import Context
 from tests.integrations.web.conftest import open_client
 
@@ -30,7 +30,7 @@ async def altered(context: Context, change: str) -> Context:
     await rows(context.database.engine, change)
     return Context(
         accounts=context.accounts,
-        database=await database_of(context.database.engine),
+        database=Database(context.database.engine),
         secret=context.secret,
         examine=context.examine,
         token=context.token,

@@ -50,6 +50,7 @@ async def test_a_frozen_database_is_told_and_another_connection_tried(
     api: httpx.AsyncClient, database_url: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt, "PATIENCE_SECONDS", 0.5)
+    assert (await api.get("/rma/1")).status_code == 404  # the pool has a connection now
     with frozen(database_url):
         told = await api.get(path)
         next_one = await api.get(path)

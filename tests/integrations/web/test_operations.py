@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.ledger import hints
+
 CANCELLATION = {
     "emag_order_id": "480000101",
     "reason": "inventory_unavailable",
@@ -71,6 +73,55 @@ async def test_a_key_that_came_with_something_else_is_refused(
     assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
     assert "use a new one" in answer.json()["detail"]
     assert len(await rows(engine, "SELECT id FROM app.cancellation_requests")) == 1
+
+
+async def test_an_amount_is_the_same_however_it_is_spelt(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    headers = {"Idempotency-Key": "one"}
+    answers = [
+        await api.post(
+            "/order/cancel", json={**CANCELLATION, "refund_amount": amount}, headers=headers
+        )
+        for amount in ("100.00", "100", 100, 100.0)
+    ]
+    assert [answer.status_code for answer in answers] == [202] * 4
+    assert len(await rows(engine, "SELECT id FROM app.cancellation_requests")) == 1
+    other = {**CANCELLATION, "refund_amount": "10"}
+    assert (await api.post("/order/cancel", json=other, headers=headers)).status_code == 422
+
+
+async def test_a_key_whose_row_was_deleted_says_so(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    headers = {"Idempotency-Key": "one"}
+    made = (await api.post("/order/cancel", json=CANCELLATION, headers=headers)).json()["row_id"]
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM app.cancellation_items"))
+        await connection.execute(text("DELETE FROM app.cancellation_requests"))
+    answer = await api.post("/order/cancel", json=CANCELLATION, headers=headers)
+    assert (answer.status_code, answer.json()["field"]) == (404, "Idempotency-Key")
+    assert f"row {made} of app.cancellation_requests" in answer.json()["detail"]
+    assert "use a new key" in answer.json()["detail"]
+    assert await rows(engine, "SELECT id FROM app.cancellation_requests") == []
+
+
+async def test_a_column_that_the_erp_gets_while_the_server_runs_is_written(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    async def alter(change: str) -> None:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"ALTER TABLE app.cancellation_requests {change}"))
+
+    noted = {**CANCELLATION, "internal_notes": "damaged"}
+    await alter("DROP COLUMN internal_notes")
+    before = await api.post("/order/cancel", json=noted)
+    await alter("ADD COLUMN internal_notes text")
+    after = await api.post("/order/cancel", json=noted)
+    assert (before.status_code, before.json()["field"]) == (409, "internal_notes")
+    assert after.status_code == 202
+    [row] = await rows(engine, "SELECT internal_notes FROM app.cancellation_requests")
+    assert row["internal_notes"] == "damaged"
 
 
 async def test_a_refund_is_asked_for_on_the_row(
@@ -160,16 +211,41 @@ async def test_asking_for_a_payment_queues_a_read_of_the_order(
     assert owed == [{"order_id": 480000101}]
 
 
+async def test_a_read_that_is_not_queued_is_not_said_to_be(
+    api: httpx.AsyncClient, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hints, "MOST_UNSEEN", 1)
+    for order_id in (480000101, 480000102):
+        made = await api.post("/invoice/create", json={**INVOICE, "invoice_number": str(order_id)})
+        await add_books(
+            engine,
+            made.json()["row_id"],
+            sync_state="synced",
+            emag_order_id=order_id,
+            platform="emag-ro",
+            account_type="main",
+        )
+    first, second = [
+        await api.post("/invoice/update_payment", json={"invoice_id": row["id"]})
+        for row in await rows(engine, "SELECT id FROM app.invoices ORDER BY id")
+    ]
+    assert first.status_code == 202
+    assert (second.status_code, second.headers["Retry-After"]) == (503, "5")
+    assert "ask again once a sync has read some" in second.json()["detail"]
+    assert len(await rows(engine, "SELECT order_id FROM app.emag_orders")) == 1
+
+
 async def add_books(engine: AsyncEngine, row_id: int, **columns: object) -> None:
     """Let a sync have looked at an invoice."""
+    values = {"invoice_id": row_id, **columns}
     async with engine.begin() as connection:
         await connection.execute(text("DELETE FROM app.emag_changes"))
         await connection.execute(
             text(
-                "INSERT INTO app.emag_invoice_integrations (invoice_id, sync_state, waiting_for,"
-                " error_message) VALUES (:id, :sync_state, :waiting_for, :error_message)"
+                f"INSERT INTO app.emag_invoice_integrations ({', '.join(values)})"
+                f" VALUES ({', '.join(f':{name}' for name in values)})"
             ),
-            {"id": row_id, "waiting_for": None, "error_message": None, **columns},
+            values,
         )
 
 

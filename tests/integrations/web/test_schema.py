@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from integrations.emag.accounts import Account
 from integrations.ledger.database import open_engine
-from integrations.services.books import database_of
+from integrations.services.books import Database
 from integrations.web.app import create_app
 from integrations.web.context import Context
 from tests.integrations.web.conftest import SECRET, TOKEN, examine
@@ -46,7 +46,7 @@ def schema(database_url: str) -> schemathesis.BaseSchema:
 
     async def build() -> Context:
         engine = open_engine(database_url)
-        database = await database_of(engine)
+        database = Database(engine)
         await engine.dispose()
         return Context(
             accounts={"main": account},
