@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from integrations.erp.load import order_number
 from integrations.erp.schema import ErpSchema
 
+_FURTHER = re.compile(r"(?:-(\d{1,6}))?")
+
 _NUMBERS = text("""
     SELECT id, cancellation_number::text AS number, emag_order_id::text AS order_id
       FROM app.cancellation_requests WHERE id = ANY(CAST(:ids AS bigint[]))
@@ -25,7 +27,10 @@ def news_number(platform: str, order_id: int, which: int) -> str:
 
 def which_of_news(number: str, platform: str, order_id: int) -> int | None:
     """Which row of eMAG's news about the order has this number, from 1; None if none has."""
-    found = re.fullmatch(rf"{re.escape(platform)}-{order_id}(?:-(\d{{1,6}}))?", number)
+    plain = news_number(platform, order_id, 1)
+    if not number.startswith(plain):
+        return None
+    found = _FURTHER.fullmatch(number, len(plain))
     return None if found is None else int(found[1] or 1)
 
 
