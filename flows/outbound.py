@@ -14,7 +14,8 @@ from integrations.emag.routes import LIMITS, Bucket
 from integrations.erp.rows import Kind
 from integrations.ledger.books import State
 from integrations.ledger.budget import BudgetBusyError
-from integrations.ledger.changes import Refusal, newest_change
+from integrations.ledger.changes import newest_change
+from integrations.ledger.queueing import Refusal
 from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel, Tally
 from integrations.sync.outage import OutageError

@@ -11,9 +11,9 @@ from flows.report import NewsLine, PlanLine, Report
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.budget import BudgetBusyError
-from integrations.ledger.changes import Entry
 from integrations.ledger.issued import Source
 from integrations.ledger.prospects import prospects
+from integrations.ledger.queueing import Entry
 from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
 from integrations.sync.foresee import Foreseen, News

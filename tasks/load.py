@@ -9,9 +9,9 @@ from datetime import datetime
 from integrations.erp.rows import Kind
 from integrations.ledger import changes, claims, leases
 from integrations.ledger.calls import tidy_calls
-from integrations.ledger.changes import Refusal
 from integrations.ledger.database import database_time
 from integrations.ledger.points import Point, reached
+from integrations.ledger.queueing import Refusal
 from integrations.ledger.sweep import sweep
 from integrations.sync.channel import Channel
 from integrations.sync.work import Batch, batch_of
@@ -70,6 +70,7 @@ async def load_pending_rows(
         token,
         channel.holder,
         channel.timings,
+        require_approval=channel.require_approval,
         rows=min(rows, claims.BATCH),
         due_by=due_by,
     )

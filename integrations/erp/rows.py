@@ -88,6 +88,17 @@ def queued(row: ErpRow, require_approval: bool) -> bool:
             return row.status in QUEUED_INVOICES
 
 
+def held_back(row: ErpRow, require_approval: bool) -> bool:
+    """Whether the ERP has not let the row go, or no longer does: it is not to be carried."""
+    match row:
+        case ReturnRow():
+            return False
+        case CancellationRow():
+            return row.status == "pending" and require_approval
+        case InvoiceRow():
+            return row.status == "draft"
+
+
 def withdraws(row: ErpRow) -> bool:
     """Whether the ERP takes its wish back; a return's `cancelled` is a wish of its own."""
     return not isinstance(row, ReturnRow) and row.status in WITHDRAWING

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.adopt import adoptable
 from integrations.ledger.books import BOOKS
@@ -367,6 +368,45 @@ def _column_problems(
             )
 
 
+# Integers of 4 bytes are the default of an integration that was there first.
+_NARROW = """
+    SELECT format_type(b.atttypid, b.atttypmod) AS ours,
+           format_type(e.atttypid, e.atttypmod) AS erps
+      FROM pg_attribute b, pg_attribute e
+     WHERE b.attrelid = to_regclass(:books) AND b.attname = :erp_id
+       AND e.attrelid = to_regclass(:erp) AND e.attname = 'id' AND b.attlen < e.attlen
+"""
+
+_STRANGE_KINDS = """
+    SELECT kind, count(*) AS changes FROM app.emag_changes
+     WHERE kind <> ALL(CAST(:kinds AS text[])) GROUP BY kind ORDER BY kind LIMIT 5
+"""
+
+
+async def _check_room(name: str, connection: AsyncConnection) -> list[Finding]:
+    problems = []
+    for kind, books in BOOKS.items():
+        erp = f"app.{ERP_TABLES[kind].name}"
+        rows = await _rows(connection, _NARROW, books=books.name, erp_id=books.erp_id, erp=erp)
+        problems += [
+            _Problem(
+                f"{books.name}.{books.erp_id} is {row.ours}, and {erp}.id {row.erps}",
+                f"ALTER TABLE {books.name} ALTER {books.erp_id} TYPE {row.erps}",
+            )
+            for row in rows
+        ]
+    kinds = [kind.value for kind in Kind]
+    strange = await _rows(connection, _STRANGE_KINDS, kinds=kinds)
+    problems += [
+        _Problem(
+            f"app.emag_changes holds {row.changes} of kind {row.kind[:20]!r}",
+            f"let what writes them use one of {', '.join(kinds)}, and correct those",
+        )
+        for row in strange
+    ]
+    return [_finding(name, problems, "can be queued")]
+
+
 _MISSING_DAYS = """
     SELECT to_char(day, 'YYYY-MM-DD') AS day
       FROM (SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date + n AS day
@@ -424,6 +464,7 @@ _CHECKS: Mapping[str, _Check] = {
     "the ERP's columns": _check_columns,
     "rights to bring eMAG's news in": _check_news_rights,
     "room for eMAG's news": _check_news_columns,
+    "every row of the ERP's": _check_room,
     "call record's partitions": _check_partitions,
     "clock": _check_clock,
 }

@@ -15,11 +15,11 @@ from integrations.emag.accounts import Account
 from integrations.erp.digest import digest
 from integrations.erp.load import load_rows, load_stamps
 from integrations.erp.news_numbers import numbered_by_news
-from integrations.erp.rows import ErpRow, Kind
+from integrations.erp.rows import ErpRow, Kind, held_back
 from integrations.erp.schema import ErpSchema
 from integrations.ledger import leases
 from integrations.ledger.books import BOOKS
-from integrations.ledger.changes import entries_for, own_account, write_entries
+from integrations.ledger.queueing import entries_for, own_account, write_entries
 from integrations.ledger.timings import Timings
 
 BATCH = 500
@@ -56,7 +56,8 @@ _READ = """
 class Claim:
     """A claimed row: what our books say of it and the ERP row as it is now (None: deleted).
 
-    `stamp` tells whether the ERP row is still as it was. `had` is what eMAG had, in our words, when
+    `begun` says that eMAG may have had some of it. `stamp` tells whether the ERP row is still as it
+    was. `had` is what eMAG had, in our words, when
     it had all that the row asked for and nothing was sent since; None where that was never so, or
     the ERP row is still what it was then. `is_wish` says that a customer's wish to cancel made the
     ERP row and eMAG has never had what it asks for.
@@ -75,6 +76,7 @@ class Claim:
     stamp: int | None = None
     had: str | None = None
     is_wish: bool = False
+    begun: bool = True
 
 
 async def claim(
@@ -87,11 +89,13 @@ async def claim(
     holder: str,
     timings: Timings,
     *,
+    require_approval: bool,
     rows: int = BATCH,
     due_by: datetime | None = None,
 ) -> list[Claim]:
     """Lease the orders of up to this many due rows and read the rows; empty when none is due.
 
+    What the ERP does not let go any more is withdrawn here, if eMAG has had none of it.
     Rows that became due after `due_by` are left for another run.
     """
     while True:
@@ -104,8 +108,8 @@ async def claim(
             )
             ids = [row_id for row_id, order_id in due.items() if order_id in held]
             claims = await _read(connection, schema, account, kind, ids, held)
-            kept = await _send_back_moved(
-                connection, schema, accounts, account, kind, claims, timings
+            kept = await _send_back(
+                connection, schema, accounts, account, kind, claims, timings, require_approval
             )
             idle = held - {each.order_id for each in kept}
         await leases.release(engine, account.platform, idle, token)
@@ -168,6 +172,7 @@ async def _read(
             stamp=stamped.get(row.row_id),
             had=what_emag_had(row, erp_rows.get(row.row_id)),
             is_wish=row.row_id in wishes,
+            begun=row.sent or row.was_synced,
         )
         for row in found
     ]
@@ -194,7 +199,7 @@ def what_emag_had(row: Row[Any], erp_row: ErpRow | None) -> str | None:
     return None if row.erp_digest == digest(erp_row, row.emag_id) else word
 
 
-async def _send_back_moved(
+async def _send_back(
     connection: AsyncConnection,
     schema: ErpSchema,
     accounts: Mapping[str, Account],
@@ -202,20 +207,29 @@ async def _send_back_moved(
     kind: Kind,
     claims: Collection[Claim],
     timings: Timings,
+    require_approval: bool,
 ) -> list[Claim]:
-    """Re-queue rows that name another order or account by now; the others stay claimed."""
-    moved = [each for each in claims if each.row and _moved(each, each.row, accounts, account)]
-    if not moved:
+    """Queue rows anew that name another order or account by now, or are held back; keep others."""
+    back = [
+        each
+        for each in claims
+        if each.row
+        and (
+            _moved(each, each.row, accounts, account)
+            or (not each.begun and held_back(each.row, require_approval))
+        )
+    ]
+    if not back:
         return list(claims)
     # What was in doubt about the other order is no more to be settled by this row.
     await connection.execute(
         text(f"UPDATE {BOOKS[kind].name} SET sync_state = 'pending' WHERE id = ANY(:ids)"),
-        {"ids": [each.id for each in moved]},
+        {"ids": [each.id for each in back]},
     )
-    ids = [each.row_id for each in moved]
-    entries = await entries_for(connection, schema, accounts, kind, ids, require_approval=False)
+    ids = [each.row_id for each in back]
+    entries = await entries_for(connection, schema, accounts, kind, ids, require_approval)
     await write_entries(connection, kind, entries, timings)
-    gone = {each.id for each in moved}
+    gone = {each.id for each in back}
     return [each for each in claims if each.id not in gone]
 
 

@@ -63,7 +63,7 @@ _PERSIST = """
                         THEN 'pending' ELSE o.state END AS state_now,
                    o.state IN ('synced', 'refused', 'withdrawn') AS final
               FROM outcomes o JOIN locked l ON l.id = o.id) o
-     WHERE t.id = o.id AND t.emag_order_id = o.order_id
+     WHERE t.id = o.id AND t.emag_order_id = o.order_id AND t.account_type = :account
     RETURNING t.id, t.sync_state
 """
 
@@ -115,7 +115,7 @@ async def persist(
 
     A row that the ERP changed again after it was claimed becomes `pending` whatever came out,
     unless it is in doubt: then what was sent has to be settled first. A row that names another
-    order by now is left as folding left it.
+    order or account by now is left as folding left it.
     """
     books = BOOKS[kind]
     status = schema.column(books.table, "emag_status")
@@ -137,7 +137,12 @@ async def persist(
         kept = [_fitting(each) for each in outcomes if each.order_id in held]
         documents = [_document(kind, schema, each, write_back) for each in kept]
         rows = await connection.execute(
-            query, {"outcomes": json.dumps(documents), "platform": account.platform}
+            query,
+            {
+                "outcomes": json.dumps(documents),
+                "platform": account.platform,
+                "account": account.name,
+            },
         )
         return {row.id: State(row.sync_state) for row in rows}
 

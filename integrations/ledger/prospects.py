@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import text
@@ -14,8 +14,8 @@ from integrations.erp.load import load_rows
 from integrations.erp.rows import ErpRow, Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.books import BOOKS, OPEN_STATES, State
-from integrations.ledger.changes import Entry, entries_for
 from integrations.ledger.claims import Claim, what_emag_had, wishes_among
+from integrations.ledger.queueing import Entry, entries_for
 
 _DUE_OR_CHANGED = """
     SELECT d.row_id, t.id, t.wanted_revision AS revision, t.{emag_id} AS emag_id,
@@ -90,6 +90,11 @@ async def prospects(
     for entry in entries:
         if not entry.admits and found[entry.row_id].id is None:
             continue
+        books_row = found[entry.row_id]
+        if entry.state is State.WITHDRAWN:
+            if not (books_row.sent or books_row.was_synced):
+                continue
+            entry = replace(entry, state=State.PENDING)
         if entry.state is not State.PENDING and _concerns(entry, account, accounts):
             unusable.append(entry)
         elif entry.state is State.PENDING and entry.account == account.name:

@@ -21,9 +21,9 @@ from integrations.erp.order_rows import (
 )
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Arrival, Arrived, Brought
-from integrations.ledger.changes import own_account
 from integrations.ledger.database import autocommit
 from integrations.ledger.mirror_orders import Seen, orders_with_coming_returns
+from integrations.ledger.queueing import own_account
 from integrations.ledger.reopened import close_again, keep_targets, reopen
 from integrations.sync.arrive_cancellations import (
     About,

@@ -104,7 +104,15 @@ async def _claim(engine: AsyncEngine, schema: ErpSchema) -> float:
     accounts = {ACCOUNT.name: ACCOUNT}
     began = time.perf_counter()
     claimed = await claims.claim(
-        engine, schema, accounts, ACCOUNT, Kind.CANCELLATION, token, "bench", Timings()
+        engine,
+        schema,
+        accounts,
+        ACCOUNT,
+        Kind.CANCELLATION,
+        token,
+        "bench",
+        Timings(),
+        require_approval=False,
     )
     seconds = time.perf_counter() - began
     assert len(claimed) == claims.BATCH

@@ -50,6 +50,7 @@ async def claimed(shop: Shop, kind: Kind = CANCELLATION) -> Batch:
         token,
         "test",
         QUICK,
+        require_approval=False,
     )
     return batch_of(kind, token, claims)
 

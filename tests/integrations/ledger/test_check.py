@@ -251,6 +251,21 @@ async def test_an_id_that_is_no_integer_is_named(database_url: str, engine: Asyn
     ]
 
 
+async def test_books_that_are_too_narrow_for_the_erps_ids_are_named(
+    database_url: str, engine: AsyncEngine
+) -> None:
+    _alter(
+        database_url,
+        "ALTER TABLE app.emag_invoice_integrations ALTER COLUMN invoice_id TYPE integer",
+        "INSERT INTO app.emag_changes (kind, row_id) VALUES ('Invoice', 7)",
+    )
+    [finding] = [each for each in await check_database(engine) if not each.ok]
+    assert finding.name == "every row of the ERP's"
+    assert "app.emag_invoice_integrations.invoice_id is integer" in finding.detail
+    assert "app.emag_changes holds 1 of kind 'Invoice'" in finding.detail
+    assert "ALTER invoice_id TYPE bigint" in finding.remedy
+
+
 async def test_an_older_function_is_named(database_url: str, engine: AsyncEngine) -> None:
     _alter(
         database_url,

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.erp.rows import Kind
-from integrations.ledger import changes, claims, history, persist, status
+from integrations.ledger import claims, history, persist, queueing, status
 from integrations.ledger.books import BOOKS
 
 HISTORY = 20_000
@@ -38,10 +38,11 @@ STATEMENTS: Mapping[str, tuple[str, dict[str, object]]] = {
         {
             "outcomes": '[{"id": 5, "order_id": 5, "revision": 1, "state": "synced"}]',
             "platform": "p",
+            "account": "main",
         },
     ),
     "queueing": (
-        changes._QUEUE.format(**NAMES, **changes._CONDITIONS),
+        queueing._QUEUE.format(**NAMES, **queueing._CONDITIONS),
         {"entries": '[{"row_id": 5, "state": "pending", "admits": false}]', "look_again": 900.0},
     ),
     "calls about an order": (

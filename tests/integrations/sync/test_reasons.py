@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations.ledger import changes
+from integrations.ledger import changes, queueing
 from integrations.sync import (
     documents,
     plan,
@@ -22,6 +22,7 @@ from integrations.sync import (
 
 MODULES = (
     changes,
+    queueing,
     documents,
     plan,
     plan_cancellations,
