@@ -51,6 +51,9 @@ GRACE = 8.0
 
 IN_FLIGHT = 8
 
+# What says in its own words all that there is to say.
+KNOWN = (DatabaseUnreachableError, ConfigurationError)
+
 
 @dataclass
 class Trouble:
@@ -124,15 +127,17 @@ async def reside(
     """
     stopping = stopping or asyncio.Event()
     trouble = vitals.trouble("database", "the database")
+    has_begun = False
     while not stopping.is_set():
         try:
             async with open_shop(account) as shop, _desks(shop, vitals) as desks:
+                has_begun = True
                 await _attend(shop, desks, vitals, stopping)
-        except ConfigurationError:
-            raise
         except Exception as error:
-            known = transient(error) or isinstance(error, DatabaseUnreachableError)
-            trouble.begins(_in_short(error), None if known else error)
+            if isinstance(error, ConfigurationError) and not has_begun:
+                raise
+            known = transient(error) or isinstance(error, KNOWN)
+            trouble.begins(in_short(error), None if known else error)
         await _sleep(stopping, trouble.pause)
 
 
@@ -233,7 +238,7 @@ async def _pass(desk: Desk, name: str, carry: Pass, vitals: Vitals) -> None:
         return
     except Exception as error:
         # What we did not foresee is told whole, once; the next pass may well succeed.
-        desk.trouble.begins(_in_short(error), None if transient(error) else error)
+        desk.trouble.begins(in_short(error), None if transient(error) else error)
     else:
         _note(desk, close_report(report, channel, began), vitals)
     rest = HINT_PAUSE if name in HINTS else 0.0
@@ -315,7 +320,7 @@ async def _sleep(
             each.cancel()
 
 
-def _in_short(error: Exception) -> str:
+def in_short(error: Exception) -> str:
     """The first line, without a password and the statement with values that SQLAlchemy adds."""
     lines = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
     return without_password(lines[0])
