@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from flows.database import DatabaseUnreachableError, open_database
 from flows.doctor import examine
-from integrations.emag.accounts import is_loopback
 from integrations.ledger.check import Finding
 from integrations.ledger.web_secret import web_secret
 from integrations.services.books import Database
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
 
 PORT = 8000
 EVENTS = ("new_order", "order_cancellation", "return_status", "awb_status", "documentation")
-
-
-def require_token(settings: Settings, host: str) -> None:
-    """Raises ConfigurationError where others than this machine could come in without a token."""
-    if settings.api_token is None and not is_loopback(host):
-        raise ConfigurationError(
-            "EMAG_API_TOKEN", f"is not set, and {host} is open to others", "set it"
-        )
 
 
 @asynccontextmanager
@@ -59,14 +50,32 @@ async def _examined(account: str) -> Mapping[str, list[Finding]]:
 
 
 def callback_urls(context: Context) -> dict[str, list[str]]:
-    """The addresses to enter in eMAG's panel, by account; none without EMAG_PUBLIC_URL."""
+    """The addresses to enter in eMAG's panel, by account, with their secrets.
+
+    Raises ConfigurationError without EMAG_PUBLIC_URL.
+    """
     if context.public_url is None:
-        return {}
-    base = f"{context.public_url.rstrip('/')}/api/v1/emag/callbacks"
+        raise ConfigurationError(
+            "EMAG_PUBLIC_URL", "is not set", "write the address under which eMAG reaches this host"
+        )
     return {
-        name: [f"{base}/{secret_of(context, account)}/{event}" for event in EVENTS]
+        name: [
+            _callback(context.public_url, secret_of(context, account), event) for event in EVENTS
+        ]
         for name, account in context.accounts.items()
     }
+
+
+def told_callbacks(settings: Settings) -> list[str]:
+    """For a terminal: where eMAG's callbacks go, without the secret; nothing if they can't come."""
+    if settings.public_url is None:
+        return []
+    address = _callback(settings.public_url, "{secret}", "{event}")
+    return [f"{address}  (with the secret: emag-flows api --callbacks)"]
+
+
+def _callback(public_url: str, secret: str, event: str) -> str:
+    return f"{public_url.rstrip('/')}/api/v1/emag/callbacks/{secret}/{event}"
 
 
 def make_server(context: Context, host: str, port: int) -> uvicorn.Server:
