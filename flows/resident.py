@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from flows.database import DatabaseUnreachableError
+from flows.env_file import EnvFile
 from flows.inbound import bring_in
 from flows.invoice import learn_issued
 from flows.outbound import carry_out, close_report
@@ -132,7 +133,7 @@ async def reside(
         try:
             async with open_shop(account) as shop, _desks(shop, vitals) as desks:
                 has_begun = True
-                await _attend(shop, desks, vitals, stopping)
+                await _attend(account, shop, desks, vitals, stopping)
         except Exception as error:
             if isinstance(error, ConfigurationError) and not has_begun:
                 raise
@@ -169,13 +170,26 @@ async def _finish(passes: list[asyncio.Task[None]]) -> None:
 
 
 async def _attend(
-    shop: Shop, desks: Mapping[str, Desk], vitals: Vitals, stopping: asyncio.Event
+    account: str,
+    shop: Shop,
+    desks: Mapping[str, Desk],
+    vitals: Vitals,
+    stopping: asyncio.Event,
 ) -> None:
+    """Carry what asks for it until `stopping` is set, or other settings are to be gone by.
+
+    Then nothing new is begun, and what is under way comes to its end with those it began with.
+    """
     trouble = vitals.trouble("database", "the database")
     schema_at = time.monotonic()
     passes = _passes(shop.settings.cancellations_pause_above)
     wake = next(iter(desks.values())).wake
+    file = EnvFile("the resident loops", shop.settings, lambda new: new.chosen(account))
     while not stopping.is_set():
+        if file.changed():
+            passes = {}
+        if not passes and not any(desk.busy for desk in desks.values()):
+            return
         wake.clear()
         rest = await _look(shop, desks, passes, vitals)
         trouble.ends()

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("emag.up")
 
 PREFECT_PORT, API_PORT = 4200, 8000
+LOOPBACK = "127.0.0.1"
 POOL = "emag"
 
 # The Prefect server keeps what is worth keeping in files as soon as it happens.
@@ -204,19 +205,22 @@ async def _count(settings: Settings, house: House, every: float) -> None:
 
 async def _serve_api(settings: Settings, house: House, listener: socket.socket) -> None:
     """Serve the HTTP endpoints on this machine, callbacks among them."""
-    from flows.api import make_server, open_context
+    from flows.api import make_server, open_context, up_to_date
+    from integrations.web.app import create_app
 
     trouble = Trouble("the HTTP endpoints")
     while not house.stopping.is_set():
         try:
             async with open_context(settings) as context:
-                server = make_server(context, "127.0.0.1", 0)
+                app = create_app(context)
+                server = make_server(app, LOOPBACK, 0)
                 server.capture_signals = nullcontext  # type: ignore[assignment,method-assign]
                 serving = asyncio.create_task(server.serve(sockets=[listener.dup()]))
-                house.api_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+                house.api_url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
                 trouble.ends()
                 stopping = asyncio.create_task(house.stopping.wait())
-                await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                async with up_to_date(app, settings, LOOPBACK):
+                    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 stopping.cancel()
                 server.should_exit = True
                 await serving

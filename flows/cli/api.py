@@ -37,17 +37,20 @@ def api(
 
 
 async def _serve(settings: Settings, host: str, sockets: Sequence[socket.socket]) -> int:
-    from flows.api import make_server, open_context, told_callbacks
+    from flows.api import make_server, open_context, told_callbacks, up_to_date
+    from integrations.web.app import create_app
 
     screen = console()
     async with open_context(settings) as context:
         port = sockets[0].getsockname()[1]
-        server = make_server(context, host, port)
+        app = create_app(context)
+        server = make_server(app, host, port)
         screen.print(f"endpoints       http://{host}:{port}/api/v1/emag  (OpenAPI at /docs)")
         for line in told_callbacks(settings):
             screen.print(f"callbacks       {line}", soft_wrap=True)
         screen.print("Ctrl-C ends it.")
-        await server.serve(sockets=list(sockets))
+        async with up_to_date(app, settings, host):
+            await server.serve(sockets=list(sockets))
     return 0
 
 

@@ -22,7 +22,8 @@ from tests.flows.cli.conftest import ROOT, CommandLine
 
 pytestmark = pytest.mark.usefixtures("shop")
 
-TOKEN = "first" * 8
+PATIENCE_SECONDS = 60.0
+TOKEN, NEXT_TOKEN = "first" * 8, "next" * 8
 ANYWHERE = "0.0.0.0"  # noqa: S104 - nothing is listened on there
 PUBLIC = {"EMAG_PUBLIC_URL": "https://shop.example.com"}
 
@@ -40,6 +41,22 @@ class Api:
         shown = {"Authorization": f"Bearer {token}"} if token else {}
         async with httpx.AsyncClient(trust_env=False) as client:
             return (await client.get(f"{self.url}{path}", headers=shown)).status_code
+
+    async def comes_to_answer(self, path: str, token: str) -> None:
+        for _ in range(int(PATIENCE_SECONDS / 0.1)):
+            if await self.answers(path, token) == httpx.codes.OK:
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"{path} never answered")
+
+    async def says(self, text: str) -> str:
+        """Wait for a line of the log."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while line := (await self.process.stderr.readline()).decode():
+                if text in line:
+                    return line
+        raise AssertionError(f"{text!r} was never said")
 
 
 @asynccontextmanager
@@ -143,6 +160,24 @@ async def test_nothing_but_loopback_is_listened_on_without_a_good_token(
         f"emag-flows: EMAG_API_TOKEN: {problem}, and 0.0.0.0 is open to others;"
         " make one with: head -c 32 /dev/urandom | base64 | tr +/ -_\n"
     )
+
+
+async def test_a_token_that_has_changed_is_asked_for_with_no_stop(
+    shop: dict[str, str], tmp_path: Path
+) -> None:
+    env = tmp_path / ".env"
+    env.write_text(f"EMAG_API_TOKEN={TOKEN}\n")
+    async with serving(tmp_path, shop) as api:
+        assert await api.answers("/integration/flows", TOKEN) == 200
+
+        env.write_text(f"EMAG_API_TOKEN={NEXT_TOKEN}\n")
+        await api.comes_to_answer("/integration/flows", NEXT_TOKEN)
+        assert await api.answers("/integration/flows", TOKEN) == 401
+
+        env.write_text("")
+        await api.says("EMAG_API_TOKEN is gone")
+        assert await api.answers("/integration/flows") == 401
+        assert await api.answers("/integration/flows", NEXT_TOKEN) == 200
 
 
 async def test_where_callbacks_go_is_shown_and_their_secrets_on_demand_alone(
