@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flows.database import DatabaseUnreachableError, open_database
 from flows.doctor import examine
-from integrations.emag.accounts import is_loopback
+from flows.env_file import LOOK_SECONDS, EnvFile
+from flows.exposure import require_token
 from integrations.ledger.check import Finding
 from integrations.ledger.web_secret import web_secret
 from integrations.services.books import Database
@@ -18,17 +21,10 @@ from integrations.web.context import Context
 
 if TYPE_CHECKING:
     import uvicorn
+    from fastapi import FastAPI
 
 PORT = 8000
 EVENTS = ("new_order", "order_cancellation", "return_status", "awb_status", "documentation")
-
-
-def require_token(settings: Settings, host: str) -> None:
-    """Raises ConfigurationError where others than this machine could come in without a token."""
-    if settings.api_token is None and not is_loopback(host):
-        raise ConfigurationError(
-            "EMAG_API_TOKEN", f"is not set, and {host} is open to others", "set it"
-        )
 
 
 @asynccontextmanager
@@ -36,14 +32,47 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     """What the endpoints work with, for as long as the block runs."""
     async with open_database(settings) as engine:
         yield Context(
-            accounts=settings.accounts,
             database=Database(engine),
             secret=await web_secret(engine),
             examine=_examined,
-            token=settings.api_token.get_secret_value() if settings.api_token else None,
-            public_url=settings.public_url,
-            configuration=told(settings),
+            **_configured(settings),
         )
+
+
+def _configured(settings: Settings) -> dict[str, Any]:
+    """What of a context the settings say."""
+    return {
+        "accounts": settings.accounts,
+        "token": settings.api_token.get_secret_value() if settings.api_token else None,
+        "public_url": settings.public_url,
+        "configuration": told(settings),
+    }
+
+
+@asynccontextmanager
+async def up_to_date(app: FastAPI, settings: Settings, host: str) -> AsyncIterator[None]:
+    """While the block runs the application takes over what `.env` says, whenever that changes."""
+    following = asyncio.create_task(_follow(app, settings, host))
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def _follow(app: FastAPI, settings: Settings, host: str) -> None:
+    def check(new: Settings) -> None:
+        require_token(new, host)
+        if app.state.context.token is not None and new.api_token is None:
+            raise ConfigurationError(
+                "EMAG_API_TOKEN", "is gone, and everybody could come in", "restart if that is meant"
+            )
+
+    file = EnvFile("the HTTP endpoints", settings, check)
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        if changed := file.changed():
+            app.state.context = replace(app.state.context, **_configured(changed))
 
 
 async def _examined(account: str) -> Mapping[str, list[Finding]]:
@@ -59,25 +88,42 @@ async def _examined(account: str) -> Mapping[str, list[Finding]]:
 
 
 def callback_urls(context: Context) -> dict[str, list[str]]:
-    """The addresses to enter in eMAG's panel, by account; none without EMAG_PUBLIC_URL."""
+    """The addresses to enter in eMAG's panel, by account, with their secrets.
+
+    Raises ConfigurationError without EMAG_PUBLIC_URL.
+    """
     if context.public_url is None:
-        return {}
-    base = f"{context.public_url.rstrip('/')}/api/v1/emag/callbacks"
+        raise ConfigurationError(
+            "EMAG_PUBLIC_URL", "is not set", "write the address under which eMAG reaches this host"
+        )
     return {
-        name: [f"{base}/{secret_of(context, account)}/{event}" for event in EVENTS]
+        name: [
+            _callback(context.public_url, secret_of(context, account), event) for event in EVENTS
+        ]
         for name, account in context.accounts.items()
     }
 
 
-def make_server(context: Context, host: str, port: int) -> uvicorn.Server:
+def told_callbacks(settings: Settings) -> list[str]:
+    """For a terminal: where eMAG's callbacks go, without the secret; nothing if they can't come."""
+    if settings.public_url is None:
+        return []
+    address = _callback(settings.public_url, "{secret}", "{event}")
+    return [f"{address}  (with the secret: emag-flows api --callbacks)"]
+
+
+def _callback(public_url: str, secret: str, event: str) -> str:
+    return f"{public_url.rstrip('/')}/api/v1/emag/callbacks/{secret}/{event}"
+
+
+def make_server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
     """A server of the endpoints, not started yet."""
     import uvicorn
 
-    from integrations.web.app import create_app
     from integrations.web.connections import MOST, ShortLived
 
     config = uvicorn.Config(
-        create_app(context),
+        app,
         host=host,
         port=port,
         log_level="warning",

@@ -6,7 +6,19 @@ from urllib.parse import urlsplit
 
 from integrations.emag.accounts import is_loopback
 from integrations.ledger.check import Finding
-from integrations.settings import Settings
+from integrations.settings import ConfigurationError, Settings
+
+# As long as 16 random bytes in hexadecimal, which nobody guesses; words and names are shorter.
+SHORTEST_TOKEN = 32
+MAKE_ONE = "make one with: head -c 32 /dev/urandom | base64 | tr +/ -_"
+
+
+def require_token(settings: Settings, host: str) -> None:
+    """Raises ConfigurationError where others than this machine come in without a good token."""
+    if not is_loopback(host) and (fault := _token_fault(settings)):
+        raise ConfigurationError(
+            "EMAG_API_TOKEN", f"{fault}, and {host} is open to others", MAKE_ONE
+        )
 
 
 def check_public_url(settings: Settings) -> list[Finding]:
@@ -46,4 +58,15 @@ def _judge(settings: Settings, url: str) -> tuple[bool, str, str]:
             f"whoever reaches {host} may use every endpoint: EMAG_API_TOKEN is not set",
             "set EMAG_API_TOKEN; callbacks and documents are free of it",
         )
+    if fault := _token_fault(settings):
+        return False, f"others come in by {host}, and EMAG_API_TOKEN {fault}", MAKE_ONE
     return True, f"others come in by {host}, and must show EMAG_API_TOKEN", ""
+
+
+def _token_fault(settings: Settings) -> str | None:
+    """Why the token keeps nobody out."""
+    if settings.api_token is None:
+        return "is not set"
+    if len(settings.api_token.get_secret_value()) < SHORTEST_TOKEN:
+        return f"is shorter than {SHORTEST_TOKEN} characters"
+    return None

@@ -13,28 +13,50 @@ from integrations.settings import ConfigurationError
 
 BACKLOG = 2048
 
+# How often another free port is looked for.
+TRIES = 10
+
+Address = tuple[socket.AddressFamily, Any]
+
 # One of a name's addresses may be of a kind that this machine has not, such as IPv6.
 NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[Sequence[socket.socket]]:
-    """Sockets on all addresses of a host. Raises ConfigurationError where that can't be had."""
+    """Sockets on all addresses of a host, on the same port; 0 stands for a free one.
+
+    Raises ConfigurationError where that can't be had.
+    """
+    addresses = _addresses(host, port)
     with ExitStack() as stack:
-        listeners: list[socket.socket] = []
-        refused = 0
-        for family, address in _addresses(host, port):
-            try:
-                listener = _listener(address, family)
-            except OSError as problem:
-                refused = problem.errno or 0
-                if refused not in NOT_HERE:
-                    raise _cannot_listen(host, port, refused) from None
-            else:
-                listeners.append(stack.enter_context(listener))
-        if not listeners:
-            raise _cannot_listen(host, port, refused)
+        listeners = _listen_on_all(host, port, addresses)
+        for each in listeners:
+            stack.enter_context(each)
         yield listeners
+
+
+def _listen_on_all(
+    host: str, port: int, addresses: Sequence[Address], tries: int = TRIES
+) -> Sequence[socket.socket]:
+    listeners: list[socket.socket] = []
+    refused = 0
+    for family, (name, _, *rest) in addresses:
+        wanted = listeners[0].getsockname()[1] if listeners else port
+        try:
+            listeners.append(_listener((name, wanted, *rest), family))
+        except OSError as problem:
+            refused = problem.errno or 0
+            if refused in NOT_HERE:
+                continue
+            for each in listeners:
+                each.close()
+            if port == 0 and refused == errno.EADDRINUSE and tries:  # free on the first alone
+                return _listen_on_all(host, port, addresses, tries - 1)
+            raise _cannot_listen(host, wanted, refused) from None
+    if not listeners:
+        raise _cannot_listen(host, port, refused)
+    return listeners
 
 
 def _listener(address: Any, family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
@@ -47,7 +69,7 @@ def _listener(address: Any, family: socket.AddressFamily = socket.AF_INET) -> so
     return listener
 
 
-def _addresses(host: str, port: int) -> Sequence[tuple[socket.AddressFamily, Any]]:
+def _addresses(host: str, port: int) -> Sequence[Address]:
     try:
         found = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from flows.database import DatabaseUnreachableError
+from flows.env_file import EnvFile
 from flows.inbound import bring_in
 from flows.invoice import learn_issued
 from flows.outbound import carry_out, close_report
@@ -50,6 +51,9 @@ HINT_PAUSE = 60.0
 GRACE = 8.0
 
 IN_FLIGHT = 8
+
+# What says in its own words all that there is to say.
+KNOWN = (DatabaseUnreachableError, ConfigurationError)
 
 
 @dataclass
@@ -124,15 +128,17 @@ async def reside(
     """
     stopping = stopping or asyncio.Event()
     trouble = vitals.trouble("database", "the database")
+    has_begun = False
     while not stopping.is_set():
         try:
             async with open_shop(account) as shop, _desks(shop, vitals) as desks:
-                await _attend(shop, desks, vitals, stopping)
-        except ConfigurationError:
-            raise
+                has_begun = True
+                await _attend(account, shop, desks, vitals, stopping)
         except Exception as error:
-            known = transient(error) or isinstance(error, DatabaseUnreachableError)
-            trouble.begins(_in_short(error), None if known else error)
+            if isinstance(error, ConfigurationError) and not has_begun:
+                raise
+            known = transient(error) or isinstance(error, KNOWN)
+            trouble.begins(in_short(error), None if known else error)
         await _sleep(stopping, trouble.pause)
 
 
@@ -164,13 +170,26 @@ async def _finish(passes: list[asyncio.Task[None]]) -> None:
 
 
 async def _attend(
-    shop: Shop, desks: Mapping[str, Desk], vitals: Vitals, stopping: asyncio.Event
+    account: str,
+    shop: Shop,
+    desks: Mapping[str, Desk],
+    vitals: Vitals,
+    stopping: asyncio.Event,
 ) -> None:
+    """Carry what asks for it until `stopping` is set, or other settings are to be gone by.
+
+    Then nothing new is begun, and what is under way comes to its end with those it began with.
+    """
     trouble = vitals.trouble("database", "the database")
     schema_at = time.monotonic()
     passes = _passes(shop.settings.cancellations_pause_above)
     wake = next(iter(desks.values())).wake
+    file = EnvFile("the resident loops", shop.settings, lambda new: new.chosen(account))
     while not stopping.is_set():
+        if file.changed():
+            passes = {}
+        if not passes and not any(desk.busy for desk in desks.values()):
+            return
         wake.clear()
         rest = await _look(shop, desks, passes, vitals)
         trouble.ends()
@@ -233,7 +252,7 @@ async def _pass(desk: Desk, name: str, carry: Pass, vitals: Vitals) -> None:
         return
     except Exception as error:
         # What we did not foresee is told whole, once; the next pass may well succeed.
-        desk.trouble.begins(_in_short(error), None if transient(error) else error)
+        desk.trouble.begins(in_short(error), None if transient(error) else error)
     else:
         _note(desk, close_report(report, channel, began), vitals)
     rest = HINT_PAUSE if name in HINTS else 0.0
@@ -315,7 +334,7 @@ async def _sleep(
             each.cancel()
 
 
-def _in_short(error: Exception) -> str:
+def in_short(error: Exception) -> str:
     """The first line, without a password and the statement with values that SQLAlchemy adds."""
     lines = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
     return without_password(lines[0])

@@ -18,12 +18,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import psycopg
+from sqlalchemy.exc import DBAPIError
 
 from flows.database import DatabaseUnreachableError, open_database
 from flows.deploy import Outcome
+from flows.embedded import keep_running
 from flows.listening import listening_here
 from flows.prefect_server import (
     PrefectServerError,
@@ -35,13 +37,17 @@ from flows.prefect_server import (
     stop,
     stop_worker,
 )
-from flows.resident import Trouble, Vitals, reside
+from flows.resident import Trouble, Vitals, in_short, reside
 from integrations.ledger.pulse import Standing, standing
 from integrations.settings import ConfigurationError, Settings, load_settings
+
+if TYPE_CHECKING:
+    from integrations.embedded import Embedded
 
 log = logging.getLogger("emag.up")
 
 PREFECT_PORT, API_PORT = 4200, 8000
+LOOPBACK = "127.0.0.1"
 POOL = "emag"
 
 # The Prefect server keeps what is worth keeping in files as soon as it happens.
@@ -86,6 +92,7 @@ async def keep_house(
         ConfigurationError, EmbeddedError, DatabaseUnreachableError, UpgradeError: there is nothing
             to work with.
         ConfigurationError, PrefectServerError: a part can't start.
+        ExceptionGroup: of an EmbeddedError: the embedded database has ended, and can't be started.
     """
     settings = load_settings()
     settings.chosen("all")
@@ -94,7 +101,8 @@ async def keep_house(
         stack.enter_context(_alone(settings.data_dir))
         prefect = stack.enter_context(listening_here("--port", prefect_port, PREFECT_PORT))
         api = stack.enter_context(listening_here("--api-port", api_port, API_PORT))
-        settings = await _set_up_database(settings, stack, say)
+        embedded = await _start_embedded(settings, stack, say)
+        settings = await _set_up_database(settings, embedded, say)
         parts = [
             _part("the resident loops", reside(house.vitals, stopping=house.stopping)),
             _part("the status line", _count(settings, house, count_every)),
@@ -103,7 +111,11 @@ async def keep_house(
         ]
         say("the resident loops carry what the ERP decides from now on")
         stack.push_async_callback(_end, parts, house)
+        needed = await stack.enter_async_context(asyncio.TaskGroup())
+        if embedded:
+            needed.create_task(keep_running(embedded, house.stopping))
         yield house
+        house.stopping.set()
 
 
 def _part(name: str, running: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -152,22 +164,31 @@ def _lock_file(folder: Path) -> TextIO:
         ) from None
 
 
-async def _set_up_database(settings: Settings, stack: AsyncExitStack, say: Say) -> Settings:
-    """Migrate the seller's database, or the embedded one; the settings that name it."""
+async def _start_embedded(settings: Settings, stack: AsyncExitStack, say: Say) -> Embedded | None:
+    """The embedded database, where no other is configured."""
+    if settings.database_url is not None:
+        return None
+    from integrations.embedded import start_embedded
+
+    embedded = await asyncio.to_thread(start_embedded, settings.data_dir)
+    stack.callback(embedded.stop)
+    say(f"PostgreSQL, embedded: {embedded.url}")
+    return embedded
+
+
+async def _set_up_database(settings: Settings, embedded: Embedded | None, say: Say) -> Settings:
+    """Migrate the seller's database, or the embedded one; the settings that name it.
+
+    All parts stay with it, whatever `.env` says later.
+    """
     from migrations.run import upgrade
 
-    if settings.database_url is None:
-        from integrations.embedded import start_embedded
-
-        embedded = await asyncio.to_thread(start_embedded, settings.data_dir)
-        stack.callback(embedded.stop)
-        os.environ["DATABASE_URL"] = embedded.url
-        settings = load_settings()
-        say(f"PostgreSQL, embedded: {embedded.url}")
-    assert settings.database_url is not None
-    await asyncio.to_thread(upgrade, settings.database_url)
+    url = embedded.url if embedded else settings.database_url
+    assert url is not None
+    os.environ["DATABASE_URL"] = url
+    await asyncio.to_thread(upgrade, url)
     say("the database is set up")
-    return settings
+    return load_settings()
 
 
 async def _count(settings: Settings, house: House, every: float) -> None:
@@ -184,24 +205,27 @@ async def _count(settings: Settings, house: House, every: float) -> None:
 
 async def _serve_api(settings: Settings, house: House, listener: socket.socket) -> None:
     """Serve the HTTP endpoints on this machine, callbacks among them."""
-    from flows.api import make_server, open_context
+    from flows.api import make_server, open_context, up_to_date
+    from integrations.web.app import create_app
 
     trouble = Trouble("the HTTP endpoints")
     while not house.stopping.is_set():
         try:
             async with open_context(settings) as context:
-                server = make_server(context, "127.0.0.1", 0)
+                app = create_app(context)
+                server = make_server(app, LOOPBACK, 0)
                 server.capture_signals = nullcontext  # type: ignore[assignment,method-assign]
                 serving = asyncio.create_task(server.serve(sockets=[listener.dup()]))
-                house.api_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+                house.api_url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
                 trouble.ends()
                 stopping = asyncio.create_task(house.stopping.wait())
-                await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                async with up_to_date(app, settings, LOOPBACK):
+                    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 stopping.cancel()
                 server.should_exit = True
                 await serving
-        except (psycopg.Error, DatabaseUnreachableError, OSError) as error:
-            trouble.begins(str(error))
+        except (psycopg.Error, DBAPIError, DatabaseUnreachableError, OSError) as error:
+            trouble.begins(in_short(error))
         house.api_url = ""
         await _pause(house, trouble.pause)
 

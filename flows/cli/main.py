@@ -42,6 +42,9 @@ EXIT_CODES: Mapping[str, int] = {
     "flows.prefect_server.PrefectServerError": 3,
 }
 
+# Packages whose errors are the database's.
+DRIVERS = ("psycopg", "sqlalchemy")
+
 # Errors of ours that repeat what the database's driver said.
 OF_THE_DRIVER = frozenset({"migrations.run.UpgradeError"})
 
@@ -175,7 +178,7 @@ def _message(error: Exception) -> str:
     driver_error = _driver_error(error)
     if _name(type(error)) in OF_THE_DRIVER:
         return without_password(str(error))
-    if not type(driver_error).__module__.startswith(("psycopg", "sqlalchemy")):
+    if not any(each.__module__.startswith(DRIVERS) for each in type(driver_error).__mro__):
         return str(error)
     first = (str(driver_error).strip().splitlines() or [type(driver_error).__name__])[0]
     said = without_password(first)

@@ -41,6 +41,7 @@ def up(port: Port = None, api_port: ApiPort = None) -> int:
 
 
 async def _up(screen: Console, settings: Settings, port: int | None, api_port: int | None) -> int:
+    from flows.api import told_callbacks
     from flows.exposure import complaints
     from flows.up import keep_house
 
@@ -51,6 +52,8 @@ async def _up(screen: Console, settings: Settings, port: int | None, api_port: i
 
     for complaint in complaints(settings):
         screen.print(complaint, soft_wrap=True)
+    for line in told_callbacks(settings):
+        screen.print(f"callbacks of eMAG's go to {line}", soft_wrap=True)
 
     def say(what: str) -> None:
         screen.print(f"  {what} ({time.monotonic() - begun:.1f} s)", soft_wrap=True)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from integrations.embedded.errors import EmbeddedError
-from integrations.embedded.postmaster import running, start, stop
+from integrations.embedded.postmaster import Server, running, start, stop
 
 __all__ = ["Embedded", "EmbeddedError", "embedded", "start_embedded"]
+
+LOCK = "embedded.lock"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,25 @@ class Embedded:
     """
 
     url: str
+    _home: Path
+    _options: Mapping[str, str]
     _release: ExitStack
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it listens at its address."""
+        server = running(self._home)
+        return server is not None and server.url == self.url
+
+    def start_again(self) -> None:
+        """Start it on the same files and at the same address, where it has ended by itself.
+
+        Raises EmbeddedError in one line.
+        """
+        with _explained(self._home), _locked(self._home / LOCK):
+            server = _running_or_started(self._home, self._options)
+        if server.url != self.url:
+            raise EmbeddedError(f"it runs at another address than before, {server.url}")
 
     def stop(self) -> None:
         """Leave the server; the last user stops it. Safe to call twice."""
@@ -37,19 +57,15 @@ def start_embedded(data_dir: Path, **options: str) -> Embedded:
     killed counts no more (its lock went with it). `options` are server settings used if this
     call is the one that starts it. Raises EmbeddedError in one line.
     """
-    try:
+    with _explained(data_dir):
         home = _home(data_dir)
-        with _locked(home / "embedded.lock"):
-            server = running(home) or start(home, options)
+        with _locked(home / LOCK):
+            server = _running_or_started(home, options)
             users = (home / "embedded.users").open("w")
             fcntl.flock(users, fcntl.LOCK_SH)
-    except OSError as error:
-        raise EmbeddedError(
-            f"under {data_dir}: {error}", "EMAG_DATA_DIR to a folder that can be written"
-        ) from error
     release = ExitStack()
     release.callback(_leave, home, users)
-    return Embedded(server.url, release)
+    return Embedded(server.url, home, options, release)
 
 
 @contextmanager
@@ -68,6 +84,20 @@ def _home(data_dir: Path) -> Path:
     return home
 
 
+def _running_or_started(home: Path, options: Mapping[str, str]) -> Server:
+    return running(home) or start(home, options)
+
+
+@contextmanager
+def _explained(data_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EmbeddedError(
+            f"under {data_dir}: {error}", "EMAG_DATA_DIR to a folder that can be written"
+        ) from error
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
@@ -76,7 +106,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _leave(home: Path, users: IO[str]) -> None:
-    with _locked(home / "embedded.lock"), users:
+    with _locked(home / LOCK), users:
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -23,6 +23,7 @@ VERSION = "18"
 PORT = 5432  # only names the socket file: nothing listens on a network address
 SOCKETS = "unix_socket_directories"
 SOCKET_PREFIX = "emag-pg-"
+KEPT_SOCKETS = "embedded.sockets"
 LONGEST_SOCKET_DIR = 80  # sun_path holds 104 bytes on macOS, and the file's name takes some
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -48,16 +49,21 @@ class Server:
 
 
 def running(home: Path) -> Server | None:
-    """The server that answers on its socket: a stale file may name any process by now."""
+    """The server that listens on its socket: a stale file may name any process by now."""
     server = _read_pid_file(home)
-    if server is None:
-        return None
+    return server if server and _somebody_listens(server.socket_dir) else None
+
+
+def _somebody_listens(sockets: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
         try:
-            client.connect(str(server.socket_dir / f".s.PGSQL.{PORT}"))
+            client.connect(str(sockets / f".s.PGSQL.{PORT}"))
+        except BlockingIOError:
+            return True  # as many wait as may: it is frozen, perhaps
         except OSError:
-            return None
-    return server
+            return False
+    return True
 
 
 def start(home: Path, options: Mapping[str, str]) -> Server:
@@ -124,7 +130,7 @@ def _check_version(home: Path) -> None:
 
 
 def _launch(home: Path, programs: Path, identity: Identity, options: Mapping[str, str]) -> Server:
-    sockets = None if SOCKETS in options else _socket_folder(identity)
+    sockets = None if SOCKETS in options else _socket_folder(home, identity)
     settings = {
         "listen_addresses": "",
         SOCKETS: f'"{sockets}"',
@@ -162,7 +168,32 @@ def _spawn(command: list[str], log: Path, identity: Identity) -> subprocess.Pope
     return process
 
 
-def _socket_folder(identity: Identity) -> Path:
+def _socket_folder(home: Path, identity: Identity) -> Path:
+    """The folder of the server before, where that did not end in order; else a new one.
+
+    Those who used it know no other address.
+    """
+    kept = home / KEPT_SOCKETS
+    folder = _made_again(kept, identity) or _new_socket_folder(identity)
+    kept.write_text(str(folder))
+    return folder
+
+
+def _made_again(kept: Path, identity: Identity) -> Path | None:
+    """The folder of that name, empty; none where it could be anybody else's."""
+    try:
+        folder = Path(kept.read_text())
+        if _somebody_listens(folder):
+            return None
+        _remove_socket_folder(folder)
+        folder.mkdir(mode=0o700)
+    except OSError:
+        return None
+    private_folder(folder, identity)
+    return folder
+
+
+def _new_socket_folder(identity: Identity) -> Path:
     """A short private folder: the data directory's path may be too long for a socket."""
     folder = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX))
     if len(str(folder)) > LONGEST_SOCKET_DIR:
@@ -202,6 +233,7 @@ def stop(home: Path, server: Server) -> None:
         child.wait()
         _children.remove(child)
     _remove_socket_folder(server.socket_dir)
+    (home / KEPT_SOCKETS).unlink(missing_ok=True)
 
 
 def _clear_up_after_crash(home: Path) -> bool:

@@ -82,6 +82,11 @@ async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 async def driver(engine: AsyncEngine) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
     """The driver's own connection, in autocommit, for as long as the block runs."""
     async with autocommit(engine) as connection:
-        found = (await connection.get_raw_connection()).driver_connection
-        assert isinstance(found, psycopg.AsyncConnection)
-        yield found
+        yield await driver_of(connection)
+
+
+async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
+    """The driver's own connection below one of SQLAlchemy's."""
+    found = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(found, psycopg.AsyncConnection)
+    return found

@@ -16,6 +16,10 @@ from typing import Any
 import psycopg
 
 
+class NoAnswerError(psycopg.OperationalError):
+    """The database has taken longer than it may."""
+
+
 @asynccontextmanager
 async def answers_within(
     connection: psycopg.AsyncConnection[Any], seconds: float
@@ -23,7 +27,7 @@ async def answers_within(
     """Let the block use a connection for so many seconds; after that it is cut off.
 
     Raises:
-        psycopg.OperationalError: it was.
+        NoAnswerError: it was.
     """
     late = False
 
@@ -37,7 +41,7 @@ async def answers_within(
         yield
     except Exception as error:
         if late:
-            raise psycopg.OperationalError(f"no answer within {seconds:g} s") from error
+            raise NoAnswerError(f"no answer within {seconds:g} s") from error
         raise
     finally:
         limit.cancel()

@@ -22,7 +22,7 @@ Errors are `application/problem+json`.
 
 
 def create_app(context: Context) -> FastAPI:
-    """The application over a context that its caller owns."""
+    """The application over a context that its caller owns, and may replace in its state."""
     app = FastAPI(title="emag-flows", version="1", description=_ABOUT, redoc_url=None)
     app.state.context = context
     for router in (integration.router, operations.router, callbacks.router, documents.router):
@@ -31,7 +31,7 @@ def create_app(context: Context) -> FastAPI:
     handle_problems(app)
     app.add_middleware(
         Guard,
-        token=context.token,
+        token=lambda: app.state.context.token,
         rate=context.rate,
         largest=LARGEST_BODY,
         largest_document=LARGEST,

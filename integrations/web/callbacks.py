@@ -68,6 +68,7 @@ def account_of(context: Context, secret: str) -> Account:
             found = account
     if found is None:
         raise NotFoundError(
-            "no such address: `emag-flows api` prints those to enter in eMAG's panel", "secret"
+            "no such address: `emag-flows api --callbacks` prints those to enter in eMAG's panel",
+            "secret",
         )
     return found

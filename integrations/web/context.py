@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -18,7 +18,7 @@ from integrations.services.service import Runner
 LARGEST_BODY = 1024 * 1024
 
 Question = Callable[[], Awaitable[Mapping[str, Any]]]
-Examine = Callable[[str], Awaitable[Mapping[str, Sequence[Finding]]]]
+Examine = Callable[[str], Coroutine[Any, Any, Mapping[str, Sequence[Finding]]]]
 
 
 class Recent:

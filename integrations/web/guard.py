@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum
 
@@ -65,7 +65,7 @@ class Guard:
     """Asks for the token, counts requests and bytes, before anything else looks at a request.
 
     Args:
-        token: what must be shown; None asks for none.
+        token: says what must be shown now; None asks for none.
         rate: requests a second of each of those who ask, but for watchers.
         largest, largest_document: bytes of a body, and of a document that is stored.
     """
@@ -74,7 +74,7 @@ class Guard:
         self,
         app: ASGIApp,
         *,
-        token: str | None,
+        token: Callable[[], str | None],
         rate: float,
         largest: int,
         largest_document: int,
@@ -106,11 +106,12 @@ class Guard:
         reads = scope["method"] in ("GET", "HEAD")
         if reads and scope["path"] in WATCHED:
             return Who.WATCHER
-        if self._token is not None and self._shows_token(headers, self._token):
+        token = self._token()
+        if token is not None and self._shows_token(headers, token):
             return Who.SELLER
         if reads and scope["path"].startswith((CALLBACKS, DOCUMENTS)):
             return Who.OUTSIDER
-        return Who.SELLER if self._token is None else Who.STRANGER
+        return Who.SELLER if token is None else Who.STRANGER
 
     def _shows_token(self, headers: Headers, wanted: str) -> bool:
         kind, _, token = headers.get("authorization", "").partition(" ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
+from integrations.ledger.check import Finding
+from integrations.ledger.patience import NoAnswerError
 from integrations.web.context import Context, Given
 from integrations.web.problems import NotFoundError, documented
-from integrations.web.prompt import prompt
+from integrations.web.prompt import prompt, unless_frozen
 
 # The last successful call is younger than this.
 CONNECTED_SECONDS = 300
@@ -160,7 +162,7 @@ async def test_connection(
         raise NotFoundError(
             f"account_type: there is no account {name!r}; there are: {known}", "account_type"
         )
-    found = await given.examine(name)
+    found = await _examine(given, name)
     steps = [
         StepAnswer(name=each.name, ok=each.ok, detail=each.detail, remedy=each.remedy)
         for findings in found.values()
@@ -175,6 +177,14 @@ async def test_connection(
         else "all steps passed",
         steps=steps,
     )
+
+
+async def _examine(given: Context, name: str) -> Mapping[str, Sequence[Finding]]:
+    try:
+        return await unless_frozen(given.database.engine, given.examine(name))
+    except NoAnswerError as error:
+        remedy = "see that its server runs and is not overloaded"
+        return {"database": [Finding("database", False, str(error), remedy)]}
 
 
 async def _accounts(context: Context) -> dict[str, AccountStatus]:

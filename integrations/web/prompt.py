@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import psycopg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from integrations.ledger.database import autocommit
-from integrations.ledger.patience import answers_within
+from integrations.ledger.database import autocommit, driver_of
+from integrations.ledger.patience import NoAnswerError, answers_within
+
+R = TypeVar("R")
 
 # To come by a connection, and then for all that is asked on it.
 PATIENCE_SECONDS = 3.0
+
+LOOK_SECONDS = 1.0
 
 
 @asynccontextmanager
@@ -25,7 +32,41 @@ async def prompt(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """
     async with asyncio.timeout(PATIENCE_SECONDS) as coming, autocommit(engine) as connection:
         coming.reschedule(None)
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert isinstance(driver, psycopg.AsyncConnection)
-        async with answers_within(driver, PATIENCE_SECONDS):
+        async with answers_within(await driver_of(connection), PATIENCE_SECONDS):
             yield connection
+
+
+async def unless_frozen(engine: AsyncEngine, work: Coroutine[Any, Any, R]) -> R:
+    """What comes of long work, on connections of its own, while the database answers others.
+
+    Raises:
+        NoAnswerError: it has stopped to; the work is given up.
+    """
+    working, freezing = asyncio.create_task(work), asyncio.create_task(_freezes(engine))
+    try:
+        await asyncio.wait({working, freezing}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise NoAnswerError(f"no answer within {PATIENCE_SECONDS:g} s")
+        return working.result()
+    finally:
+        for each in (working, freezing):
+            each.add_done_callback(_pass_over)
+            each.cancel()  # nobody waits for it: on a frozen connection that ends when it will
+
+
+async def _freezes(engine: AsyncEngine) -> None:
+    """Return once it has frozen; whatever else befalls it, the work itself is told."""
+    while True:
+        try:
+            async with prompt(engine) as connection:
+                await connection.execute(text("SELECT 1"))
+        except (NoAnswerError, TimeoutError):
+            return
+        except (psycopg.Error, DBAPIError, OSError):
+            pass
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _pass_over(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()

@@ -13,7 +13,8 @@ from prometheus_client.registry import Collector
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from integrations.ledger.status import Status, read_status
+from integrations.ledger.database import driver_of
+from integrations.ledger.status import Status, status_of
 from integrations.web.context import Given
 from integrations.web.problems import documented
 from integrations.web.prompt import prompt
@@ -57,7 +58,9 @@ async def ready(given: Given) -> Alive:
 async def metrics(given: Given) -> Response:
     """Rows by state, changes not queued yet, requests of the last day, the budget's state."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(await read_status(given.database.engine)))
+    async with prompt(given.database.engine) as connection:
+        status = await status_of(await driver_of(connection))
+    registry.register(_Figures(status))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -265,7 +265,8 @@ async def test_a_count_that_is_refused_leaves_the_rest_to_be_told(
     ("url", "token", "ok", "words"),
     [
         ("https://shop.example.com", "", False, "may use every endpoint"),
-        ("https://shop.example.com", "a-token", True, "must show EMAG_API_TOKEN"),
+        ("https://shop.example.com", "a-token", False, "is shorter than 32 characters"),
+        ("https://shop.example.com", "a-token" * 5, True, "must show EMAG_API_TOKEN"),
         ("http://127.0.0.1:8000", "", True, "and so is the sandbox"),
     ],
 )

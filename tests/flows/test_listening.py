@@ -10,6 +10,15 @@ import pytest
 from flows.listening import listening, listening_here
 
 
+def has_ipv6() -> bool:
+    """Whether this machine can be reached by IPv6, if only by itself."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 @pytest.fixture(params=["api", "up"])
 def listeners(request: pytest.FixtureRequest) -> Iterator[Sequence[socket.socket]]:
     """Sockets as each of the two commands opens them."""
@@ -29,3 +38,16 @@ def test_an_answer_is_not_held_back_until_its_first_part_is_acknowledged(
             accepted, _ = listener.accept()
             with accepted:
                 assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 here")
+def test_a_free_port_is_the_same_on_all_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On many hosts localhost has two, whatever it has on this one."""
+    both = [(socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_INET6, ("::1", 0, 0, 0))]
+    monkeypatch.setattr("flows.listening._addresses", lambda *_: both)
+
+    with listening("localhost", 0) as listeners:
+        ports = [listener.getsockname()[1] for listener in listeners]
+
+    assert len(ports) == 2
+    assert ports[0] == ports[1] != 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -215,6 +217,75 @@ async def test_an_outage_of_emag_is_survived_and_said_once(
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2
     assert "works again" in said[1]
+
+
+async def test_a_password_and_a_key_that_have_changed_are_taken_from_the_file(
+    database_url: str,
+    market: Market,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    caplog.set_level(logging.INFO, "emag.settings")
+    monkeypatch.delenv("EMAG_PASSWORD")
+    env = tmp_path / ".env"
+    env.write_text(f"EMAG_PASSWORD={account.password.get_secret_value()}\n")
+    orders = put_orders(market, 2)
+
+    async with residing() as loop:
+        await cancel(database_url, orders[0])
+        await until(database_url, STATES, all_synced(1))
+        market.credentials[account.username] = "another"
+        await cancel(database_url, orders[1])
+        await come(lambda: bool(loop.vitals.complaints))
+        key = base64.urlsafe_b64encode(bytes(32)).decode()
+        env.write_text(f"EMAG_PASSWORD=another\nEMAG_CALLS_KEY={key}\n")
+        await come(lambda: "going on with what .env says now" in caplog.text)
+        await hurry(database_url)
+        await until(database_url, STATES, all_synced(2))
+        await come(lambda: not loop.vitals.complaints)
+
+    sealed = "SELECT sealed FROM app.emag_api_calls WHERE verdict = 'applied' ORDER BY sent_at"
+    with psycopg.connect(database_url) as connection:
+        kept = [value for (value,) in connection.execute(sealed).fetchall()]
+    assert (kept[0], kept[-1]) == (False, True)
+
+
+async def test_a_mistake_in_the_file_keeps_it_waiting_when_it_has_to_begin_anew(
+    database_url: str, market: Market, tmp_path: Path
+) -> None:
+    orders = put_orders(market, 2)
+
+    async with residing() as loop:
+        await cancel(database_url, orders[0])
+        await until(database_url, STATES, all_synced(1))
+        (tmp_path / ".env").write_text("EMAG_RETURN_DAYS=many\n")
+        with psycopg.connect(database_url) as connection:
+            connection.execute("ALTER TABLE app.emag_orders RENAME TO gone")
+        await come(lambda: any("EMAG_RETURN_DAYS" in each for each in loop.vitals.complaints))
+        with psycopg.connect(database_url) as connection:
+            connection.execute("ALTER TABLE app.gone RENAME TO emag_orders")
+        (tmp_path / ".env").unlink()
+        await cancel(database_url, orders[1])
+        await until(database_url, STATES, all_synced(2))
+
+
+async def test_what_is_under_way_is_finished_with_the_settings_it_began_with(
+    database_url: str, market: Market, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(resident, "GRACE", 0.0)
+    market.switches = replace(market.switches, answer_seconds=1.5)
+    [order_id] = put_orders(market, 1)
+
+    async with residing():
+        await cancel(database_url, order_id)
+        await until(database_url, "SELECT 1 FROM app.emag_order_leases", lambda rows: bool(rows))
+        (tmp_path / ".env").write_text("EMAG_RETURN_DAYS=14\n")
+        await until(database_url, STATES, all_synced(1))
+
+    unknown = "SELECT 1 FROM app.emag_api_calls WHERE verdict <> 'applied'"
+    await until(database_url, unknown, lambda rows: not rows)
 
 
 async def hurry(database_url: str) -> None:

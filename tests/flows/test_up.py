@@ -178,6 +178,43 @@ def prefect_of(up: Up) -> int:
     return server
 
 
+async def test_its_own_database_is_started_again_or_said_to_be_lost(
+    tmp_path: Path, variables: dict[str, str], market: Market
+) -> None:
+    up = await start(tmp_path, variables)
+    try:
+        database = (await up.says(r"PostgreSQL, embedded: (\S+)"))[1]
+        await up.says("resident loops")
+        await add(database, market)
+        await comes(database, 1)
+
+        os.kill(postgres_of(tmp_path), signal.SIGKILL)
+        await up.says(r"PostgreSQL, embedded: it has ended; starting it again in")
+        await up.says("the database works again")
+        await add(database, market)
+        await comes(database, 2)
+        endpoints = (await up.says(r"endpoints (http\S+)"))[1]
+        assert (await ask("GET", f"{endpoints}/ready")) == {"status": "ok"}
+
+        control = tmp_path / ".emag" / "postgres" / "global" / "pg_control"
+        control.rename(control.with_suffix(".lost"))
+        os.kill(postgres_of(tmp_path), signal.SIGKILL)
+        last = (await up.says("emag-flows: embedded PostgreSQL")).string
+        assert await up.process.wait() == 2
+    finally:
+        with suppress(ProcessLookupError):
+            up.process.kill()
+    assert re.search(r"pg_control.*set DATABASE_URL to use a PostgreSQL of your own$", last)
+    assert await gone(f"{endpoints}/health")
+
+
+def postgres_of(folder: Path) -> int:
+    """The process of the embedded PostgreSQL."""
+    server = postmaster.running(folder / ".emag")
+    assert server is not None
+    return server.pid
+
+
 async def run_by_worker(prefect: str) -> dict[str, Any]:
     """A run of a deployment as the UI starts it, when it has ended."""
     deployment = await cancellation_deployment(f"{prefect}/api")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from integrations.embedded import EmbeddedError, embedded, start_embedded
+from integrations.embedded import Embedded, EmbeddedError, embedded, start_embedded
 
 NO_SYNC = {"fsync": "off"}
 
@@ -95,16 +96,69 @@ def test_a_killed_user_counts_no_more(data_dir: Path) -> None:
     assert pid > 0
 
 
-def test_a_crashed_server_is_started_anew(data_dir: Path) -> None:
-    crashed = start_embedded(data_dir, **NO_SYNC)
-    pid = postmaster(crashed.url)
-    os.kill(pid, 9)
+def end(server: Embedded, how: signal.Signals) -> None:
+    """Have the server end, not by our doing."""
+    pid = postmaster(server.url)
+    os.kill(pid, how)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
+
+def test_a_crashed_server_is_started_anew_where_its_users_know_it(data_dir: Path) -> None:
+    crashed = start_embedded(data_dir, **NO_SYNC)
+    end(crashed, signal.SIGKILL)
+
     with embedded(data_dir) as url:
-        assert url != crashed.url
+        assert url == crashed.url
         assert postmaster(url) > 0
     crashed.stop()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_user_starts_it_again_with_all_that_was_in_it(
+    data_dir: Path, how: signal.Signals
+) -> None:
+    server = start_embedded(data_dir, **NO_SYNC)
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS number")
+    assert server.is_running
+    end(server, how)
+    assert not server.is_running
+
+    server.start_again()
+
+    assert server.is_running
+    with psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT number FROM kept").fetchone() == (1,)
+    server.stop()
+    assert not Path(str(conninfo_to_dict(server.url)["host"])).exists()
+
+
+def test_one_that_cannot_be_started_again_says_why_in_one_line(data_dir: Path) -> None:
+    server = start_embedded(data_dir, **NO_SYNC)
+    end(server, signal.SIGINT)
+    (data_dir / "postgres" / "global" / "pg_control").unlink()
+
+    with pytest.raises(
+        EmbeddedError, match=r"could not (find|open) .*; set DATABASE_URL"
+    ) as caught:
+        server.start_again()
+
+    assert "\n" not in str(caught.value)
+    server.stop()
+
+
+def test_a_frozen_server_is_running(data_dir: Path) -> None:
+    """However many have knocked meanwhile."""
+    server = start_embedded(data_dir, max_connections="5", **NO_SYNC)
+    pid = postmaster(server.url)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        knocked = [server.is_running for _ in range(1000)]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert all(knocked)
+    server.stop()
 
 
 def test_an_interrupted_creation_is_begun_anew(data_dir: Path) -> None:

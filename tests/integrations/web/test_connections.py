@@ -12,6 +12,7 @@ import pytest
 from flows.api import make_server
 from flows.listening import listening
 from integrations.web import connections, guard
+from integrations.web.app import create_app
 from integrations.web.context import Context
 from tests.integrations.web.conftest import TOKEN
 
@@ -25,7 +26,7 @@ async def serving(context: Context) -> AsyncIterator[int]:
     """The server of `emag-flows api` on a free port."""
     with listening("127.0.0.1", 0) as sockets:
         port = sockets[0].getsockname()[1]
-        server = make_server(context, "127.0.0.1", port)
+        server = make_server(create_app(context), "127.0.0.1", port)
         task = asyncio.create_task(server.serve(sockets=list(sockets)))
         try:
             yield port

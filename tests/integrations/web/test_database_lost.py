@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -13,15 +15,20 @@ import psycopg
 import pytest
 
 from flows.api import open_context
+from flows.prefect_server import descendants
 from integrations.embedded import postmaster
+from integrations.sandbox.market import Market
 from integrations.settings import load_settings
 from integrations.web import prompt
 from migrations.run import upgrade
 from tests.conftest import PASSWORD, USERNAME
 from tests.integrations.web.conftest import open_client
-from tests.kills.server import serving_postgres
+from tests.kills.server import Server, serving_postgres
 
 WATCHED = "http://api.example.com"
+
+# What takes this long waits for ever.
+WELL_BEYOND_SECONDS = 60.0
 
 _BACKENDS = """
     SELECT pid FROM pg_stat_activity
@@ -60,34 +67,101 @@ async def test_a_frozen_database_is_told_and_another_connection_tried(
     assert next_one.status_code == 200
 
 
-async def test_a_stopped_database_is_named(
-    tmp_path: Path, emag_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with serving_postgres(tmp_path / "pg") as server:
-        upgrade(server.url)
+@pytest.fixture
+def server(tmp_path: Path, emag_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A PostgreSQL for one test alone, and a seller's environment that names it."""
+    with serving_postgres(tmp_path / "pg") as running:
+        upgrade(running.url)
         for name, value in {
-            "DATABASE_URL": server.url,
+            "DATABASE_URL": running.url,
             "EMAG_USERNAME": USERNAME,
             "EMAG_PASSWORD": PASSWORD,
             "EMAG_BASE_URL": emag_url,
         }.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
-        async with open_context(load_settings()) as context, open_client(context, None) as client:
-            before = await client.post("/integration/test-connection", json={})
-            running = postmaster.running(server.home)
-            assert running is not None
-            postmaster.stop(server.home, running)
-            after = await client.post("/integration/test-connection", json={})
-            ready = await client.get(f"{WATCHED}/ready")
-            figures = await client.get(f"{WATCHED}/metrics")
-            keyless = await client.post("/order/cancel", json={"emag_order_id": "480000101"})
-            keyed = await client.post(
-                "/order/cancel",
-                json={"emag_order_id": "480000101"},
-                headers={"Idempotency-Key": "one"},
-            )
-        postmaster.start(server.home, server.options)
+        yield running
+
+
+@contextmanager
+def frozen_whole(server: Server) -> Iterator[None]:
+    """No process of the server does anything: it takes connections, and answers on none."""
+    running = postmaster.running(server.home)
+    assert running is not None
+    processes = [running.pid, *descendants(running.pid)]
+    for pid in processes:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+async def comes(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    for _ in range(int(WELL_BEYOND_SECONDS / 0.05)):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not come")
+
+
+async def test_whoever_watches_or_tests_the_connection_is_told_of_a_frozen_database(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt, "PATIENCE_SECONDS", 0.5)
+    async with open_context(load_settings()) as context, open_client(context, None) as client:
+        with frozen_whole(server):
+            async with asyncio.timeout(WELL_BEYOND_SECONDS):
+                figures = [await client.get(f"{WATCHED}/metrics") for _ in range(2)]
+                tested = [
+                    await client.post("/integration/test-connection", json={}) for _ in range(2)
+                ]
+        afterwards = await client.get(f"{WATCHED}/metrics")
+
+    assert [each.status_code for each in (*figures, afterwards)] == [503, 503, 200]
+    assert figures[0].json()["detail"] == "the database does not answer: try again"
+    for each in tested:
+        [step] = each.json()["steps"]
+        assert (each.status_code, each.json()["connected"]) == (200, False)
+        assert (step["name"], step["ok"]) == ("database", False)
+        assert step["detail"] == "no answer within 0.5 s"
+
+
+async def test_a_database_that_freezes_in_the_middle_of_first_contact_is_told(
+    server: Server, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt, "PATIENCE_SECONDS", 0.5)
+    market.switches = replace(market.switches, answer_seconds=2.0)
+    async with open_context(load_settings()) as context, open_client(context, None) as client:
+        testing = asyncio.create_task(client.post("/integration/test-connection", json={}))
+        await comes(lambda: bool(market.journal.requests))
+        async with asyncio.timeout(WELL_BEYOND_SECONDS):
+            with frozen_whole(server):
+                told = await testing
+
+    assert [step["name"] for step in told.json()["steps"]] == ["database"]
+    assert told.json()["steps"][0]["detail"] == "no answer within 0.5 s"
+
+
+async def test_a_stopped_database_is_named(server: Server) -> None:
+    async with open_context(load_settings()) as context, open_client(context, None) as client:
+        before = await client.post("/integration/test-connection", json={})
+        running = postmaster.running(server.home)
+        assert running is not None
+        postmaster.stop(server.home, running)
+        after = await client.post("/integration/test-connection", json={})
+        ready = await client.get(f"{WATCHED}/ready")
+        figures = await client.get(f"{WATCHED}/metrics")
+        keyless = await client.post("/order/cancel", json={"emag_order_id": "480000101"})
+        keyed = await client.post(
+            "/order/cancel",
+            json={"emag_order_id": "480000101"},
+            headers={"Idempotency-Key": "one"},
+        )
+    postmaster.start(server.home, server.options)
 
     assert before.json()["steps"][0] == {
         "name": "database",
