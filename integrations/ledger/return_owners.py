@@ -15,7 +15,8 @@ from integrations.erp.schema import ErpSchema
 from integrations.ledger.database import autocommit
 
 _LINKED = text("""
-    SELECT emag_return_id, return_request_id AS row_id, sync_state, waiting_for
+    SELECT emag_return_id, return_request_id AS row_id, sync_state, waiting_for,
+           emag_status::text AS emag_status
       FROM app.emag_return_integrations
      WHERE NOT superseded AND emag_return_id = ANY(CAST(:ids AS text[]))
        AND (platform = :platform OR platform IS NULL AND lower(account_type) = :account)
@@ -23,7 +24,8 @@ _LINKED = text("""
 """)
 
 _NAMED = """
-    SELECT r.id AS row_id, r.emag_return_id::text AS emag_return_id, t.sync_state, t.waiting_for
+    SELECT r.id AS row_id, r.emag_return_id::text AS emag_return_id, t.sync_state, t.waiting_for,
+           t.emag_status::text AS emag_status
       FROM app.return_requests r
       LEFT JOIN app.emag_return_integrations t
              ON t.return_request_id = r.id AND NOT t.superseded
@@ -64,11 +66,13 @@ class Owner:
     `state` is None where they hold nothing that was ever queued; `row` is the ERP's row then.
     """
 
+    `known_status` is what eMAG was last known to have, in the words of `emag_status`.
     row_id: int
     state: str | None
     waiting_for: str | None
     row: ReturnRow | None = None
 
+    known_status: str | None
 
 async def owners_of(
     engine: AsyncEngine,
@@ -102,7 +106,8 @@ async def owners_of(
 
 
 def _owner(row: Row[Any]) -> Owner:
-    return Owner(int(row.row_id), row.sync_state, row.waiting_for)
+    status = row.emag_status.lower() if row.emag_status else None
+    return Owner(int(row.row_id), row.sync_state, row.waiting_for, status)
 
 
 async def _with_rows(
