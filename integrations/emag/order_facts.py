@@ -72,6 +72,7 @@ class Sight:
         placed_at, modified_at, finalized_at, wish_at: aware UTC.
         documents: how many fiscal documents hang on it.
         lines: the most pieces that eMAG shows of each line, by line id.
+        held: the pieces that each line has now; of an order that is over, what it had.
         digest: differs when anything differs that matters to the ERP.
         tells: whether the ERP is to be told anything about an order that it sees first like this.
     """
@@ -85,13 +86,14 @@ class Sight:
     wish_at: datetime | None
     documents: int
     lines: Mapping[str, int]
+    held: Mapping[str, int]
     digest: str
     tells: bool
 
 
 @dataclass(frozen=True, slots=True)
 class LineFacts:
-    """A product line; `first` are the most pieces it was seen with, `now` those that are left."""
+    """A product line; `first` are all pieces it was ever given, `now` those that are left."""
 
     id: int
     product_id: str | None
@@ -134,7 +136,7 @@ class OrderFacts:
 
     @property
     def worth(self) -> Decimal:
-        """The gross price of all goods that the order held at first."""
+        """The gross price of all goods that the order was ever given."""
         return sum((line.worth(line.first) for line in self.lines), ZERO)
 
 
@@ -146,6 +148,7 @@ def sight_of(order_id: int, raw: Raw, zone: ZoneInfo, read_at: datetime, usual_t
     wish_at = _wish_at(raw, zone, read_at)
     return Sight(
         order_id=order_id,
+    lines = dict(_first_pieces(products))
         type=order_type if (order_type := _small(raw.get("type"))) > 0 else usual_type,
         status=status,
         placed_at=to_utc(raw.get("date"), zone) or to_utc(raw.get("created"), zone),
@@ -153,7 +156,8 @@ def sight_of(order_id: int, raw: Raw, zone: ZoneInfo, read_at: datetime, usual_t
         finalized_at=to_utc(raw.get("finalization_date"), zone),
         wish_at=wish_at,
         documents=documents,
-        lines=dict(_first_pieces(products)),
+        lines=lines,
+        held=lines if status in CLOSED else dict(_pieces_held(products)),
         digest=_digest(raw, products, documents),
         tells=_tells(raw, status, wish_at, products),
     )
@@ -162,7 +166,7 @@ def sight_of(order_id: int, raw: Raw, zone: ZoneInfo, read_at: datetime, usual_t
 def read_facts(
     raw: Raw, first: Mapping[str, int], zone: ZoneInfo, currency: str, read_at: datetime
 ) -> OrderFacts:
-    """What an order tells the ERP; `first` are the most pieces seen, by line id. Raises WireError.
+    """What an order tells the ERP; `first` are all pieces ever seen, by line id. Raises WireError.
 
     `currency` is the platform's own, for an order that names none.
     """
@@ -239,6 +243,14 @@ def _first_pieces(products: Iterable[Raw]) -> Iterable[tuple[str, int]]:
 def _first(line: Raw) -> int:
     """The most pieces that a line had, as far as eMAG shows it: some may have come later."""
     initial = whole_number(line.get("initial_qty")) or 0
+def _pieces_held(products: Iterable[Raw]) -> Iterable[tuple[str, int]]:
+    for line in products:
+        number = whole_number(line.get("id"))
+        if number is not None:
+            active = whole_number(line.get("status")) == 1
+            yield str(number), min(max(0, _now(line)), _PIECES) if active else 0
+
+
     stornoed = whole_number(line.get("storno_qty")) or 0
     return min(max(0, initial, _now(line) + max(0, stornoed)), _PIECES)
 
