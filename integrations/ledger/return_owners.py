@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from integrations.erp.load import load_rows
 from integrations.erp.rows import Kind, ReturnRow
 from integrations.erp.schema import ErpSchema
+from integrations.erp.spelling import plain_number
 from integrations.ledger.database import autocommit
 
 _LINKED = text("""
@@ -36,7 +37,7 @@ _NAMED = """
 
 # Rows of the ERP's about these orders that no return belongs to yet; capture may have noted some
 # that nobody has folded.
-_UNLINKED = text("""
+_UNLINKED = text(f"""
     SELECT t.return_request_id AS row_id FROM app.emag_return_integrations t
      WHERE t.platform = :platform AND t.emag_order_id = ANY(CAST(:orders AS bigint[]))
        AND NOT t.superseded AND t.sync_state IN ('pending', 'waiting', 'in_doubt')
@@ -44,7 +45,8 @@ _UNLINKED = text("""
     UNION
     SELECT r.id FROM app.emag_changes c
       JOIN app.return_requests r ON r.id = c.row_id
-     WHERE c.kind = 'rma' AND btrim(r.emag_order_id::text) = ANY(CAST(:order_texts AS text[]))
+     WHERE c.kind = 'rma'
+       AND {plain_number("r.emag_order_id")} = ANY(CAST(:order_texts AS text[]))
        AND NOT EXISTS (SELECT FROM app.emag_return_integrations t
                         WHERE t.return_request_id = r.id AND NOT t.superseded
                           AND nullif(t.emag_return_id, '') IS NOT NULL)
@@ -64,15 +66,15 @@ class Owner:
     """The row that a return belongs to, and how it stands in our books.
 
     `state` is None where they hold nothing that was ever queued; `row` is the ERP's row then.
+    `known_status` is what eMAG was last known to have, in the words of `emag_status`.
     """
 
-    `known_status` is what eMAG was last known to have, in the words of `emag_status`.
     row_id: int
     state: str | None
     waiting_for: str | None
+    known_status: str | None
     row: ReturnRow | None = None
 
-    known_status: str | None
 
 async def owners_of(
     engine: AsyncEngine,
