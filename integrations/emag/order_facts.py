@@ -116,6 +116,7 @@ class OrderFacts:
     Attributes:
         cashed: what eMAG says it has of the customer's money; None where it says no amount.
         refunded: what eMAG has paid back to the customer.
+        beside_goods: shipping less vouchers, as far as eMAG tells: what is paid with the goods.
         is_paid: eMAG counts the order as paid.
         currency: an ISO code.
     """
@@ -130,6 +131,7 @@ class OrderFacts:
     customer_email: str | None
     lines: tuple[LineFacts, ...]
     cashed: Decimal | None
+    beside_goods: Decimal
     is_paid: bool
     refunded: Decimal
     currency: str
@@ -146,9 +148,9 @@ def sight_of(order_id: int, raw: Raw, zone: ZoneInfo, read_at: datetime, usual_t
     documents = _documents(raw)
     status = _small(raw.get("status"))
     wish_at = _wish_at(raw, zone, read_at)
+    lines = dict(_first_pieces(products))
     return Sight(
         order_id=order_id,
-    lines = dict(_first_pieces(products))
         type=order_type if (order_type := _small(raw.get("type"))) > 0 else usual_type,
         status=status,
         placed_at=to_utc(raw.get("date"), zone) or to_utc(raw.get("created"), zone),
@@ -184,6 +186,7 @@ def read_facts(
         customer_email=plain_text(person.get("email")),
         lines=tuple(_lines(order, first)),
         cashed=_cashed(raw, order.id),
+        beside_goods=_beside_goods(raw),
         is_paid=whole_number(raw.get("payment_status")) == 1,
         refunded=_amount(raw, "refunded_amount", order.id) or ZERO,
         currency=_currency(raw, currency),
@@ -240,9 +243,6 @@ def _first_pieces(products: Iterable[Raw]) -> Iterable[tuple[str, int]]:
             yield str(number), _first(line)
 
 
-def _first(line: Raw) -> int:
-    """The most pieces that a line had, as far as eMAG shows it: some may have come later."""
-    initial = whole_number(line.get("initial_qty")) or 0
 def _pieces_held(products: Iterable[Raw]) -> Iterable[tuple[str, int]]:
     for line in products:
         number = whole_number(line.get("id"))
@@ -251,6 +251,9 @@ def _pieces_held(products: Iterable[Raw]) -> Iterable[tuple[str, int]]:
             yield str(number), min(max(0, _now(line)), _PIECES) if active else 0
 
 
+def _first(line: Raw) -> int:
+    """The most pieces that a line had, as far as eMAG shows it: some may have come later."""
+    initial = whole_number(line.get("initial_qty")) or 0
     stornoed = whole_number(line.get("storno_qty")) or 0
     return min(max(0, initial, _now(line) + max(0, stornoed)), _PIECES)
 
@@ -293,6 +296,22 @@ def _cashed(raw: Raw, order_id: int) -> Decimal | None:
     """What eMAG has by card and by the courier; nothing of either is no amount."""
     amounts = (_amount(raw, name, order_id) or ZERO for name in ("cashed_co", "cashed_cod"))
     return sum(amounts, ZERO) or None
+
+
+def _beside_goods(raw: Raw) -> Decimal:
+    """Shipping and vouchers, VAT included; what can't be read counts as nothing.
+
+    eMAG repeats vouchers at the order: those of its lines and of its shipping are counted.
+    """
+    splits = [*entries(raw.get("shipping_tax_voucher_split"))]
+    for line in entries(raw.get("products")):
+        if isinstance(line, dict) and whole_number(line.get("status")) == 1:
+            splits += entries(line.get("product_voucher_split"))
+    parts = [raw.get("shipping_tax")]
+    for split in splits:
+        if isinstance(split, dict):
+            parts += [split.get("value"), split.get("vat_value")]
+    return cents(sum((_decimal(part) or ZERO for part in parts), ZERO))
 
 
 def _amount(raw: Raw, name: str, order_id: int) -> Decimal | None:

@@ -163,6 +163,21 @@ class TestFacts:
         with pytest.raises(WireError, match=f"unusable {name}: a text of 4 characters"):
             facts(products=[{**LINE, name: "zece"}])
 
+    def test_tell_what_is_paid_beside_the_goods(self) -> None:
+        voucher = {"value": "-8.0645", "vat_value": "-1.9355"}
+        lines = [
+            {**LINE, "product_voucher_split": [voucher]},
+            {**LINE, "id": 12, "status": 0, "product_voucher_split": [voucher]},
+        ]
+        free: dict[str, Any] = {"shipping_tax": "14.99", "shipping_tax_voucher_split": [voucher]}
+        assert facts(**free).beside_goods == Decimal("4.99")
+        assert facts(**free, products=lines, vouchers=[voucher]).beside_goods == Decimal("-5.01")
+
+    @pytest.mark.parametrize("value", [None, "", [], {}, "zece", [{}], [{"value": "x"}], "NaN"])
+    def test_are_not_spoilt_by_a_shipping_that_can_not_be_read(self, value: Any) -> None:
+        found = facts(shipping_tax=value, shipping_tax_voucher_split=value)
+        assert found.beside_goods == Decimal(0)
+
     @pytest.mark.parametrize("value", [None, "", " ", [], {}])
     def test_count_an_amount_that_is_left_out_as_nothing(self, value: object) -> None:
         found = facts(cashed_co=value, refunded_amount=value)
