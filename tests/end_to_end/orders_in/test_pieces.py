@@ -345,6 +345,16 @@ class TestPiecesThatAnOrderGains:
         await receive(shop)
         assert await told(shop) == [("completed", {MUG: 2})]
 
+    async def test_to_an_order_of_before_that_was_noted_are_no_cancellation(
+        self, shop: Shop
+    ) -> None:
+        await self.changing(shop, 3, 2)
+        await shop.sql("UPDATE app.emag_orders SET held = NULL")
+        await self.changing(shop, 2, 4, 5)
+        assert await told(shop) == [("completed", {MUG: 1})]
+        await self.changing(shop, 4)
+        assert await told(shop) == [("completed", {MUG: 1})] * 2
+
     async def test_only_seemingly_because_a_read_lags_are_none(self, shop: Shop) -> None:
         an_order(shop, modified=shop.market.now() - timedelta(hours=1))
         await receive(shop)

@@ -124,6 +124,11 @@ class TestASight:
         assert sight(cancellation_request="da").wish_at == datetime(2026, 11, 27, 8, tzinfo=UTC)
         assert sight(cancellation_request="da", modified=None).wish_at == READ_AT
 
+    def test_says_what_each_line_holds_and_of_an_order_that_is_over_what_it_held(self) -> None:
+        products = [LINE, {**LINE, "id": 12, "status": 0}, {**LINE, "id": "13", "quantity": "x"}]
+        assert sight(products=products).held == {"11": 2, "12": 0, "13": 0}
+        assert sight(products=products, status=0).held == {"11": 3, "12": 3, "13": 3}
+
     def test_counts_fiscal_documents_alone(self) -> None:
         urls = [{"url": "https://shop.example/1.pdf", "type": kind} for kind in (1, "1", None, 10)]
         assert sight(attachments=[*urls, {"type": 1}]).documents == 3
