@@ -72,6 +72,7 @@ class Sight:
         placed_at, modified_at, finalized_at, wish_at: aware UTC.
         documents: how many fiscal documents hang on it.
         lines: the most pieces that eMAG shows of each line, by line id.
+        held: the pieces that each line has now; of an order that is over, what it had.
         digest: differs when anything differs that matters to the ERP.
         tells: whether the ERP is to be told anything about an order that it sees first like this.
     """
@@ -85,13 +86,14 @@ class Sight:
     wish_at: datetime | None
     documents: int
     lines: Mapping[str, int]
+    held: Mapping[str, int]
     digest: str
     tells: bool
 
 
 @dataclass(frozen=True, slots=True)
 class LineFacts:
-    """A product line; `first` are the most pieces it was seen with, `now` those that are left."""
+    """A product line; `first` are all pieces it was ever given, `now` those that are left."""
 
     id: int
     product_id: str | None
@@ -114,6 +116,7 @@ class OrderFacts:
     Attributes:
         cashed: what eMAG says it has of the customer's money; None where it says no amount.
         refunded: what eMAG has paid back to the customer.
+        beside_goods: shipping less vouchers, as far as eMAG tells: what is paid with the goods.
         is_paid: eMAG counts the order as paid.
         currency: an ISO code.
     """
@@ -128,13 +131,14 @@ class OrderFacts:
     customer_email: str | None
     lines: tuple[LineFacts, ...]
     cashed: Decimal | None
+    beside_goods: Decimal
     is_paid: bool
     refunded: Decimal
     currency: str
 
     @property
     def worth(self) -> Decimal:
-        """The gross price of all goods that the order held at first."""
+        """The gross price of all goods that the order was ever given."""
         return sum((line.worth(line.first) for line in self.lines), ZERO)
 
 
@@ -144,6 +148,7 @@ def sight_of(order_id: int, raw: Raw, zone: ZoneInfo, read_at: datetime, usual_t
     documents = _documents(raw)
     status = _small(raw.get("status"))
     wish_at = _wish_at(raw, zone, read_at)
+    lines = dict(_first_pieces(products))
     return Sight(
         order_id=order_id,
         type=order_type if (order_type := _small(raw.get("type"))) > 0 else usual_type,
@@ -153,7 +158,8 @@ def sight_of(order_id: int, raw: Raw, zone: ZoneInfo, read_at: datetime, usual_t
         finalized_at=to_utc(raw.get("finalization_date"), zone),
         wish_at=wish_at,
         documents=documents,
-        lines=dict(_first_pieces(products)),
+        lines=lines,
+        held=lines if status in CLOSED else dict(_pieces_held(products)),
         digest=_digest(raw, products, documents),
         tells=_tells(raw, status, wish_at, products),
     )
@@ -162,7 +168,7 @@ def sight_of(order_id: int, raw: Raw, zone: ZoneInfo, read_at: datetime, usual_t
 def read_facts(
     raw: Raw, first: Mapping[str, int], zone: ZoneInfo, currency: str, read_at: datetime
 ) -> OrderFacts:
-    """What an order tells the ERP; `first` are the most pieces seen, by line id. Raises WireError.
+    """What an order tells the ERP; `first` are all pieces ever seen, by line id. Raises WireError.
 
     `currency` is the platform's own, for an order that names none.
     """
@@ -180,6 +186,7 @@ def read_facts(
         customer_email=plain_text(person.get("email")),
         lines=tuple(_lines(order, first)),
         cashed=_cashed(raw, order.id),
+        beside_goods=_beside_goods(raw),
         is_paid=whole_number(raw.get("payment_status")) == 1,
         refunded=_amount(raw, "refunded_amount", order.id) or ZERO,
         currency=_currency(raw, currency),
@@ -236,6 +243,14 @@ def _first_pieces(products: Iterable[Raw]) -> Iterable[tuple[str, int]]:
             yield str(number), _first(line)
 
 
+def _pieces_held(products: Iterable[Raw]) -> Iterable[tuple[str, int]]:
+    for line in products:
+        number = whole_number(line.get("id"))
+        if number is not None:
+            active = whole_number(line.get("status")) == 1
+            yield str(number), min(max(0, _now(line)), _PIECES) if active else 0
+
+
 def _first(line: Raw) -> int:
     """The most pieces that a line had, as far as eMAG shows it: some may have come later."""
     initial = whole_number(line.get("initial_qty")) or 0
@@ -281,6 +296,22 @@ def _cashed(raw: Raw, order_id: int) -> Decimal | None:
     """What eMAG has by card and by the courier; nothing of either is no amount."""
     amounts = (_amount(raw, name, order_id) or ZERO for name in ("cashed_co", "cashed_cod"))
     return sum(amounts, ZERO) or None
+
+
+def _beside_goods(raw: Raw) -> Decimal:
+    """Shipping and vouchers, VAT included; what can't be read counts as nothing.
+
+    eMAG repeats vouchers at the order: those of its lines and of its shipping are counted.
+    """
+    splits = [*entries(raw.get("shipping_tax_voucher_split"))]
+    for line in entries(raw.get("products")):
+        if isinstance(line, dict) and whole_number(line.get("status")) == 1:
+            splits += entries(line.get("product_voucher_split"))
+    parts = [raw.get("shipping_tax")]
+    for split in splits:
+        if isinstance(split, dict):
+            parts += [split.get("value"), split.get("vat_value")]
+    return cents(sum((_decimal(part) or ZERO for part in parts), ZERO))
 
 
 def _amount(raw: Raw, name: str, order_id: int) -> Decimal | None:

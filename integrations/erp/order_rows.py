@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from integrations.erp.load import Fields, account_name, order_number
 from integrations.erp.schema import ErpSchema
+from integrations.erp.spelling import INTEGERS
 
 _CANCELLATION_COLUMNS = (
     "emag_order_id",
@@ -66,12 +67,6 @@ _BY_OTHER_ORDER_ID = (
     " AND btrim(coalesce(CAST(o.emag_order_id AS text), '')) = ''"
 )
 
-_SPELT_ANYHOW = """
-    SELECT n.id, n.emag_order_id::text AS emag_order_id FROM app.cancellation_requests n
-     WHERE ltrim(btrim(n.emag_order_id::text, :blanks), '0') = ANY(CAST(:texts AS text[]))
-       AND NOT n.emag_order_id::text = ANY(CAST(:texts AS text[]))
-"""
-
 _ITEMS = """
     SELECT {parent} AS parent, {columns} FROM app.{table}
      WHERE {parent} = ANY(CAST(:rows AS bigint[])) ORDER BY id
@@ -89,11 +84,6 @@ _DELETED = text("""
                         WHERE r.id = t.cancellation_request_id)
      ORDER BY t.cancellation_request_id, t.id DESC
 """)
-
-_INTEGERS = frozenset({"smallint", "integer", "bigint"})
-
-# What Python takes for blanks around a number, and a text can be copied with.
-_BLANKS = " \t\r\n\f\v\xa0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,24 +197,6 @@ async def cancellations_of(
     return rows
 
 
-async def spelt_otherwise(
-    connection: AsyncConnection, schema: ErpSchema, ids: Collection[int]
-) -> dict[int, list[int]]:
-    """The cancellations that name one of these orders with blanks or zeros around its digits.
-
-    Ids of rows by order. This reads the whole table, unless its column holds numbers; it is for
-    the few orders whose rows are about to change.
-    """
-    column = schema.column("cancellation_requests", "emag_order_id")
-    if not ids or column is None or column.type_name in _INTEGERS:
-        return {}
-    texts = [str(order_id) for order_id in sorted(ids)]
-    found: dict[int, list[int]] = {}
-    for row in await connection.execute(text(_SPELT_ANYHOW), {"texts": texts, "blanks": _BLANKS}):
-        found.setdefault(order_number(row.emag_order_id), []).append(row.id)
-    return found
-
-
 async def deleted_cancellations(
     connection: AsyncConnection, platform: str, ids: Collection[int]
 ) -> dict[int, list[DeletedCancellation]]:
@@ -237,9 +209,16 @@ async def deleted_cancellations(
 
 
 async def invoices_of(
-    connection: AsyncConnection, schema: ErpSchema, platform: str, ids: Collection[int]
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    platform: str,
+    ids: Collection[int],
+    besides: Collection[int] = (),
 ) -> dict[int, list[InvoiceOfOrder]]:
-    """The invoices of these orders, oldest first; by `order_id` where no eMAG order is named."""
+    """The invoices of these orders, oldest first; by `order_id` where no eMAG order is named.
+
+    `besides` are rows that are known to name one of them in another spelling.
+    """
     found = await _find(
         connection,
         schema,
@@ -249,6 +228,7 @@ async def invoices_of(
         platform,
         ids,
         other="order_id",
+        besides=besides,
     )
     rows: dict[int, list[InvoiceOfOrder]] = {}
     for row in found:
@@ -259,9 +239,16 @@ async def invoices_of(
 
 
 async def returns_of(
-    connection: AsyncConnection, schema: ErpSchema, platform: str, ids: Collection[int]
+    connection: AsyncConnection,
+    schema: ErpSchema,
+    platform: str,
+    ids: Collection[int],
+    besides: Collection[int] = (),
 ) -> dict[int, list[ReturnOfOrder]]:
-    """The returns of these orders, oldest first."""
+    """The returns of these orders, oldest first.
+
+    `besides` are rows that are known to name one of them in another spelling.
+    """
     found = await _find(
         connection,
         schema,
@@ -270,6 +257,7 @@ async def returns_of(
         ("emag_return_integrations", "return_request_id", "NULL"),
         platform,
         ids,
+        besides=besides,
     )
     items = await _items(
         connection, schema, "return_items", "return_request_id", [row.id for row in found]
@@ -319,7 +307,7 @@ def _named(schema: ErpSchema, table: str, name: str, alias: str, query: str) -> 
     """The rows whose column names one of the orders, compared in the column's own type."""
     column = schema.column(table, name)
     type_name = column.type_name if column else "text"
-    if type_name in _INTEGERS:
+    if type_name in INTEGERS:
         return query.format(table=table, column=f"{alias}.{name}", values="ids", type="bigint")
     plain = type_name.startswith(("text", "character"))
     compared = f"{alias}.{name}" if plain else f"{alias}.{name}::text"

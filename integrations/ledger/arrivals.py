@@ -45,6 +45,12 @@ _OPEN = text("""
                       AND coalesce(closed_at, 'infinity') > :read_at) AS overtaken
 """)
 
+# Where two pages show the same return, the one that was read later counts.
+_READ_LATER = text("""
+    SELECT 1 FROM app.emag_returns
+     WHERE platform = :platform AND emag_id = CAST(:emag_id AS bigint) AND read_at > :read_at
+""")
+
 _LOCK_BOOKS = """
     SELECT sync_state, erp_digest, {emag_id} AS emag_id FROM {table}
      WHERE {erp_id} = :row_id AND NOT superseded FOR UPDATE SKIP LOCKED
@@ -106,9 +112,10 @@ class Brought(StrEnum):
     """What became of a piece of news.
 
     `unsent`: the ERP has decided something that eMAG does not know yet. `kept`: eMAG refused what
-    the ERP decided, which stands until a person decides. `overtaken`: we have asked eMAG for
-    something about this order since it was read. `locked`: the ERP holds its row. `gone`: the ERP
-    has deleted its row. `parked`: the ERP's database refused it.
+    the ERP decided, which stands until a person decides. `overtaken`: since it was read we have
+    asked eMAG for something about this order, or have read more of it; or it shows what was.
+    `locked`: the ERP holds its row. `gone`: the ERP has deleted its row. `parked`: the ERP's
+    database refused it.
     """
 
     CREATED = "created"
@@ -220,6 +227,8 @@ async def _update(
     known = await _lock_books(connection, books, row_id)
     state = known.sync_state if known else None
     await _lock_row(connection, table.name, row_id)
+    if await _was_read_later(connection, arrival):
+        raise _NotNowError(Brought.OVERTAKEN)
     before = await _row(connection, schema, arrival.kind, row_id)
     if arrival.is_wish:
         return await _take_wish_back(connection, schema, arrival, row_id, before)
@@ -284,6 +293,18 @@ async def _lock_row(connection: AsyncConnection, table: str, row_id: int) -> Non
     if locked.first() is None:
         exists = await connection.execute(text(_ROW_EXISTS.format(table=table)), {"row_id": row_id})
         raise _NotNowError(Brought.LOCKED if exists.first() else Brought.GONE)
+
+
+async def _was_read_later(connection: AsyncConnection, arrival: Arrival) -> bool:
+    """Whether a later read has shown the return; orders are brought in one at a time."""
+    if arrival.kind is not Kind.RMA:
+        return False
+    about = {
+        "platform": arrival.platform,
+        "emag_id": arrival.emag_id,
+        "read_at": arrival.read_at,
+    }
+    return (await connection.execute(_READ_LATER, about)).first() is not None
 
 
 async def _has_changed(connection: AsyncConnection, kind: Kind, row_id: int) -> bool:

@@ -18,17 +18,33 @@ from integrations.emag.order_facts import Sight
 from integrations.ledger.database import autocommit, storable
 from integrations.ledger.timings import Timings
 
+# Whether a read tells what an order's lines hold now: one that is cancelled may come back with all
+# of them, and what was modified earlier than is known shows how things were.
+_SHOWS_LINES = "excluded.status NOT IN (0, 5) AND excluded.modified_at >= m.modified_at"
+
+# All pieces that each line was ever given: those by which it has grown since it was last read were
+# added. It is never less than eMAG says of it.
+_EVER = f"""(SELECT coalesce(jsonb_object_agg(e.key, e.ever), '{{}}')
+                   FROM (SELECT k.key, greatest(
+                                (excluded.lines ->> k.key)::integer,
+                                coalesce((m.lines ->> k.key)::integer, 0)
+                                + CASE WHEN m.held IS NOT NULL AND {_SHOWS_LINES} THEN greatest(0,
+                                    coalesce((excluded.held ->> k.key)::integer, 0)
+                                    - coalesce((m.held ->> k.key)::integer, 0)) ELSE 0 END) AS ever
+                           FROM (SELECT jsonb_object_keys(m.lines)
+                                 UNION SELECT jsonb_object_keys(excluded.lines)) AS k(key)) e)"""
+
 # An older read never overwrites a newer one. An order that is seen first is owed where it tells the
 # ERP anything, a known one where it has changed. An order that goes on although we cancelled it may
-# look as it did before that: what our books say of it tells. The most that a line was seen with
-# stays. A wish that was taken back may come again as a new one. What rests because the ERP could
-# not take it is due when it changes. Rows are taken in order: no two runs wait for each other.
-_SEE = text("""
+# look as it did before that: what our books say of it tells. A wish that was taken back may come
+# again as a new one. What rests because the ERP could not take it is due when it changes. Rows are
+# taken in order: no two runs wait for each other.
+_SEE = text(f"""
     WITH seen AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS s(
             order_id bigint, type smallint, status smallint, placed_at timestamptz,
             modified_at timestamptz, finalized_at timestamptz, wish_at timestamptz,
-            documents integer, lines jsonb, digest text, tells boolean)),
+            documents integer, lines jsonb, held jsonb, digest text, tells boolean)),
     revived AS MATERIALIZED (
         SELECT DISTINCT s.order_id FROM seen s
           JOIN app.emag_cancellation_integrations i
@@ -40,10 +56,11 @@ _SEE = text("""
           FROM app.emag_orders m JOIN seen s USING (order_id) WHERE m.platform = :platform),
     stored AS (
         INSERT INTO app.emag_orders AS m (platform, order_id, account, type, status, placed_at,
-            modified_at, finalized_at, wish_at, documents, lines, digest, read_at, changed_at, owed)
+            modified_at, finalized_at, wish_at, documents, lines, held, digest, read_at,
+            changed_at, owed)
         SELECT :platform, s.order_id, :account, s.type, s.status, s.placed_at, s.modified_at,
-               s.finalized_at, s.wish_at, s.documents, s.lines, s.digest, :read_at,
-               clock_timestamp(), s.tells OR s.order_id IN (SELECT order_id FROM revived)
+               s.finalized_at, s.wish_at, s.documents, s.lines, s.held, s.digest,
+               :read_at, clock_timestamp(), s.tells OR s.order_id IN (SELECT order_id FROM revived)
           FROM seen s ORDER BY s.order_id
         ON CONFLICT (platform, order_id) DO UPDATE SET
             account = excluded.account, type = excluded.type, status = excluded.status,
@@ -52,13 +69,9 @@ _SEE = text("""
             wish_at = excluded.wish_at,
             wish_told = m.wish_told AND excluded.wish_at IS NOT NULL,
             documents = excluded.documents,
-            lines = CASE WHEN m.digest = excluded.digest OR m.lines @> excluded.lines THEN m.lines
-                         ELSE (SELECT jsonb_object_agg(l.key, l.most)
-                                 FROM (SELECT e.key, max(e.value::integer) AS most
-                                         FROM (SELECT * FROM jsonb_each_text(excluded.lines)
-                                               UNION ALL
-                                               SELECT * FROM jsonb_each_text(m.lines)) e
-                                        GROUP BY e.key) l) END,
+            lines = CASE WHEN m.lines @> excluded.lines AND m.held @> excluded.held THEN m.lines
+                         ELSE {_EVER} END,
+            held = CASE WHEN m.held IS NULL OR {_SHOWS_LINES} THEN excluded.held ELSE m.held END,
             digest = excluded.digest, read_at = excluded.read_at,
             changed_at = CASE WHEN m.digest = excluded.digest THEN m.changed_at
                               ELSE excluded.changed_at END,
@@ -146,7 +159,7 @@ class Seen:
 
     Attributes:
         due: it is to be brought in now.
-        lines: the most pieces that each line was seen with, by line id.
+        lines: all pieces that each line was ever seen to be given, by line id.
         wish_is_new: the ERP has not been told of a customer's wish in it yet.
         status_before: its status when it was read before; None for a new one.
         attempts: how often the ERP could not take it.

@@ -67,7 +67,7 @@ _SEE = text(f"""
     RETURNING r.emag_id,
               r.digest IS DISTINCT FROM (SELECT b.digest FROM before b
                                           WHERE b.emag_id = r.emag_id) AS changed,
-              r.owed AND r.next_at <= clock_timestamp() AS due, r.attempts
+              r.owed AND r.next_at <= clock_timestamp() AS due, r.attempts, r.changed_at
 """)
 
 _SETTLE = text("""
@@ -148,11 +148,13 @@ class Seen:
     Attributes:
         changed: it is new, or other than it was when it was last read.
         attempts: how often the ERP could not take it.
+        since: when it was first seen as it is now.
     """
 
     emag_id: int
     changed: bool
     attempts: int
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,9 @@ async def see_returns(
             _SEE, {"platform": platform, "account": account, "read_at": read_at, "rows": rows}
         )
         return {
-            row.emag_id: Seen(row.emag_id, row.changed, row.attempts) for row in stored if row.due
+            row.emag_id: Seen(row.emag_id, row.changed, row.attempts, row.changed_at)
+            for row in stored
+            if row.due
         }
 
 

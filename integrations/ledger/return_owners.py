@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from integrations.erp.load import load_rows
 from integrations.erp.rows import Kind, ReturnRow
 from integrations.erp.schema import ErpSchema
+from integrations.erp.spelling import plain_number
 from integrations.ledger.database import autocommit
 
 _LINKED = text("""
-    SELECT emag_return_id, return_request_id AS row_id, sync_state, waiting_for
+    SELECT emag_return_id, return_request_id AS row_id, sync_state, waiting_for,
+           emag_status::text AS emag_status
       FROM app.emag_return_integrations
      WHERE NOT superseded AND emag_return_id = ANY(CAST(:ids AS text[]))
        AND (platform = :platform OR platform IS NULL AND lower(account_type) = :account)
@@ -23,7 +25,8 @@ _LINKED = text("""
 """)
 
 _NAMED = """
-    SELECT r.id AS row_id, r.emag_return_id::text AS emag_return_id, t.sync_state, t.waiting_for
+    SELECT r.id AS row_id, r.emag_return_id::text AS emag_return_id, t.sync_state, t.waiting_for,
+           t.emag_status::text AS emag_status
       FROM app.return_requests r
       LEFT JOIN app.emag_return_integrations t
              ON t.return_request_id = r.id AND NOT t.superseded
@@ -34,7 +37,7 @@ _NAMED = """
 
 # Rows of the ERP's about these orders that no return belongs to yet; capture may have noted some
 # that nobody has folded.
-_UNLINKED = text("""
+_UNLINKED = text(f"""
     SELECT t.return_request_id AS row_id FROM app.emag_return_integrations t
      WHERE t.platform = :platform AND t.emag_order_id = ANY(CAST(:orders AS bigint[]))
        AND NOT t.superseded AND t.sync_state IN ('pending', 'waiting', 'in_doubt')
@@ -42,7 +45,8 @@ _UNLINKED = text("""
     UNION
     SELECT r.id FROM app.emag_changes c
       JOIN app.return_requests r ON r.id = c.row_id
-     WHERE c.kind = 'rma' AND btrim(r.emag_order_id::text) = ANY(CAST(:order_texts AS text[]))
+     WHERE c.kind = 'rma'
+       AND {plain_number("r.emag_order_id")} = ANY(CAST(:order_texts AS text[]))
        AND NOT EXISTS (SELECT FROM app.emag_return_integrations t
                         WHERE t.return_request_id = r.id AND NOT t.superseded
                           AND nullif(t.emag_return_id, '') IS NOT NULL)
@@ -62,11 +66,13 @@ class Owner:
     """The row that a return belongs to, and how it stands in our books.
 
     `state` is None where they hold nothing that was ever queued; `row` is the ERP's row then.
+    `known_status` is what eMAG was last known to have, in the words of `emag_status`.
     """
 
     row_id: int
     state: str | None
     waiting_for: str | None
+    known_status: str | None
     row: ReturnRow | None = None
 
 
@@ -102,7 +108,8 @@ async def owners_of(
 
 
 def _owner(row: Row[Any]) -> Owner:
-    return Owner(int(row.row_id), row.sync_state, row.waiting_for)
+    status = row.emag_status.lower() if row.emag_status else None
+    return Owner(int(row.row_id), row.sync_state, row.waiting_for, status)
 
 
 async def _with_rows(

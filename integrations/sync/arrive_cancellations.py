@@ -50,6 +50,7 @@ _S = OrderStatus
 
 UNDECIDED = frozenset({"pending", "approved", "processing"})
 IN_FLIGHT = frozenset({"pending", "in_doubt"})
+WAITING = "waiting"
 
 _UNWISHED = "eMAG: the customer asks no more to cancel the order"
 
@@ -278,7 +279,9 @@ def _is_of_wish(row: CancellationOfOrder, about: About) -> bool:
 def _pay_back(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
     """What eMAG has paid back goes to the cancellations of the order, oldest first."""
     changed = {each.arrival.row_id for each in meant.rows} | {row.id for row, _ in meant.reopened}
-    settled = [row for row in _settled(held) if row.id not in changed and _takes_refunds(row)]
+    settled = [
+        row for row in _settled(held) if row.id not in changed and _takes_refunds(row, facts)
+    ]
     new = [each for each in meant.rows if each.arrival.values.get("status") == "completed"]
     taken = [taken_by(row, facts) for row in settled]
     taken += [
@@ -297,9 +300,15 @@ def _pay_back(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None
             each.arrival = replace(each.arrival, values=values)
 
 
-def _takes_refunds(row: CancellationOfOrder) -> bool:
-    """A refund that the ERP asks for in a row that we never carried is its own."""
+def _takes_refunds(row: CancellationOfOrder, facts: OrderFacts) -> bool:
+    """A refund that the ERP asks for in a row that we never carried is its own.
+
+    A cancellation of the whole order that waits for a person has taken nothing off one that goes
+    on.
+    """
     if row.status in TAKEN_BACK:
+        return False
+    if row.state == WAITING and facts.status not in CLOSED and is_whole(row, facts):
         return False
     return row.state is not None or row.refund_status != REFUND_ASKED
 

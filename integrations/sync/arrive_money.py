@@ -39,9 +39,9 @@ def meant_for_invoices(
     Raises:
         OtherCurrencyError: an invoice is in another currency than the order.
     """
-    if not (facts.is_paid or facts.cashed or facts.refunded):
+    if not _has_money(facts):
         return []
-    sales = [each for each in invoices if each.invoice_type == SALES and each.status in PAYABLE]
+    sales = _payable(invoices)
     cashed, refunded = facts.cashed, facts.refunded
     arrivals = []
     for number, invoice in enumerate(sales, 1):
@@ -57,6 +57,19 @@ def meant_for_invoices(
         if values:
             arrivals.append(_arrival(facts, invoice, values, about))
     return arrivals
+
+
+def lacks_invoice(facts: OrderFacts, invoices: Sequence[InvoiceOfOrder]) -> bool:
+    """Whether there is money of an order and no sales invoice that could show it."""
+    return _has_money(facts) and not _payable(invoices)
+
+
+def _has_money(facts: OrderFacts) -> bool:
+    return bool(facts.is_paid or facts.cashed or facts.refunded)
+
+
+def _payable(invoices: Sequence[InvoiceOfOrder]) -> list[InvoiceOfOrder]:
+    return [each for each in invoices if each.invoice_type == SALES and each.status in PAYABLE]
 
 
 def _share(cashed: Decimal, total: Decimal, is_last: bool) -> Decimal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from integrations.emag.matrices import return_path
@@ -37,17 +37,20 @@ ERP_STATUS: Final[Mapping[int, str]] = {
 }
 """eMAG's statuses in the ERP's words."""
 
+_KNOWN: Final[Mapping[str, int]] = {word: status for status, word in EMAG_STATUS.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class News:
     """A return that the ERP is owed.
 
-    `changed` says that it is new, or other than it was.
+    `changed` says that it is new, or other than it was; `since` when it was first seen as it is.
     """
 
     facts: ReturnFacts
     raw: Raw
     changed: bool
+    since: datetime
 
 
 async def arrive(channel: Channel, read_at: datetime, news: Sequence[News]) -> dict[int, Arrived]:
@@ -140,6 +143,8 @@ async def _update(channel: Channel, read_at: datetime, news: News, owner: Owner)
     What eMAG alone decides is written beside it all the same.
     """
     facts = news.facts
+    if _goes_back(facts, owner) and not _is_certain(channel, read_at, news):
+        return Arrived(Brought.OVERTAKEN, owner.row_id)
     beside = _beside(facts)
     if owner.state is None and _is_ahead(owner.row, facts):
         arrived = await _bring(channel, read_at, facts, owner, beside, beside=True)
@@ -156,6 +161,19 @@ async def _update(channel: Channel, read_at: datetime, news: News, owner: Owner)
         written = await _bring(channel, read_at, facts, owner, beside, beside=True)
         return _instead(written, arrived.brought)
     return arrived
+
+
+def _goes_back(facts: ReturnFacts, owner: Owner) -> bool:
+    """Whether eMAG shows a status from which the return has moved on, as far as is known."""
+    known = _KNOWN.get(owner.known_status or "")
+    if known is None:
+        return False
+    return facts.status == INCOMPLETE or bool(return_path(facts.status, known))
+
+
+def _is_certain(channel: Channel, read_at: datetime, news: News) -> bool:
+    """Whether the return is so, and is not merely shown as it was some moments ago."""
+    return read_at > news.since + timedelta(seconds=channel.timings.settle)
 
 
 def _instead(arrived: Arrived, brought: Brought) -> Arrived:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from integrations.emag.order_facts import OrderFacts
 from integrations.erp.order_rows import (
@@ -17,9 +19,10 @@ from integrations.erp.order_rows import (
     deleted_cancellations,
     invoices_of,
     returns_of,
-    spelt_otherwise,
 )
 from integrations.erp.rows import Kind
+from integrations.erp.schema import ErpSchema
+from integrations.erp.spelling import spelt_otherwise
 from integrations.ledger.arrivals import Arrival, Arrived, Brought
 from integrations.ledger.database import autocommit
 from integrations.ledger.mirror_orders import Seen, orders_with_coming_returns
@@ -32,7 +35,7 @@ from integrations.sync.arrive_cancellations import (
     Meant,
     meant_for_cancellations,
 )
-from integrations.sync.arrive_money import OtherCurrencyError, meant_for_invoices
+from integrations.sync.arrive_money import OtherCurrencyError, lacks_invoice, meant_for_invoices
 from integrations.sync.channel import Channel
 from integrations.sync.pieces import gone
 
@@ -40,6 +43,16 @@ AGAIN: Final = frozenset({Brought.UNSENT, Brought.OVERTAKEN, Brought.LOCKED, Bro
 """Where the ERP is still owed what eMAG has."""
 
 _CANCELED: Final = 0
+
+# Where pieces may have gone because they came back.
+_GIVEN_BACK: Final = (4, 5)
+
+Row = TypeVar("Row")
+Find = Callable[
+    [AsyncConnection, ErpSchema, str, Collection[int], Collection[int]],
+    Awaitable[Mapping[int, Sequence[Row]]],
+]
+"""Looks up the ERP's rows of orders, and those that are known to spell them otherwise."""
 
 
 @dataclass
@@ -89,11 +102,10 @@ async def bring_orders(
     about = About(account.platform, account.name, read_at, channel.policy.reasons)
     holds = await _look_up(channel, [facts for facts, _ in orders])
     meant = {facts.id: _meant(channel, facts, seen, holds, about) for facts, seen in orders}
-    spelt = await _look_up_spelt(channel, [number for number, each in meant.items() if each.rows])
-    if spelt:
-        holds = replace(holds, cancellations={**holds.cancellations, **spelt})
-        again = ((facts, seen) for facts, seen in orders if facts.id in spelt)
-        meant |= {facts.id: _meant(channel, facts, seen, holds, about) for facts, seen in again}
+    spelt = await _look_up_spelt(channel, [facts for facts, _ in orders], meant, holds, about)
+    if spelt is not None:
+        holds = spelt
+        meant = {facts.id: _meant(channel, facts, seen, holds, about) for facts, seen in orders}
     became: dict[int, Became] = {}
     for facts, _ in orders:
         became[facts.id] = await _bring(channel, facts, meant[facts.id], holds, about)
@@ -103,7 +115,7 @@ async def bring_orders(
 async def _look_up(channel: Channel, orders: Sequence[OrderFacts]) -> _Holds:
     platform, schema = channel.account.platform, channel.schema
     ids = {facts.id for facts in orders}
-    lessened = {facts.id for facts in orders if facts.status in (4, 5) and gone(facts)}
+    lessened = {facts.id for facts in orders if facts.status in _GIVEN_BACK and gone(facts)}
     async with autocommit(channel.engine) as connection:
         cancellations = await cancellations_of(connection, schema, platform, ids)
         deleted = await deleted_cancellations(connection, platform, ids)
@@ -137,18 +149,48 @@ def _is_ours(channel: Channel, account: str) -> bool:
 
 
 async def _look_up_spelt(
-    channel: Channel, ids: Collection[int]
-) -> Mapping[int, Sequence[CancellationOfOrder]]:
-    """All cancellations of those orders that the ERP names in another spelling, too."""
-    if not ids:
-        return {}
-    platform, schema = channel.account.platform, channel.schema
+    channel: Channel,
+    orders: Sequence[OrderFacts],
+    meant: Mapping[int, Meant],
+    holds: _Holds,
+    about: About,
+) -> _Holds | None:
+    """What there is besides in rows that spell their orders otherwise, where it may matter.
+
+    None if there is nothing. Such rows are sought where something is about to be written.
+    """
+    told = {facts.id for facts in orders if meant[facts.id].rows}
+    lessened = told & {facts.id for facts in orders if facts.status in _GIVEN_BACK}
+    paid = {facts.id for facts in orders if _is_money_untold(channel, facts, holds, about)}
+    if not (told or paid):
+        return None
     async with autocommit(channel.engine) as connection:
-        known = await spelt_otherwise(connection, schema, ids)
-        if not known:
-            return {}
-        besides = [row_id for rows in known.values() for row_id in rows]
-        return await cancellations_of(connection, schema, platform, known.keys(), besides)
+        cancellations = await _spelt(channel, connection, Kind.CANCELLATION, told, cancellations_of)
+        returns = await _spelt(channel, connection, Kind.RMA, lessened, returns_of)
+        invoices = await _spelt(channel, connection, Kind.INVOICE, paid, invoices_of)
+    if not (cancellations or returns or invoices):
+        return None
+    return replace(
+        holds,
+        cancellations={**holds.cancellations, **cancellations},
+        returns={**holds.returns, **returns},
+        invoices={**holds.invoices, **invoices},
+    )
+
+
+async def _spelt(
+    channel: Channel,
+    connection: AsyncConnection,
+    kind: Kind,
+    ids: Collection[int],
+    find: Find[Row],
+) -> Mapping[int, Sequence[Row]]:
+    """All rows of those orders that the ERP names in another spelling, too."""
+    known = await spelt_otherwise(connection, channel.schema, kind, ids)
+    if not known:
+        return {}
+    rows = [row_id for each in known.values() for row_id in each]
+    return await find(connection, channel.schema, channel.account.platform, known.keys(), rows)
 
 
 async def _bring(
@@ -169,15 +211,28 @@ async def _bring(
         became.undecided = channel.timings.settle
     if facts.id in holds.coming and meant.undecided:
         became.undecided = channel.timings.look_again
-    invoices = [row for row in holds.invoices.get(facts.id, ()) if _is_ours(channel, row.account)]
     try:
-        arrivals = meant_for_invoices(facts, invoices, about)
+        arrivals = meant_for_invoices(facts, _invoices(channel, facts, holds), about)
     except OtherCurrencyError as error:
         became.notes.append(str(error))
         arrivals = []
     for arrival in arrivals:
         became.arrived.append((Kind.INVOICE, await _arrive(channel, arrival)))
     return became
+
+
+def _invoices(channel: Channel, facts: OrderFacts, holds: _Holds) -> list[InvoiceOfOrder]:
+    rows = holds.invoices.get(facts.id, ())
+    return [row for row in rows if _is_ours(channel, row.account)]
+
+
+def _is_money_untold(channel: Channel, facts: OrderFacts, holds: _Holds, about: About) -> bool:
+    """Whether there is money of an order that no invoice shows, as far as they are known."""
+    invoices = _invoices(channel, facts, holds)
+    try:
+        return lacks_invoice(facts, invoices) or bool(meant_for_invoices(facts, invoices, about))
+    except OtherCurrencyError:
+        return False
 
 
 async def _bring_row(channel: Channel, row: Brings, became: Became) -> None:

@@ -78,12 +78,16 @@ def _worths(facts: OrderFacts, taken: Sequence[Pieces]) -> list[Decimal]:
 def _never_paid(facts: OrderFacts, worths: Sequence[Decimal]) -> tuple[int, bool]:
     """How many of the oldest cancellations came before the customer paid, and whether it is exact.
 
-    What eMAG has of the customer's money is compared with what the goods cost without their
-    pieces. Shipping and vouchers are in it, too: so the nearest counts.
+    What eMAG has of the customer's money for goods is compared with what they cost without the
+    pieces of these. eMAG does not tell all that is in it: so the nearest counts. Who has paid for
+    no more than the shipping has paid for none of them.
     """
     if facts.cashed is None:
         return 0, False
-    short = facts.worth - facts.cashed
+    paid = facts.cashed - facts.beside_goods
+    if paid <= 0:
+        return len(worths), True
+    short = facts.worth - paid
     off = [abs(short - before) for before in accumulate(worths, initial=ZERO)]
     unpaid = off.index(min(off))
     return unpaid, off[unpaid] <= CENT

@@ -64,7 +64,7 @@ async def take_returns(channel: Channel, page: Page, clock: Clock, receipt: Rece
     seen = await see_returns(channel.engine, account.platform, account.name, read_at, sights)
     receipt.changed += sum(each.changed for each in seen.values())
     news = [
-        News(look.facts, look.raw, seen[look.emag_id].changed)
+        News(look.facts, look.raw, seen[look.emag_id].changed, seen[look.emag_id].since)
         for look in looks.values()
         if look.emag_id in seen and isinstance(look.facts, ReturnFacts)
     ]

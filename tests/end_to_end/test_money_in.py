@@ -356,6 +356,42 @@ class TestWhatWasNeverPaid:
         await receive(shop)
         assert (await refund(shop, early))[::2] == (Decimal(0), False)
 
+    async def test_has_no_part_in_it_though_the_shipping_cost_as_much(self, shop: Shop) -> None:
+        cheap = {**LINES[0], "id": 12, "product_id": "1002", "quantity": 1, "sale_price": "8.2645"}
+        sold(shop, COD, status=2, products=[*LINES, cheap], shipping_tax=19.99)
+        await receive(shop)
+        early = await shop.erp.add(CANCELLATION, ORDER, {"emag_item_id": "12", "quantity": 1})
+        await carry_out(shop)
+        shop.market.finalize(ORDER)
+        shop.market.cod_is_cashed(ORDER)
+        item = {"emag_item_id": "11", "quantity": 1}
+        storno = await shop.erp.add(CANCELLATION, ORDER, item, refund_status="processing")
+        await carry_out(shop)
+        shop.market.emag_refunds_order(ORDER, Decimal("40.00"))
+        await receive(shop)
+        assert await refund(shop, storno) == (Decimal("40.00"), "partial", True)
+        assert (await refund(shop, early))[::2] == (Decimal(0), False)
+
+    async def test_gets_nothing_back_of_a_shipping_that_alone_was_paid(self, shop: Shop) -> None:
+        sold(shop, TRANSFER, status=2, shipping_tax=19.99)
+        at_emag(shop)["cashed_co"] = 19.99
+        shop.market.panel_removes(ORDER, "1001", 1)
+        shop.market.emag_refunds_order(ORDER, Decimal("19.99"))
+        await receive(shop)
+        [row] = await rows(shop)
+        assert await refund(shop, row["id"]) == (Decimal(0), "pending", False)
+
+    async def test_a_voucher_that_emag_shows_is_known_to_the_cent(self, shop: Shop) -> None:
+        voucher = {"value": "-66.1157", "vat_value": "-13.8843"}
+        early = await self.delivered(
+            shop,
+            shipping_tax=0,
+            products=[{**LINES[0], "product_voucher_split": [voucher]}],
+        )
+        shop.market.emag_refunds_order(ORDER, Decimal("100.00"))
+        await receive(shop)
+        assert (await refund(shop, early))[::2] == (Decimal(0), False)
+
     async def test_a_voucher_is_no_piece_that_was_never_paid(self, shop: Shop) -> None:
         sold(shop, CARD, shipping_tax=0)
         at_emag(shop)["cashed_co"] = 260.0

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
+from integrations.erp.schema import ErpSchema
+from integrations.ledger.arrivals import Arrival, Arrived, bring_in
 from integrations.ledger.mirror_orders import owe
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.orders_in.conftest import (
@@ -271,6 +275,123 @@ class TestPiecesThatAnOrderGains:
         shop.market.panel_removes(ORDER, "1001", 2)
         await receive(shop)
         assert await told(shop) == [("completed", {MUG: 2})]
+
+    async def test_after_others_went_are_told_when_they_go_again(self, shop: Shop) -> None:
+        await self.changing(shop, 3, 2, 4, 3)
+        assert await told(shop) == [("completed", {MUG: 1})] * 2
+        shop.market.panel_cancels(ORDER)
+        await receive(shop)
+        assert (await told(shop))[2:] == [("completed", {MUG: 3, JUICE: 1})]
+
+    @pytest.mark.parametrize(
+        ("held", "gone"),
+        [
+            ((3, 2, 3, 2), [1, 1]),
+            ((3, 0, 2, 1), [3, 1]),
+            ((3, 2, 3), [1]),
+            ((3, 5, 4, 6, 3), [1, 3]),
+        ],
+    )
+    async def test_are_no_cancellation_and_each_that_goes_is_told_once(
+        self, shop: Shop, held: Sequence[int], gone: Sequence[int]
+    ) -> None:
+        await self.changing(shop, *held)
+        assert await told(shop) == [("completed", {MUG: pieces}) for pieces in gone]
+        await owe(shop.channel.engine, shop.channel.account.platform, [ORDER])
+        await receive(shop)
+        assert len(await rows(shop)) == len(gone)
+
+    async def test_beside_a_cancellation_of_the_erps_are_told_when_they_go(
+        self, shop: Shop
+    ) -> None:
+        an_order(shop)
+        await receive(shop)
+        await shop.erp.add(CANCELLATION, ORDER, {"emag_item_id": str(MUG), "quantity": 1})
+        await carry_out(shop)
+        await self.changing(shop, 2, 4, 3)
+        assert [pieces for _, pieces in await told(shop)] == [{MUG: 1}, {MUG: 1}]
+
+    @pytest.mark.parametrize("dies", ["before", "after"])
+    async def test_and_that_go_are_told_once_though_a_worker_dies(
+        self, shop: Shop, dies: str
+    ) -> None:
+        async def killed(engine: AsyncEngine, schema: ErpSchema, arrival: Arrival) -> Arrived:
+            """Between the mirror, which has it, and the ERP or the note that the ERP has it."""
+            if dies == "after":
+                await bring_in(engine, schema, arrival)
+            raise ConnectionAbortedError("this worker was killed")
+
+        await self.changing(shop, 3, 2, 4)
+        self.hold(shop, 3)
+        with pytest.raises(ConnectionAbortedError):
+            await receive(shop, bring=killed)
+        await receive(shop)
+        assert await told(shop) == [("completed", {MUG: 1})] * 2
+        assert (await mirrored(shop))["owed"] is False
+
+    async def test_while_nobody_told_the_erp_of_others_are_all_told(self, shop: Shop) -> None:
+        async def killed(engine: AsyncEngine, schema: ErpSchema, arrival: Arrival) -> Arrived:
+            raise ConnectionAbortedError("this worker was killed")
+
+        an_order(shop)
+        await receive(shop)
+        self.hold(shop, 2)
+        with pytest.raises(ConnectionAbortedError):
+            await receive(shop, bring=killed)
+        self.hold(shop, 4)
+        with pytest.raises(ConnectionAbortedError):
+            await receive(shop, bring=killed)
+        self.hold(shop, 3)
+        await receive(shop)
+        assert await told(shop) == [("completed", {MUG: 2})]
+
+    async def test_to_an_order_of_before_that_was_noted_are_no_cancellation(
+        self, shop: Shop
+    ) -> None:
+        await self.changing(shop, 3, 2)
+        await shop.sql("UPDATE app.emag_orders SET held = NULL")
+        await self.changing(shop, 2, 4, 5)
+        assert await told(shop) == [("completed", {MUG: 1})]
+        await self.changing(shop, 4)
+        assert await told(shop) == [("completed", {MUG: 1})] * 2
+
+    async def test_only_seemingly_because_a_read_lags_are_none(self, shop: Shop) -> None:
+        an_order(shop, modified=shop.market.now() - timedelta(hours=1))
+        await receive(shop)
+        shop.market.faults.add("order/read", kind="stale", order_ids=[1], times=None)
+        shop.market.panel_removes(ORDER, "1001", 1)
+        await receive(shop)
+        assert await told(shop) == [("completed", {MUG: 1})]
+        shop.market.faults.add("order/read", kind="stale", effects=1)
+        assert (await receive(shop)).changed == 1
+        assert (await receive(shop)).changed == 1
+        assert await told(shop) == [("completed", {MUG: 1})]
+
+    async def test_are_none_where_a_cancelled_order_comes_back(self, shop: Shop) -> None:
+        await self.changing(shop, 3, 2)
+        shop.market.panel_cancels(ORDER)
+        await receive(shop)
+        shop.market.panel_restores(ORDER)
+        await receive(shop)
+        assert await told(shop) == [
+            ("completed", {MUG: 1}),
+            ("cancelled", {MUG: 2, JUICE: 1}),
+        ]
+
+    async def changing(self, shop: Shop, *held: int) -> None:
+        """The order is seen with so many mugs, one after the other."""
+        if ORDER not in shop.market.orders:
+            an_order(shop)
+        for pieces in held:
+            self.hold(shop, pieces)
+            await receive(shop)
+
+    @staticmethod
+    def hold(shop: Shop, pieces: int) -> None:
+        line = at_emag(shop)["products"][0]
+        line["quantity"] = pieces
+        line["status"] = int(pieces > 0)
+        shop.market.touch(at_emag(shop))
 
     async def test_on_a_line_of_their_own_are_in_the_cancellation_of_the_order(
         self, shop: Shop

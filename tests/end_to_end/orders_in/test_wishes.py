@@ -8,7 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.arrivals import Arrival, Arrived, bring_in
 from integrations.ledger.mirror_orders import owe
+from integrations.ledger.points import Point
 from tests.end_to_end.conftest import Shop
+from tests.end_to_end.interleavings.meanwhile import stopped
 from tests.end_to_end.orders_in.conftest import (
     CANCELLATION,
     ORDER,
@@ -16,6 +18,7 @@ from tests.end_to_end.orders_in.conftest import (
     at_emag,
     carry_out,
     changes,
+    long_ago,
     mirrored,
     number,
     receive,
@@ -195,6 +198,57 @@ class TestAWishThatTheCustomerTakesBack:
         assert [each["status"] for each in await rows(shop)] == ["cancelled"]
 
     @pytest.mark.parametrize("first", ["in", "out"])
+    async def test_after_the_order_was_acknowledged_for_it_waits_for_a_person(
+        self, shop: Shop, first: str
+    ) -> None:
+        row = await _acknowledged(shop)
+        for way in (receive, carry_out) if first == "in" else (carry_out, receive):
+            await way(shop)
+        assert (writes(shop), at_emag(shop)["status"]) == (["order/acknowledge"], 2)
+        assert await shop.state(CANCELLATION, row) == "waiting:person"
+        assert "asks no more" in await shop.reason(CANCELLATION, row)
+        assert [each["status"] for each in await rows(shop)] == ["pending"]
+        assert ((await mirrored(shop))["owed"], await changes(shop)) == (False, 0)
+
+    async def test_after_the_order_was_acknowledged_for_it_is_put_right_by_a_person(
+        self, shop: Shop
+    ) -> None:
+        row = await _acknowledged(shop)
+        await shop.erp.update(CANCELLATION, row, status="cancelled")
+        await carry_out(shop)
+        await receive(shop)
+        assert (writes(shop), at_emag(shop)["status"]) == (["order/acknowledge"], 2)
+        assert await shop.state(CANCELLATION, row) == "refused"
+        reason = await shop.reason(CANCELLATION, row)
+        assert "set to cancelled in the ERP" in reason
+        assert "2 in progress" in reason
+
+    async def test_after_the_order_was_acknowledged_for_it_is_told_when_it_is_cancelled_at_last(
+        self, shop: Shop
+    ) -> None:
+        row = await _acknowledged(shop)
+        shop.market.panel_cancels(ORDER)
+        await receive(shop)
+        await shop.later()
+        await carry_out(shop)
+        await receive(shop)
+        assert [(each["id"], each["status"]) for each in await rows(shop)] == [(row, "completed")]
+        assert writes(shop) == ["order/acknowledge"]
+        assert await shop.state(CANCELLATION, row) == "synced"
+        assert ((await mirrored(shop))["owed"], await changes(shop)) == (False, 0)
+
+    async def test_after_the_order_was_acknowledged_for_it_has_no_part_in_a_refund(
+        self, shop: Shop
+    ) -> None:
+        row = await _acknowledged(shop)
+        shop.market.customer_pays(ORDER)
+        shop.market.emag_refunds_order(ORDER, 5)
+        await receive(shop)
+        [held] = await rows(shop)
+        assert (held["id"], held["refund_amount"], held["refund_processed"]) == (row, 0, False)
+        assert (await mirrored(shop))["owed"] is False
+
+    @pytest.mark.parametrize("first", ["in", "out"])
     async def test_but_the_erp_has_approved_is_a_persons_to_decide(
         self, shop: Shop, first: str
     ) -> None:
@@ -255,6 +309,17 @@ async def _wish(shop: Shop) -> int:
     shop.market.customer_asks_to_cancel(ORDER)
     await receive(shop)
     [row] = await rows(shop)
+    return int(row["id"])
+
+
+async def _acknowledged(shop: Shop) -> int:
+    """A wish's row for which a new order was acknowledged when the customer took the wish back."""
+    an_order(shop, status=1, cancellation_request=shop.market.local_now())
+    await receive(shop)
+    [row] = await rows(shop)
+    async with stopped(shop.run(CANCELLATION), Point.NOTED):
+        await _think_better(shop)
+    await long_ago(shop)
     return int(row["id"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import text
 
 from integrations.erp.rows import Kind
@@ -142,9 +143,12 @@ async def test_the_number_that_we_write_into_a_row_is_no_change_that_slipped_thr
     assert await sweep(shop.channel.engine, shop.channel.schema, require_approval=False) == 1
 
 
-async def test_a_row_that_nobody_has_queued_yet_gets_its_return_as_well(shop: Shop) -> None:
+@pytest.mark.parametrize("named", ["{}", " {}", "{}\t", "\xa0{}", "00{}"])
+async def test_a_row_that_nobody_has_queued_yet_gets_its_return_as_well(
+    shop: Shop, named: str
+) -> None:
     open_return(shop)
-    await shop.erp.add(Kind.RMA, ORDER)
+    await shop.erp.add(Kind.RMA, named.format(ORDER))
     assert (await take(shop)).brought[Kind.RMA] == {Brought.UNSENT: 1}
     assert len(await rows(shop)) == 1
 

@@ -124,6 +124,11 @@ class TestASight:
         assert sight(cancellation_request="da").wish_at == datetime(2026, 11, 27, 8, tzinfo=UTC)
         assert sight(cancellation_request="da", modified=None).wish_at == READ_AT
 
+    def test_says_what_each_line_holds_and_of_an_order_that_is_over_what_it_held(self) -> None:
+        products = [LINE, {**LINE, "id": 12, "status": 0}, {**LINE, "id": "13", "quantity": "x"}]
+        assert sight(products=products).held == {"11": 2, "12": 0, "13": 0}
+        assert sight(products=products, status=0).held == {"11": 3, "12": 3, "13": 3}
+
     def test_counts_fiscal_documents_alone(self) -> None:
         urls = [{"url": "https://shop.example/1.pdf", "type": kind} for kind in (1, "1", None, 10)]
         assert sight(attachments=[*urls, {"type": 1}]).documents == 3
@@ -162,6 +167,21 @@ class TestFacts:
     def test_are_none_where_a_price_can_not_be_read(self, name: str) -> None:
         with pytest.raises(WireError, match=f"unusable {name}: a text of 4 characters"):
             facts(products=[{**LINE, name: "zece"}])
+
+    def test_tell_what_is_paid_beside_the_goods(self) -> None:
+        voucher = {"value": "-8.0645", "vat_value": "-1.9355"}
+        lines = [
+            {**LINE, "product_voucher_split": [voucher]},
+            {**LINE, "id": 12, "status": 0, "product_voucher_split": [voucher]},
+        ]
+        free: dict[str, Any] = {"shipping_tax": "14.99", "shipping_tax_voucher_split": [voucher]}
+        assert facts(**free).beside_goods == Decimal("4.99")
+        assert facts(**free, products=lines, vouchers=[voucher]).beside_goods == Decimal("-5.01")
+
+    @pytest.mark.parametrize("value", [None, "", [], {}, "zece", [{}], [{"value": "x"}], "NaN"])
+    def test_are_not_spoilt_by_a_shipping_that_can_not_be_read(self, value: Any) -> None:
+        found = facts(shipping_tax=value, shipping_tax_voucher_split=value)
+        assert found.beside_goods == Decimal(0)
 
     @pytest.mark.parametrize("value", [None, "", " ", [], {}])
     def test_count_an_amount_that_is_left_out_as_nothing(self, value: object) -> None:
