@@ -43,7 +43,7 @@ _INBOX = """
            OR sync_state = 'waiting' AND waiting_for = 'person'
            OR sync_state = 'waiting' AND waiting_for = 'emag_return'
               AND waiting_since < clock_timestamp() - make_interval(days => {return_days})
-           OR sync_state = 'pending' AND sync_attempts >= {attempts})
+           OR sync_state IN ('pending', 'in_doubt') AND sync_attempts >= {attempts})
      ORDER BY since DESC LIMIT %(rows)s
 """
 

@@ -33,6 +33,7 @@ class Tally:
         requests: how many requests left, by route.
         spent: how many slots of the request budget that took, by bucket.
         waits: seconds that requests waited for their slots, all together, by bucket.
+        probing: lets one at a time find out whether eMAG can be worked with.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
@@ -43,6 +44,7 @@ class Tally:
     too_many_returns: bool = False
     looked_at: float = 0.0
     outage: OutageError | None = None
+    probing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def waited(self) -> float:

@@ -1,4 +1,4 @@
-"""Ask eMAG one thing before a run where it counts as down: requests at once would all give up."""
+"""Ask eMAG one thing, to know whether it can be worked with: many at once would all give up."""
 
 from __future__ import annotations
 
@@ -21,15 +21,26 @@ _PROBES: Final[Mapping[Kind, tuple[Route, Mapping[str, Any]]]] = {
 }
 
 
+async def probe(channel: Channel, kind: Kind) -> None:
+    """Find out whether eMAG can be worked with, by one cheap read.
+
+    Raises:
+        OutageError, BudgetBusyError: it cannot, or that can't be found out now.
+        ReadRefusedError: it answers, if not this read.
+    """
+    route, body = _PROBES[kind]
+    await ask(channel, route, body, Subject())
+
+
 async def probe_if_down(channel: Channel, kind: Kind) -> None:
-    """Find out whether eMAG is back, by one cheap read.
+    """Find out whether eMAG is back.
 
     Raises:
         OutageError, BudgetBusyError, ReadRefusedError: it cannot be worked with yet.
     """
-    route, body = _PROBES[kind]
+    route, _ = _PROBES[kind]
     if await budget.is_down(channel.engine, channel.account, route):
-        await ask(channel, route, body, Subject())
+        await probe(channel, kind)
 
 
 async def probe_all_if_down(channel: Channel) -> None:
@@ -53,6 +64,6 @@ async def probe_corrected(channel: Channel, kind: Kind) -> None:
     Raises:
         OutageError, BudgetBusyError, ReadRefusedError: it cannot be worked with yet.
     """
-    route, body = _PROBES[kind]
+    route, _ = _PROBES[kind]
     if await ask_anew(channel, route):
-        await ask(channel, route, body, Subject())
+        await probe(channel, kind)

@@ -53,6 +53,12 @@ def reached(targets: Reductions, order: Order) -> bool:
     return all(has.get(line.line_id, 0) == line.to for line in targets.lines if touched(line))
 
 
+def untouched(targets: Reductions, order: Order) -> bool:
+    """Whether every line that is to change still has what it had when it was first read."""
+    has = present(order)
+    return all(has.get(line.line_id, 0) == line.first for line in targets.lines if touched(line))
+
+
 def present(order: Order) -> dict[int, int]:
     """The pieces of each line that are part of the order now."""
     return {line.id: line.quantity if line.active else 0 for line in order.lines}

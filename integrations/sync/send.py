@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import psycopg
 from sqlalchemy import text
 
-from integrations.emag.routes import ORDER_ACKNOWLEDGE, Route
 from integrations.emag.verdicts import Answer, Verdict
-from integrations.emag.wire import elements
 from integrations.erp.rows import Kind
 from integrations.ledger import budget, leases
 from integrations.ledger.books import BOOKS, State
 from integrations.ledger.budget import BudgetBusyError
-from integrations.ledger.calls import Call, Subject, close_unsent
-from integrations.ledger.intents import Hindered, Intent, intend
+from integrations.ledger.calls import Call, close_unsent
+from integrations.ledger.intents import Hindered, intend
 from integrations.ledger.line import is_undone
 from integrations.ledger.points import Point, reached
 from integrations.sync.abreast import abreast
-from integrations.sync.ask import hold, longest_life, note_answer, note_outage, reserve_slot
+from integrations.sync.ask import (
+    ReadRefusedError,
+    hold,
+    longest_life,
+    note_answer,
+    note_outage,
+    reserve_slot,
+)
 from integrations.sync.channel import Channel
-from integrations.sync.outage import GENERAL, OutageError
-from integrations.sync.plan import Do, Step, body_of
-from integrations.sync.work import Batch, Denial, Work, end, note_response, pause, settle
-
-# eMAG takes at most 50 entities and 4,000 elements a request (API facts: Rate and size limits).
-MOST_ELEMENTS = 3500
+from integrations.sync.lots import Item, Lot, lots_of
+from integrations.sync.outage import CORRECTABLE, GENERAL, OutageError
+from integrations.sync.plan import Do, Known
+from integrations.sync.probe import probe
+from integrations.sync.reductions import untouched
+from integrations.sync.work import (
+    Batch,
+    Denial,
+    Work,
+    end,
+    fail,
+    note_response,
+    pause,
+    rest,
+    settle,
+)
 
 # What the intent's commit takes before a request can leave, in seconds.
 LEAD = 0.040
@@ -39,8 +52,10 @@ LEAD = 0.040
 # Verdicts that prove that nothing of the lot was applied.
 NOT_APPLIED = frozenset({Verdict.THROTTLED, Verdict.UNAVAILABLE})
 
-# Lost requests in a row after which eMAG counts as down.
+# Lost requests in a row after which a read has to tell whether eMAG is down.
 LOST_IN_A_ROW = 3
+
+FAILED_AGAIN = "Sent alone, it failed again"
 
 # What was proved not to have reached eMAG leaves no trace in the books.
 _TAKE_BACK = """
@@ -56,57 +71,6 @@ _TAKE_BACK = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A row's place in a lot: its step and the entity to send."""
-
-    work: Work
-    plan: Do
-    body: Any
-
-    @property
-    def step(self) -> Step:
-        return self.plan.steps[0]
-
-    @property
-    def intent(self) -> Intent:
-        reductions = self.plan.reductions
-        return Intent(self.work.claim, reductions.to_json() if reductions else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Lot:
-    """Steps on one route that leave in one request."""
-
-    route: Route
-    items: tuple[Item, ...]
-
-    @property
-    def body(self) -> list[Any] | None:
-        """The entities to save; None where the path says it all."""
-        return None if self.path_id is not None else [item.body for item in self.items]
-
-    @property
-    def path_id(self) -> int | None:
-        return self.items[0].step.subject if self.route is ORDER_ACKNOWLEDGE else None
-
-    @property
-    def works(self) -> list[Work]:
-        return [item.work for item in self.items]
-
-    def subject(self, kind: Kind) -> Subject:
-        """What the call record says of it."""
-        works = self.works
-        subjects = [item.step.subject for item in self.items]
-        return Subject(
-            orders=[work.claim.order_id for work in works],
-            returns=subjects if kind is Kind.RMA else [],
-            rows=[f"{kind.value}:{work.claim.row_id}" for work in works],
-            steps=[item.step.label for item in self.items],
-            items=len(works),
-        )
-
-
 async def send_steps(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:
     """Send the first step of each planned row; rows end, or lose their copy to be read anew.
 
@@ -117,8 +81,8 @@ async def send_steps(channel: Channel, batch: Batch, works: Sequence[Work]) -> N
     async def send(channel: Channel, lot: Lot) -> None:
         await _send_lot(channel, batch, lot)
 
-    await _take_back(channel, batch, _end_denied(works))
-    await abreast(channel, list(_lots(works)), send)
+    await _take_back(channel, batch, [*_end_denied(works), *_rest_failed(channel, works)])
+    await abreast(channel, list(lots_of(works)), send)
 
 
 def _end_denied(works: Sequence[Work]) -> list[Work]:
@@ -133,30 +97,28 @@ def _end_denied(works: Sequence[Work]) -> list[Work]:
     return denied
 
 
-def _lots(works: Sequence[Work]) -> Iterator[Lot]:
-    groups: dict[tuple[str, int], list[Item]] = defaultdict(list)
+def _rest_failed(channel: Channel, works: Sequence[Work]) -> list[Work]:
+    """Let rows rest that failed alone once more; the fresh read shows that it had no effect."""
+    rested = []
     for work in works:
-        if work.plan is None:
-            continue
-        item = Item(work, work.plan, body_of(work.plan.steps[0]))
-        cap = 1 if item.step.route is ORDER_ACKNOWLEDGE else work.lot_cap
-        groups[item.step.route.path, cap].append(item)
-    for (_, cap), items in groups.items():
-        yield from _split(items, cap)
+        failed = work.failed
+        if work.plan is not None and failed and failed.in_doubt and work.claim.attempts:
+            work.known = _before(work, work.plan)
+            reason = f"{FAILED_AGAIN}, and nothing was done: {_unended(failed.message)}."
+            rest(work, reason, channel.timings)
+            rested.append(work)
+    return rested
 
 
-def _split(items: Sequence[Item], cap: int) -> Iterator[Lot]:
-    lot: list[Item] = []
-    size = 0
-    for item in items:
-        weight = elements(item.body) if cap > 1 else 0
-        if lot and (len(lot) >= cap or size + weight > MOST_ELEMENTS):
-            yield Lot(lot[0].step.route, tuple(lot))
-            lot, size = [], 0
-        lot.append(item)
-        size += weight
-    if lot:
-        yield Lot(lot[0].step.route, tuple(lot))
+def _before(work: Work, plan: Do) -> Known:
+    """What the books are to hold while the row rests.
+
+    What it takes off an order's lines is measured anew then: others may take some meanwhile.
+    """
+    order = work.copy.order if work.copy else None
+    if order is None or plan.reductions is None or not untouched(plan.reductions, order):
+        return work.known
+    return replace(work.known, sent=False, reductions=None)
 
 
 async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
@@ -196,17 +158,45 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
         await _take_back(channel, batch, lot.works)
     if answer.verdict is not Verdict.UNKNOWN:
         batch.doubtful -= orders
-    _note_verdict(channel, batch, lot, answer)
-    if _shows_outage(channel, answer):
-        raise await note_outage(channel, lot.route, answer)
+    stop = await _what_stops(channel, batch.kind, lot, answer)
+    _note_verdict(channel, lot, answer, own=lot.failed_before and stop is None)
+    if stop is not None:
+        raise stop
 
 
-def _shows_outage(channel: Channel, answer: Answer) -> bool:
-    """Whether eMAG cannot be worked with at all: proved at once, or lost requests in a row."""
+async def _what_stops(
+    channel: Channel, kind: Kind, lot: Lot, answer: Answer
+) -> OutageError | BudgetBusyError | None:
+    """Why nothing more can be sent now, if this answer, or its absence, shows that.
+
+    That there is no connection is nobody's own fault. All else may be this request's: only where a
+    read fails, too, eMAG counts as down.
+    """
     if answer.verdict not in (Verdict.UNAVAILABLE, Verdict.UNKNOWN) or answer.cause not in GENERAL:
-        return False
+        return None
+    proved = answer.verdict is Verdict.UNAVAILABLE
+    if proved and answer.http_status is None:
+        return await note_outage(channel, lot.route, answer)
     channel.tally.lost_in_a_row += 1
-    return answer.verdict is Verdict.UNAVAILABLE or channel.tally.lost_in_a_row >= LOST_IN_A_ROW
+    if not (proved or lot.failed_before or channel.tally.lost_in_a_row >= LOST_IN_A_ROW):
+        return None
+    try:
+        async with channel.tally.probing:
+            await probe(channel, kind)
+    except (OutageError, BudgetBusyError) as stop:
+        return stop
+    except ReadRefusedError:
+        pass
+    channel.tally.lost_in_a_row = 0
+    return _what_a_person_corrects(channel, lot, answer)
+
+
+def _what_a_person_corrects(channel: Channel, lot: Lot, answer: Answer) -> OutageError | None:
+    """Why this run alone stops although eMAG lets us read: who may read need not may write."""
+    if answer.cause not in CORRECTABLE or lot.failed_before:
+        return None
+    channel.tally.outage = OutageError.of(answer)
+    return channel.tally.outage
 
 
 def _refusal(lot: Lot, item: Item, answer: Answer) -> str | None:
@@ -293,15 +283,17 @@ def _for(batch: Batch, statement: str) -> str:
     return statement.format(table=books.name, erp_id=books.erp_id)
 
 
-def _note_verdict(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+def _note_verdict(channel: Channel, lot: Lot, answer: Answer, own: bool) -> None:
+    """What the verdict means for the rows; `own`: that the request failed is the row's own."""
     for item in lot.items:
         note_response(item.work, answer)
-    _VERDICTS[answer.verdict](channel, batch, lot, answer)
+    _VERDICTS[answer.verdict](channel, lot, answer, own)
 
 
-def _applied(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+def _applied(channel: Channel, lot: Lot, answer: Answer, own: bool) -> None:
     channel.tally.lost_in_a_row = 0
     for item in lot.items:
+        item.work.failed = None
         _know_as_sent(item)
         if len(item.plan.steps) == 1:
             settle(item.work, item.plan.then, channel.timings)
@@ -317,7 +309,7 @@ def _know_as_sent(item: Item) -> None:
     )
 
 
-def _refused(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+def _refused(channel: Channel, lot: Lot, answer: Answer, own: bool) -> None:
     """Nothing is proved yet, so all is read anew; what eMAG refused is not sent a second time.
 
     A refusal that names nobody is halved down to single items.
@@ -333,31 +325,37 @@ def _refused(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
         work.copy = work.plan = None
 
 
-def _throttled(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+def _throttled(channel: Channel, lot: Lot, answer: Answer, own: bool) -> None:
     """Proved not applied: the same plan may be sent again once the budget allows."""
     for item in lot.items:
         item.work.plan = None
 
 
-def _unavailable(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+def _unavailable(channel: Channel, lot: Lot, answer: Answer, own: bool) -> None:
     for item in lot.items:
-        pause(item.work, answer.text() or "eMAG could not be reached", channel.timings)
+        if own:
+            reason = f"{FAILED_AGAIN}: {_unended(answer.text())}."
+            fail(item.work, reason, channel.timings)
+        else:
+            pause(item.work, answer.text() or "eMAG could not be reached", channel.timings)
 
 
-def _unknown(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+def _unended(sentence: str) -> str:
+    return sentence.rstrip(". ")
+
+
+def _unknown(channel: Channel, lot: Lot, answer: Answer, own: bool) -> None:
     """It may have been applied or may be yet: the order rests until the request is surely dead.
 
     That is when its lease runs out. The row is due at that moment, like its siblings.
     """
+    lost = f"{FAILED_AGAIN} ({_unended(answer.text())})" if own else "eMAG's answer was lost"
+    reason = f"{lost}: its state is read once the request is surely dead."
     for item in lot.items:
-        end(
-            item.work,
-            State.IN_DOUBT,
-            reason="eMAG's answer was lost: its state is read once the request is surely dead.",
-        )
+        end(item.work, State.IN_DOUBT, reason=reason, failed=own)
 
 
-_VERDICTS: Mapping[Verdict, Callable[[Channel, Batch, Lot, Answer], None]] = {
+_VERDICTS: Mapping[Verdict, Callable[[Channel, Lot, Answer, bool], None]] = {
     Verdict.APPLIED: _applied,
     Verdict.REFUSED: _refused,
     Verdict.THROTTLED: _throttled,

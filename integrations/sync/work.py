@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 from uuid import UUID
@@ -17,6 +17,7 @@ from integrations.erp.rows import InvoiceRow, Kind, ReturnRow
 from integrations.ledger.books import State
 from integrations.ledger.claims import Claim
 from integrations.ledger.database import storable
+from integrations.ledger.failed_writes import FailedWrite
 from integrations.ledger.persist import Outcome, pause_after
 from integrations.ledger.timings import Timings
 from integrations.sync.outage import OutageError
@@ -65,7 +66,8 @@ class Work:
     """The progress of one claimed row.
 
     `lot_cap` is how many neighbours it may have in a lot; it shrinks when a lot is refused without
-    naming the item that was wrong. `denial` is what eMAG last said no to.
+    naming the item that was wrong. `denial` is what eMAG last said no to. `failed` is its last
+    request where that came to nothing: it goes alone then, so that its neighbours are not held up.
     """
 
     claim: Claim
@@ -73,6 +75,7 @@ class Work:
     plan: Do | None = None
     known: Known = field(default_factory=Known)
     denial: Denial | None = None
+    failed: FailedWrite | None = None
     lot_cap: int = LOT
     tries: int = 0
     rounds: int = 0
@@ -145,9 +148,12 @@ def known_of(claim: Claim) -> Known:
     )
 
 
-def batch_of(kind: Kind, token: UUID, claims: Iterable[Claim]) -> Batch:
-    """A batch of freshly claimed rows."""
-    return Batch(kind, token, [Work(claim, known=known_of(claim)) for claim in claims])
+def batch_of(
+    kind: Kind, token: UUID, claims: Iterable[Claim], failed: Mapping[int, FailedWrite]
+) -> Batch:
+    """A batch of freshly claimed rows, with those whose last requests came to nothing."""
+    works = [Work(claim, known=known_of(claim), failed=failed.get(claim.id)) for claim in claims]
+    return Batch(kind, token, works)
 
 
 def settle(work: Work, plan: Plan, timings: Timings) -> None:
@@ -221,6 +227,11 @@ def fail(work: Work, reason: str, timings: Timings) -> None:
     """A failure of the row's own: it is tried again after a growing pause."""
     delay = pause_after(work.claim.attempts, timings)
     end(work, State.PENDING, reason=reason, delay=delay, failed=True)
+
+
+def rest(work: Work, reason: str, timings: Timings) -> None:
+    """The same for a failure that was counted when it happened."""
+    end(work, State.PENDING, reason=reason, delay=pause_after(work.claim.attempts - 1, timings))
 
 
 def pause(work: Work, reason: str, timings: Timings) -> None:

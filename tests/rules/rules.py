@@ -19,6 +19,11 @@ def interleaving(subject: str, group: str, name: str) -> str:
     return f"tests/end_to_end/interleavings/test_{subject}.py::{group}::{name}"
 
 
+def poison(group: str, name: str) -> str:
+    """A test of saves that always fail."""
+    return f"tests/end_to_end/test_poison_saves.py::{group}::{name}"
+
+
 @dataclass(frozen=True)
 class Edit:
     """What is to be replaced in a module's source, wherever it stands there."""
@@ -277,6 +282,36 @@ RULES: Sequence[Rule] = (
             ),
             spine("TestDoubt", "test_what_was_proved_not_applied_leaves_no_trace[throttle]"),
         ],
+    ),
+    Rule(
+        "a row whose last request came to nothing goes alone",
+        "integrations.sync.lots",
+        [Edit(" or item.work.failed is not None", "")],
+        [poison("TestNeighbours", "test_are_saved_without_it[locked]")],
+    ),
+    Rule(
+        "a row that failed alone rests before it is sent again",
+        "integrations.sync.send",
+        [Edit("failed.in_doubt and work.claim.attempts", "failed.in_doubt and False")],
+        [poison("TestTheRowItself", "test_rests_before_it_is_sent_again")],
+    ),
+    Rule(
+        "what rests is measured anew",
+        "integrations.sync.send",
+        [Edit("replace(work.known, sent=False, reductions=None)", "work.known")],
+        [poison("TestTheRowItself", "test_is_measured_anew_where_another_row_went_before_it")],
+    ),
+    Rule(
+        "a failed write alone is no outage",
+        "integrations.sync.send",
+        [
+            Edit(
+                "    try:\n        async with channel.tally.probing:",
+                "    return await note_outage(channel, lot.route, answer)\n"
+                "    try:\n        async with channel.tally.probing:",
+            )
+        ],
+        [poison("TestAnOutage", "test_is_none_while_reads_are_answered")],
     ),
     Rule(
         "the write-back waits for no lock of the ERP's",

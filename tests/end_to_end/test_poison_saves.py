@@ -1,0 +1,261 @@
+"""A save that fails whenever it is tried is its own row's matter, and no outage of eMAG's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from integrations.emag.accounts import Account
+from integrations.erp.rows import Kind
+from integrations.ledger.books import BOOKS
+from integrations.ledger.points import Point, listening
+from integrations.ledger.status import INBOX_ATTEMPTS, read_inbox, read_status
+from integrations.sandbox.market import Market
+from tests.end_to_end.conftest import Shop
+from tests.end_to_end.interleavings.meanwhile import done_to, one_of_five
+from tests.end_to_end.pace import open_unpaced_shop
+from tests.end_to_end.test_outages import SCENES
+
+CANCELLATION, RETURN, INVOICE = Kind.CANCELLATION, Kind.RMA, Kind.INVOICE
+FIRST, POISONED = 480000101, 480000104
+SAVES = {CANCELLATION: "order/save", RETURN: "rma/save", INVOICE: "order/attachments/save"}
+
+
+@pytest.fixture
+async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
+    """A shop in which nothing waits for a request limit."""
+    async with open_unpaced_shop(database_url, market, account) as shop:
+        yield shop
+    assert market.journal.violations() == []
+
+
+async def rows(shop: Shop, kind: Kind, count: int = 10) -> dict[int, int]:
+    """Rows that one save each would bring to their end, by their orders."""
+    return {FIRST + n: await SCENES[kind](shop, FIRST + n) for n in range(count)}
+
+
+def poison(shop: Shop, kind: Kind, fault: str = "http_500_json", order: int = POISONED) -> None:
+    """From now on every save with this order in it fails so."""
+    returns = shop.market.returns_of[order] if kind is RETURN else []
+    orders = [] if kind is RETURN else [order]
+    shop.market.faults.add(
+        SAVES[kind], kind=fault, times=None, order_ids=orders, return_ids=returns
+    )
+
+
+async def run(shop: Shop, kind: Kind, times: int = 1) -> None:
+    """So many runs, each in its time."""
+    for _ in range(times):
+        await shop.run(kind)
+        await shop.later()
+
+
+async def attempts(shop: Shop, kind: Kind, row: int) -> int:
+    """How many failures were put down to a row."""
+    return int((await shop.books(kind, row))["sync_attempts"])
+
+
+async def down(shop: Shop) -> list[str]:
+    """The budgets for which eMAG counts as down."""
+    status = await read_status(shop.channel.engine)
+    return [budget.bucket for budget in status.budgets if budget.down_since]
+
+
+class TestNeighbours:
+    @pytest.mark.parametrize(
+        "fault", ["http_500_json", "http_511_html", "reset", "empty_body", "locked", "forbidden"]
+    )
+    async def test_are_saved_without_it(self, shop: Shop, fault: str) -> None:
+        everyone = await rows(shop, CANCELLATION)
+        poison(shop, CANCELLATION, fault)
+        await run(shop, CANCELLATION, times=2)
+        poisoned = everyone.pop(POISONED)
+        assert {await shop.state(CANCELLATION, row) for row in everyone.values()} == {"synced"}
+        assert await attempts(shop, CANCELLATION, poisoned) == 1
+        late = await SCENES[CANCELLATION](shop, FIRST + 50)
+        await run(shop, CANCELLATION)
+        assert await shop.state(CANCELLATION, late) == "synced"
+        assert len(shop.market.journal.effects_of("order.status")) == 10
+
+    @pytest.mark.parametrize("kind", [RETURN, INVOICE])
+    async def test_of_every_kind_are(self, shop: Shop, kind: Kind) -> None:
+        everyone = await rows(shop, kind)
+        poison(shop, kind)
+        await run(shop, kind, times=2)
+        poisoned = everyone.pop(POISONED)
+        assert {await shop.state(kind, row) for row in everyone.values()} == {"synced"}
+        assert await attempts(shop, kind, poisoned) == 1
+
+    async def test_go_in_lots_again_once_they_were_saved(self, shop: Shop) -> None:
+        everyone = await rows(shop, RETURN, 4)
+        poison(shop, RETURN)
+        await run(shop, RETURN, times=2)
+        shop.market.faults.clear()
+        await run(shop, RETURN, times=2)
+        for row in everyone.values():
+            await shop.erp.update(RETURN, row, status="processing")
+        saves = len(await saved(shop))
+        await run(shop, RETURN)
+        assert [len(items) for items in (await saved(shop))[saves:]] == [4]
+
+
+async def saved(shop: Shop) -> list[list[str]]:
+    """The rows of every save that left, oldest first."""
+    calls = await shop.sql("SELECT rows FROM app.emag_api_calls WHERE writes ORDER BY sent_at")
+    return [list(call["rows"]) for call in calls]
+
+
+class TestTheRowItself:
+    @pytest.mark.parametrize(
+        ("fault", "reason"),
+        [
+            ("http_500_json", "Internal Server Error"),
+            ("locked", "Resource locked"),
+            ("forbidden", "not allowed to use this API"),
+        ],
+    )
+    async def test_ends_in_the_inbox_after_growing_pauses(
+        self, shop: Shop, fault: str, reason: str
+    ) -> None:
+        row = (await rows(shop, CANCELLATION, 4))[POISONED]
+        poison(shop, CANCELLATION, fault)
+        pauses: dict[int, float] = {}
+        while len(pauses) < INBOX_ATTEMPTS:
+            if len(pauses) < INBOX_ATTEMPTS - 1:
+                assert await read_inbox(shop.channel.engine) == []
+            await shop.run(CANCELLATION)
+            if await shop.state(CANCELLATION, row) == "pending":
+                failures = await attempts(shop, CANCELLATION, row)
+                pauses |= {failures: await pause(shop, row)} if failures else {}
+            await shop.later()
+        assert list(pauses) == [*range(1, INBOX_ATTEMPTS + 1)]
+        assert all(pauses[each] < pauses[each + 2] for each in range(1, 6))
+        [entry] = await read_inbox(shop.channel.engine)
+        assert (entry.row_id, entry.attempts) == (row, INBOX_ATTEMPTS)
+        assert reason in entry.reason
+        asked = len(await saved(shop))
+        assert asked == INBOX_ATTEMPTS + 4  # with its neighbours once, which then went alone
+
+        shop.market.faults.clear()
+        await shop.replay(CANCELLATION, row)
+        await run(shop, CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "synced"
+        assert await attempts(shop, CANCELLATION, row) == 0
+        assert done_to(shop, POISONED) == [("order.status", 2, 0)]
+
+    async def test_stays_in_the_inbox_while_its_next_failure_is_in_doubt(self, shop: Shop) -> None:
+        row = (await rows(shop, CANCELLATION, 4))[POISONED]
+        poison(shop, CANCELLATION)
+        await run(shop, CANCELLATION, times=2 * INBOX_ATTEMPTS + 1)
+        await shop.run(CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "in_doubt"
+        [entry] = await read_inbox(shop.channel.engine)
+        assert entry.row_id == row
+        assert "Internal Server Error" in entry.reason
+
+    async def test_rests_before_it_is_sent_again(self, shop: Shop) -> None:
+        await rows(shop, CANCELLATION, 4)
+        poison(shop, CANCELLATION)
+        await run(shop, CANCELLATION, times=2)
+        asked = len(await saved(shop))
+        await shop.run(CANCELLATION)  # reads that nothing was done
+        await shop.run(CANCELLATION)
+        assert len(await saved(shop)) == asked
+
+    async def test_is_not_blamed_for_one_lost_answer(self, shop: Shop) -> None:
+        row = (await rows(shop, CANCELLATION, 4))[POISONED]
+        poison(shop, CANCELLATION)
+        await run(shop, CANCELLATION)
+        shop.market.faults.clear()
+        assert await attempts(shop, CANCELLATION, row) == 0
+        await run(shop, CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "synced"
+
+    async def test_is_not_sent_again_where_it_had_its_effect(self, shop: Shop) -> None:
+        row = (await rows(shop, CANCELLATION, 4))[POISONED]
+        shop.market.faults.add("order/save", "after_effect", "reset", None, order_ids=[POISONED])
+        await run(shop, CANCELLATION, times=2)
+        assert await shop.state(CANCELLATION, row) == "synced"
+        assert done_to(shop, POISONED) == [("order.status", 2, 0)]
+
+    async def test_is_measured_anew_where_another_row_went_before_it(self, shop: Shop) -> None:
+        row = await one_of_five(shop)
+        shop.market.faults.add("order/save", kind="http_500_json", times=None)
+        await run(shop, CANCELLATION, times=2)
+        await shop.run(CANCELLATION)  # it rests
+        shop.market.faults.clear()
+        other = await one_of_five(shop)
+        await shop.run(CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "pending"
+        assert await shop.state(CANCELLATION, other) == "synced"
+        await shop.later()
+        await run(shop, CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "synced"
+        assert done_to(shop) == [("order.line", 5, 4), ("order.line", 4, 3)]
+
+
+async def pause(shop: Shop, row: int) -> float:
+    """The seconds that a cancellation rests, as the database has them."""
+    books = BOOKS[CANCELLATION]
+    [found] = await shop.sql(
+        "SELECT extract(epoch FROM next_attempt_at - updated_at AT TIME ZONE 'UTC')::float8"
+        f" AS pause FROM {books.name} WHERE {books.erp_id} = :row",
+        row=row,
+    )
+    return float(found["pause"])
+
+
+class TestAnOutage:
+    async def test_is_none_while_reads_are_answered(self, shop: Shop) -> None:
+        unheard = list(range(FIRST, FIRST + 3))
+        for order in unheard:
+            shop.market.add_order({"id": order, "status": 1})
+        failing = [await shop.erp.add(CANCELLATION, order) for order in unheard]
+        others = [await SCENES[CANCELLATION](shop, FIRST + 10 + n) for n in range(30)]
+        shop.market.faults.add(
+            "order/acknowledge", kind="http_500_json", times=None, order_ids=unheard
+        )
+        for _ in range(4):
+            report = await shop.run(CANCELLATION)
+            assert report.unreachable is None
+            assert await down(shop) == []
+            await shop.later()
+        assert {await shop.state(CANCELLATION, row) for row in others} == {"synced"}
+        assert {await attempts(shop, CANCELLATION, row) for row in failing} == {2}
+        invoiced = await SCENES[INVOICE](shop, FIRST + 100)
+        assert (await shop.run(INVOICE)).exit_code == 0
+        assert await shop.state(INVOICE, invoiced) == "synced"
+
+    async def test_that_begins_while_a_row_is_sent_alone_costs_it_no_attempt(
+        self, shop: Shop
+    ) -> None:
+        everyone = (await rows(shop, CANCELLATION, 4)).values()
+        poison(shop, CANCELLATION)
+        await run(shop, CANCELLATION)
+
+        async def begin(at: Point) -> None:
+            if at is Point.INTENDED:
+                shop.market.faults.add(kind="http_503_html", times=None)
+
+        with listening(begin):
+            report = await shop.run(CANCELLATION)
+        assert report.exit_code == 3
+        assert {await attempts(shop, CANCELLATION, row) for row in everyone} == {0}
+        assert await down(shop) == ["orders"]
+
+        shop.market.faults.clear()
+        await shop.later()
+        await run(shop, CANCELLATION)
+        assert {await shop.state(CANCELLATION, row) for row in everyone} == {"synced"}
+
+    async def test_who_may_read_but_not_write_is_told_so_and_keeps_nobody_from_reading(
+        self, shop: Shop
+    ) -> None:
+        row = (await rows(shop, CANCELLATION, 1))[FIRST]
+        shop.market.faults.add("order/save", kind="forbidden", times=None)
+        report = await shop.run(CANCELLATION)
+        assert report.exit_code == 3
+        assert "EMAG_PASSWORD" in (report.unreachable or "")
+        assert await down(shop) == []
+        assert await attempts(shop, CANCELLATION, row) == 0
