@@ -286,7 +286,7 @@ RULES: Sequence[Rule] = (
     Rule(
         "a row whose last request came to nothing goes alone",
         "integrations.sync.lots",
-        [Edit(" or item.work.failed is not None", "")],
+        [Edit(" or work.failed is not None", "")],
         [poison("TestNeighbours", "test_are_saved_without_it[locked]")],
     ),
     Rule(
