@@ -19,6 +19,7 @@ from integrations.emag.order_facts import is_amount
 from integrations.erp.load import Fields, account_name, order_number
 from integrations.erp.schema import ErpSchema
 from integrations.erp.spelling import INTEGERS
+from integrations.erp.times import readable_time
 
 _CANCELLATION_COLUMNS = (
     "emag_order_id",
@@ -49,7 +50,7 @@ _ITEM_COLUMNS = ("product_id", "sku", "quantity", "total_amount", "emag_item_id"
 # A row is found by its own column, or by what our books hold about it.
 _FIND = """
     SELECT r.id, {columns}, t.sync_state, t.origin, t.sent_at IS NOT NULL AS sent,
-           t.emag_status::text AS known_status, t.last_synced_at AT TIME ZONE 'UTC' AS synced_at,
+           t.emag_status::text AS known_status, {synced_at} AT TIME ZONE 'UTC' AS synced_at,
            {reductions} AS reductions
       FROM app.{table} r
       LEFT JOIN app.{books} t ON t.{erp_id} = r.id AND NOT t.superseded
@@ -295,6 +296,7 @@ async def _find(
         table=table,
         books=books[0],
         erp_id=books[1],
+        synced_at=readable_time("t.last_synced_at"),
         reductions=books[2],
         named=named,
     )

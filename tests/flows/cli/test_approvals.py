@@ -73,6 +73,28 @@ async def test_what_is_not_approved_in_the_erp_is_counted_with_what_to_do(
     assert unasked.json == []
 
 
+@pytest.mark.parametrize("odd", ["infinity", "-infinity", "0044-03-15 BC", "20000-01-01"])
+async def test_a_time_that_nobody_can_read_hides_nothing(
+    emag_flows: CommandLine, market: Market, database_url: str, odd: str
+) -> None:
+    """The ERP may have made a row at any time that PostgreSQL can hold."""
+    cancel(database_url, market, 2)
+    await emag_flows("run", "cancellations", **APPROVED_ONLY)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE app.cancellation_requests SET created_at = %s", [odd])
+
+    status = await emag_flows("status", **APPROVED_ONLY)
+    as_json = await emag_flows("status", "--json", **APPROVED_ONLY)
+    inbox = await emag_flows("inbox", **APPROVED_ONLY)
+    matters = await emag_flows("inbox", "--json", **APPROVED_ONLY)
+
+    assert [each.code for each in (status, as_json, inbox, matters)] == [0, 0, 0, 0]
+    assert "2 cancellations are pending in the ERP" in status.out
+    assert [each["since"] for each in as_json.json["approvals"]] == [None]
+    assert "cancellations: 2" in inbox.out
+    assert [each["since"] for each in matters.json] == [None]
+
+
 async def test_more_than_may_go_unasked_are_counted_with_how_to_answer(
     emag_flows: CommandLine, market: Market, database_url: str
 ) -> None:
