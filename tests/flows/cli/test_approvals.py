@@ -73,6 +73,26 @@ async def test_what_is_not_approved_in_the_erp_is_counted_with_what_to_do(
     assert unasked.json == []
 
 
+async def test_adopting_queues_what_is_approved_and_says_what_waits(
+    emag_flows: CommandLine, market: Market, database_url: str
+) -> None:
+    cancel(database_url, market, 2)
+    cancel(database_url, market, 1, status="approved")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("TRUNCATE app.emag_changes")
+    adopt = ("adopt", "--since", "2020-01-01", "--kind", "cancellation")
+
+    first = await emag_flows(*adopt, **APPROVED_ONLY)
+    await emag_flows("run", "cancellations", **APPROVED_ONLY)
+    again = await emag_flows(*adopt, **APPROVED_ONLY)
+    unasked = await emag_flows(*adopt)
+
+    carried, wait = "the next run carries them to eMAG", "2 rows wait for approval: set each to"
+    assert first.out.startswith(f"cancellation: 1 row queued; {carried}; {wait} approved")
+    assert again.out.startswith(f"cancellation: 0 rows queued; {wait} approved")
+    assert unasked.out == f"cancellation: 2 rows queued; {carried}\n"
+
+
 @pytest.mark.parametrize("odd", ["infinity", "-infinity", "0044-03-15 BC", "20000-01-01"])
 async def test_a_time_that_nobody_can_read_hides_nothing(
     emag_flows: CommandLine, market: Market, database_url: str, odd: str
