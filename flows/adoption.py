@@ -19,7 +19,9 @@ async def preview_adoption(since: date, kinds: Sequence[Kind], most: int) -> lis
 
     async def story(channel: Channel, parameters: SyncParameters, report: Report) -> None:
         for kind in kinds:
-            ids = await adoptable_ids(channel.engine, since, kind, most)
+            ids = await adoptable_ids(
+                channel.engine, since, kind, most, require_approval=channel.require_approval
+            )
             await preview(channel, kind, parameters.limit, report, also=ids)
 
     return await for_each_account("adopt", SyncParameters(dry_run=True, limit=most), story)

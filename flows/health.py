@@ -61,10 +61,12 @@ async def check_health(parameters: HealthParameters) -> list[Finding]:
         findings += [finding async for finding in _check_accounts(shop)]
         status = await read_status(shop.engine)
         swept = _check_sweep(await last_sweep(shop.engine))
+        patient = _patient(parameters, shop)
         findings += [
             swept,
             *_check_budgets(status),
-            *_check_rows(status, _patient(parameters, shop)),
+            _check_changes(status, patient, timedelta(seconds=shop.timings.quiet_cap)),
+            *_check_rows(status, patient),
         ]
         async with driver(shop.engine) as connection:
             return findings + await _check_way_in(connection, shop)
@@ -194,6 +196,20 @@ def _patient(parameters: HealthParameters, shop: Shop) -> HealthParameters:
     if not shop.settings.cancellations_pause_above:
         return parameters
     return parameters.model_copy(update={"pending_minutes": max(60, parameters.pending_minutes)})
+
+
+def _check_changes(status: Status, parameters: HealthParameters, rest: timedelta) -> Finding:
+    """Whether runs queue what the ERP changes; a row may rest for so long first."""
+    limit = timedelta(minutes=parameters.pending_minutes)
+    age = max(timedelta(), status.at - (status.changes_since or status.at))
+    changes = counted(status.changes, "change")
+    return Finding(
+        name=f"no change of the ERP's waits to be queued for longer than {_span(limit)}",
+        ok=age <= limit + rest,
+        detail=f"{changes}, the oldest for {_span(age)}" if status.changes else "none",
+        remedy="see that runs take place, and run a sync such as `emag-flows run rma`, which queues"
+        " the changes of every kind or says what is in the way",
+    )
 
 
 def _check_rows(status: Status, parameters: HealthParameters) -> list[Finding]:

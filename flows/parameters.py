@@ -96,7 +96,8 @@ class HealthParameters(BaseModel):
         default=60,
         ge=1,
         le=10_080,
-        description="A row pending for longer than this many minutes is a fault.",
+        description="A row pending for longer than this many minutes is a fault, as is a change of"
+        " the ERP's that is not queued by then.",
         json_schema_extra={"position": 1},
     )
     doubt_minutes: int = Field(

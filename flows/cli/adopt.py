@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 
+from flows.approvals import APPROVE_EACH
 from flows.cli.console import begin, console
 from flows.wording import counted
 from integrations.erp.rows import Kind
 from integrations.ledger.adopt import adopt as adopt_rows
+from integrations.ledger.adopt import unapproved
 from integrations.settings import Settings
 
 # More plans than anybody reads at once.
@@ -34,11 +36,19 @@ def adopt(
     """Queue rows that capture never saw; what an earlier integration synced stays as it is."""
     if dry_run:
         return asyncio.run(_preview(since.date(), kind or list(Kind)))
-    queued = asyncio.run(_adopt(begin(), since.date(), kind or list(Kind)))
+    queued, held = asyncio.run(_adopt(begin(), since.date(), kind or list(Kind)))
     for each, rows in queued.items():
-        what_next = "the next run carries them to eMAG" if rows else "none is left to queue"
-        console().print(f"{each}: {counted(rows, 'row')} queued; {what_next}")
+        waiting = held if each is Kind.CANCELLATION else 0
+        console().print(f"{each}: {counted(rows, 'row')} queued; {_what_next(rows, waiting)}")
     return 0
+
+
+def _what_next(rows: int, held: int) -> str:
+    if not rows and not held:
+        return "none is left to queue"
+    carried = ["the next run carries them to eMAG"] if rows else []
+    waits = f"{counted(held, 'row')} {'waits' if held == 1 else 'wait'} for approval"
+    return "; ".join([*carried, *([f"{waits}: {APPROVE_EACH}"] if held else [])])
 
 
 async def _preview(since: date, kinds: Sequence[Kind]) -> int:
@@ -52,8 +62,14 @@ async def _preview(since: date, kinds: Sequence[Kind]) -> int:
     return max((report.exit_code for report in reports), default=0)
 
 
-async def _adopt(settings: Settings, since: date, kinds: Sequence[Kind]) -> Mapping[Kind, int]:
+async def _adopt(
+    settings: Settings, since: date, kinds: Sequence[Kind]
+) -> tuple[Mapping[Kind, int], int]:
+    """How many rows of each kind were queued, and how many cancellations wait for approval."""
     from flows.database import open_database
 
+    strict = settings.cancellations_require_approval
     async with open_database(settings) as engine:
-        return await adopt_rows(engine, since, kinds)
+        queued = await adopt_rows(engine, since, kinds, require_approval=strict)
+        counts = strict and Kind.CANCELLATION in kinds
+        return queued, await unapproved(engine, since) if counts else 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,6 +46,9 @@ EXIT_CODES: Mapping[str, int] = {
 
 # Packages whose errors are the database's.
 DRIVERS = ("psycopg", "sqlalchemy")
+
+# Nobody takes the output: a full disk, or a reader that has gone.
+NOT_TAKEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EPIPE})
 
 # Errors of ours that repeat what the database's driver said.
 OF_THE_DRIVER = frozenset({"migrations.run.UpgradeError"})
@@ -112,7 +117,20 @@ def main() -> None:
     """The program `emag-flows`."""
     gc.set_threshold(GARBAGE)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    sys.exit(answer(sys.argv[1:]))
+    sys.exit(_written(answer(sys.argv[1:])))
+
+
+def _written(code: int) -> int:
+    """The exit code, once what was printed has left this process."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        # Python would try again at its end, and say so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        failed = _failed(error)
+        return code or failed
+    return code
 
 
 def answer(arguments: Sequence[str]) -> int:
@@ -154,6 +172,9 @@ def _innermost(error: Exception) -> Exception:
 
 
 def _failed(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno in NOT_TAKEN:
+        where = error.filename or "the output"
+        return _say(f"{where} could not be written: {error.strerror}", FAULT)
     for each in (*type(error).__mro__, *type(_driver_error(error)).__mro__):
         name = _name(each)
         if name in EXIT_CODES:

@@ -199,8 +199,13 @@ def money(value: object) -> Decimal | None:
     return None if amount is None else cents(amount)
 
 
+def is_amount(number: Decimal) -> bool:
+    """Whether a number can be an amount of money: none that has no end or more digits than any."""
+    return number.is_finite() and abs(number) < _PRICE
+
+
 def cents(amount: Decimal) -> Decimal:
-    """An amount with two decimals, half up."""
+    """An amount (see `is_amount`) with two decimals, half up."""
     return amount.quantize(CENT, ROUND_HALF_UP)
 
 
@@ -368,4 +373,4 @@ def _decimal(value: object) -> Decimal | None:
         amount = Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and abs(amount) < _PRICE else None
+    return amount if is_amount(amount) else None

@@ -15,9 +15,11 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from integrations.emag.order_facts import is_amount
 from integrations.erp.load import Fields, account_name, order_number
 from integrations.erp.schema import ErpSchema
 from integrations.erp.spelling import INTEGERS
+from integrations.erp.times import readable_time
 
 _CANCELLATION_COLUMNS = (
     "emag_order_id",
@@ -48,7 +50,7 @@ _ITEM_COLUMNS = ("product_id", "sku", "quantity", "total_amount", "emag_item_id"
 # A row is found by its own column, or by what our books hold about it.
 _FIND = """
     SELECT r.id, {columns}, t.sync_state, t.origin, t.sent_at IS NOT NULL AS sent,
-           t.emag_status::text AS known_status, t.last_synced_at AT TIME ZONE 'UTC' AS synced_at,
+           t.emag_status::text AS known_status, {synced_at} AT TIME ZONE 'UTC' AS synced_at,
            {reductions} AS reductions
       FROM app.{table} r
       LEFT JOIN app.{books} t ON t.{erp_id} = r.id AND NOT t.superseded
@@ -136,7 +138,10 @@ class DeletedCancellation:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceOfOrder:
-    """An invoice of the ERP's; `has_paid_at` says whether it tells when it was paid."""
+    """An invoice of the ERP's; `has_paid_at` says whether it tells when it was paid.
+
+    `odd_total` is a total that can be no amount of money, as it stands there; `total` is None then.
+    """
 
     id: int
     order_id: int
@@ -147,6 +152,7 @@ class InvoiceOfOrder:
     paid: Decimal | None
     has_paid_at: bool
     currency: str | None
+    odd_total: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +296,7 @@ async def _find(
         table=table,
         books=books[0],
         erp_id=books[1],
+        synced_at=readable_time("t.last_synced_at"),
         reductions=books[2],
         named=named,
     )
@@ -327,8 +334,8 @@ async def _items(
             product_id=_filled(row.product_id),
             sku=_filled(row.sku),
             emag_item_id=_filled(row.emag_item_id),
-            quantity=_decimal(row.quantity),
-            total=_decimal(row.total_amount),
+            quantity=_number(row.quantity),
+            total=_amount(row.total_amount),
         )
         items[row.parent] = (*items.get(row.parent, ()), item)
     return items
@@ -350,7 +357,7 @@ def _cancellation(row: Any, fields: Fields, items: tuple[ItemOfOrder, ...]) -> C
         number=fields["cancellation_number"] or "",
         status=_word(fields["status"]) or "",
         refund_status=_word(fields["refund_status"]),
-        refund_amount=_decimal(fields["refund_amount"]),
+        refund_amount=_amount(fields["refund_amount"]),
         refund_processed=fields["refund_processed"] == "true",
         currency=_currency(fields["currency"]),
         notes=fields["internal_notes"],
@@ -366,16 +373,18 @@ def _cancellation(row: Any, fields: Fields, items: tuple[ItemOfOrder, ...]) -> C
 
 def _invoice(fields: Fields) -> InvoiceOfOrder:
     named = _filled(fields["emag_order_id"]) or fields["order_id"]
+    total = _amount(fields["total_amount"])
     return InvoiceOfOrder(
         id=int(fields["id"] or 0),
         order_id=order_number(named),
         account=account_name(fields),
         status=_word(fields["status"]) or "",
         invoice_type=_word(fields["invoice_type"]) or "sales_invoice",
-        total=_decimal(fields["total_amount"]),
-        paid=_decimal(fields["paid_amount"]),
+        total=total,
+        paid=_amount(fields["paid_amount"]),
         has_paid_at=fields["paid_at"] is not None,
         currency=_currency(fields["currency"]),
+        odd_total=fields["total_amount"] if total is None else None,
     )
 
 
@@ -402,9 +411,14 @@ def _currency(value: str | None) -> str | None:
     return (value or "").strip().upper() or None
 
 
-def _decimal(value: str | None) -> Decimal | None:
+def _amount(value: str | None) -> Decimal | None:
+    number = _number(value)
+    return number if number is not None and is_amount(number) else None
+
+
+def _number(value: str | None) -> Decimal | None:
     try:
-        amount = Decimal(value) if value is not None else None
+        number = Decimal(value) if value is not None else None
     except InvalidOperation:
         return None
-    return amount if amount is not None and amount.is_finite() else None
+    return number if number is not None and number.is_finite() else None

@@ -17,7 +17,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.database import autocommit, driver
-from integrations.ledger.unqueued import count_unqueued, never_queued, sizing
+from integrations.ledger.unqueued import UNAPPROVED, count_unqueued, never_queued, sizing
 
 CHUNK = 5000
 
@@ -32,31 +32,51 @@ async def adoptable(engine: AsyncEngine) -> dict[Kind, int]:
     return {kind: each.rows for kind, each in found.items()}
 
 
-async def adopt(engine: AsyncEngine, since: date, kinds: Iterable[Kind]) -> dict[Kind, int]:
+async def adopt(
+    engine: AsyncEngine, since: date, kinds: Iterable[Kind], *, require_approval: bool = False
+) -> dict[Kind, int]:
     """Queue the adoptable rows of these kinds that the ERP created since that day (UTC).
 
-    Returns how many were queued. One short transaction a chunk; running it again queues nothing
-    twice.
+    With `require_approval`, cancellations that nobody has approved are passed over. Returns how
+    many were queued. One short transaction a chunk; running it again queues nothing twice.
     """
     async with autocommit(engine) as connection:
         schema = await read_schema(connection)
         return {
-            kind: await _adopt(connection, schema, kind, since)
+            kind: await _adopt(connection, schema, kind, since, require_approval)
             if await _is_readable(connection, kind)
             else 0
             for kind in kinds
         }
 
 
-async def adoptable_ids(engine: AsyncEngine, since: date, kind: Kind, most: int) -> list[int]:
+async def unapproved(engine: AsyncEngine, since: date) -> int:
+    """How many cancellations `adopt` passes over, since nobody has approved them."""
+    kind, statuses = Kind.CANCELLATION, ", ".join(f"'{each}'" for each in UNAPPROVED)
+    async with autocommit(engine) as connection:
+        schema = await read_schema(connection)
+        if not await _is_readable(connection, kind):
+            return 0
+        table = ERP_TABLES[kind].name
+        query = f"""SELECT count(*) FROM app.{table} e
+                     WHERE e.created_at >= :since AND lower(e.status::text) IN ({statuses})
+                       AND {never_queued(kind)}"""
+        found = await connection.execute(text(query), {"since": _begin(schema, table, since)})
+        return int(found.scalar_one())
+
+
+async def adoptable_ids(
+    engine: AsyncEngine, since: date, kind: Kind, most: int, *, require_approval: bool = False
+) -> list[int]:
     """The rows of a kind that `adopt` would queue, at most so many."""
     async with autocommit(engine) as connection:
         schema = await read_schema(connection)
         if not await _is_readable(connection, kind):
             return []
         table = ERP_TABLES[kind].name
+        adoptable = never_queued(kind, require_approval=require_approval)
         query = f"""SELECT e.id FROM app.{table} e
-                     WHERE e.created_at >= :since AND {never_queued(kind)}
+                     WHERE e.created_at >= :since AND {adoptable}
                      ORDER BY e.id LIMIT :most"""
         found = await connection.execute(
             text(query), {"since": _begin(schema, table, since), "most": most}
@@ -68,7 +88,9 @@ async def _is_readable(connection: AsyncConnection, kind: Kind) -> bool:
     return (await connection.execute(text(sizing(kind)))).first() is not None
 
 
-async def _adopt(connection: AsyncConnection, schema: ErpSchema, kind: Kind, since: date) -> int:
+async def _adopt(
+    connection: AsyncConnection, schema: ErpSchema, kind: Kind, since: date, require_approval: bool
+) -> int:
     table = ERP_TABLES[kind].name
     statement = text(
         f"""
@@ -77,7 +99,8 @@ async def _adopt(connection: AsyncConnection, schema: ErpSchema, kind: Kind, sin
         queued AS (
             INSERT INTO app.emag_changes (kind, row_id)
             SELECT '{kind.value}', e.id FROM page e
-             WHERE e.created_at >= :since AND {never_queued(kind)}
+             WHERE e.created_at >= :since
+               AND {never_queued(kind, require_approval=require_approval)}
              ORDER BY e.id
             RETURNING 1)
         SELECT (SELECT max(id) FROM page) AS last, (SELECT count(*) FROM queued) AS queued

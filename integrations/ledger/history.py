@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.erp.rows import Kind
+from integrations.erp.times import readable_time
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
 
@@ -67,7 +68,7 @@ _STANDING = """
     SELECT {erp_id} AS row_id, account_type AS account, sync_state AS state, waiting_for,
            {emag_id} AS emag_id, lower(CAST(emag_status AS text)) AS emag_status,
            error_message AS reason, sync_attempts AS attempts,
-           last_synced_at AT TIME ZONE 'UTC' AS synced_at
+           {synced_at} AT TIME ZONE 'UTC' AS synced_at
       FROM {table}
      WHERE emag_order_id = ANY(:orders) AND (platform = ANY(:platforms) OR platform IS NULL)
        AND NOT superseded
@@ -192,7 +193,12 @@ async def read_standing(
             for kind, books in BOOKS.items()
             for row in await connection.execute(
                 text(
-                    _STANDING.format(table=books.name, erp_id=books.erp_id, emag_id=books.emag_id)
+                    _STANDING.format(
+                        table=books.name,
+                        erp_id=books.erp_id,
+                        emag_id=books.emag_id,
+                        synced_at=readable_time("last_synced_at"),
+                    )
                 ),
                 values,
             )

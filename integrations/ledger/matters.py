@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
+from integrations.erp.times import readable_time
 from integrations.ledger.books import BOOKS
 from integrations.ledger.deadlines import Connection, fetch
 from integrations.ledger.unqueued import never_queued, sizing
@@ -48,7 +49,7 @@ _DIFFERENCES = """
 _NEWEST_ROWS = 20_000
 
 _HELD = f"""
-    SELECT count(*) AS rows, min(e.created_at) AS since
+    SELECT count(*) AS rows, min({readable_time("e.created_at")}) AS since
       FROM (SELECT * FROM app.cancellation_requests ORDER BY id DESC LIMIT {_NEWEST_ROWS}) e
      WHERE lower(e.status::text) = 'pending' AND {never_queued(Kind.CANCELLATION)}
 """
@@ -102,7 +103,10 @@ class LongParked:
 
 @dataclass(frozen=True)
 class Held:
-    """The ERP's cancellations that nobody has approved, and when it made the oldest."""
+    """The ERP's cancellations that nobody has approved, and when it made the oldest.
+
+    `since` is None where it tells no usable time of any.
+    """
 
     rows: int
     since: datetime | None

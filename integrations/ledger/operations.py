@@ -27,6 +27,7 @@ from integrations.erp.load import load_rows
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
+from integrations.erp.times import readable_time
 from integrations.erp.write import UnfitError, Value
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
@@ -61,7 +62,7 @@ _LOCK = "SELECT id FROM app.{table} WHERE id = :row_id FOR UPDATE"
 _STANDING = """
     SELECT b.{erp_id} AS row_id, b.id, b.{emag_id} AS emag_id, b.emag_status, b.emag_order_id,
            b.account_type, b.sync_state, b.waiting_for, b.error_message, b.sync_attempts,
-           b.last_synced_at, b.next_attempt_at,
+           {synced_at} AS last_synced_at, b.next_attempt_at,
            EXISTS (SELECT FROM app.emag_changes c
                     WHERE c.kind = :kind AND c.row_id = :row_id) AS changed
       FROM app.{table} e
@@ -189,7 +190,11 @@ async def standing(engine: AsyncEngine, kind: Kind, row_id: int) -> Standing:
     """Where a row stands now. Raises UnknownRowError."""
     books = BOOKS[kind]
     query = _STANDING.format(
-        table=ERP_TABLES[kind].name, books=books.name, erp_id=books.erp_id, emag_id=books.emag_id
+        table=ERP_TABLES[kind].name,
+        books=books.name,
+        erp_id=books.erp_id,
+        emag_id=books.emag_id,
+        synced_at=readable_time("b.last_synced_at"),
     )
     async with autocommit(engine) as connection:
         found = await connection.execute(text(query), {"kind": kind.value, "row_id": row_id})

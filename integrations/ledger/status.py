@@ -47,6 +47,8 @@ _INBOX = """
      ORDER BY since DESC LIMIT %(rows)s
 """
 
+_CHANGES = "SELECT count(*) AS rows, min(at) AS since FROM app.emag_changes"
+
 _WRITE_BACKS = "SELECT count(*) AS rows FROM {table} WHERE write_back IS NOT NULL"
 
 _CALLS = """
@@ -110,12 +112,14 @@ class Budget:
 class Status:
     """Open rows, changes not queued yet, values the ERP's rows wait for, and traffic.
 
-    `at` is when, by the database's clock: that of all other times here.
+    `at` is when, by the database's clock: that of all other times here. `changes_since` is when the
+    ERP made the oldest of the changes.
     """
 
     at: datetime
     counts: Sequence[Count]
     changes: int
+    changes_since: datetime | None
     write_backs: int
     traffic: Sequence[Traffic]
     budgets: Sequence[Budget]
@@ -147,10 +151,12 @@ async def read_status(engine: AsyncEngine) -> Status:
 async def status_of(connection: Connection) -> Status:
     """The same over a connection in autocommit."""
     [now] = await _rows(connection, _NOW)
+    [changes] = await _rows(connection, _CHANGES)
     return Status(
         at=now.now,
         counts=[count for kind in Kind for count in await _counts(connection, kind)],
-        changes=await _number(connection, "SELECT count(*) AS rows FROM app.emag_changes"),
+        changes=changes.rows,
+        changes_since=changes.since,
         write_backs=sum(
             [
                 await _number(connection, _WRITE_BACKS.format(table=BOOKS[kind].name))

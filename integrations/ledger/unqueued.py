@@ -27,6 +27,9 @@ _STATUSES: Mapping[Kind, frozenset[str]] = {
     Kind.INVOICE: QUEUED_INVOICES,
 }
 
+UNAPPROVED = frozenset({"pending"})
+"""Statuses of cancellations that are not queued where only approved ones are."""
+
 _SIZE = """
     SELECT relkind IN ('r', 'p') AS sampled,
            coalesce((SELECT sum(pg_relation_size(t.relid)) FROM pg_partition_tree(c.oid) t),
@@ -64,10 +67,16 @@ def sizing(kind: Kind) -> str:
     return _SIZE.format(table=ERP_TABLES[kind].name, integers=integers)
 
 
-def never_queued(kind: Kind) -> str:
-    """The condition on an ERP row `e` that makes it adoptable."""
+def never_queued(kind: Kind, *, require_approval: bool = False) -> str:
+    """The condition on an ERP row `e` that makes it adoptable.
+
+    With `require_approval`, cancellations that nobody has approved are not.
+    """
     books = BOOKS[kind]
-    statuses = ", ".join(f"'{status}'" for status in sorted(_STATUSES.get(kind, ())))
+    wanted = _STATUSES.get(kind, frozenset())
+    if require_approval and kind is Kind.CANCELLATION:
+        wanted -= UNAPPROVED
+    statuses = ", ".join(f"'{status}'" for status in sorted(wanted))
     status = f"lower(e.status::text) IN ({statuses}) AND " if statuses else ""
     # Scalar subqueries, since EXISTS would become a join that reads all of our books each time.
     return f"""{status}(

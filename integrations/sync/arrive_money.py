@@ -11,6 +11,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.write import Value
 from integrations.ledger.arrivals import Arrival
 from integrations.sync.arrive_cancellations import About
+from integrations.sync.wishes import shown
 
 SALES = "sales_invoice"
 
@@ -29,6 +30,17 @@ class OtherCurrencyError(Exception):
         )
 
 
+class OddTotalError(Exception):
+    """An invoice's total is no amount of money, so that nothing can be compared with it."""
+
+    def __init__(self, invoice: InvoiceOfOrder) -> None:
+        super().__init__(
+            f"invoice {invoice.id} has a total_amount of {shown(invoice.odd_total)}, which is no"
+            " amount of money: correct it, and what eMAG has of it is written by itself"
+        )
+        self.row_id = invoice.id
+
+
 def meant_for_invoices(
     facts: OrderFacts, invoices: Sequence[InvoiceOfOrder], about: About
 ) -> list[Arrival]:
@@ -38,6 +50,7 @@ def meant_for_invoices(
 
     Raises:
         OtherCurrencyError: an invoice is in another currency than the order.
+        OddTotalError: an invoice's total can't be compared with anything.
     """
     if not _has_money(facts):
         return []
@@ -47,6 +60,8 @@ def meant_for_invoices(
     for number, invoice in enumerate(sales, 1):
         if invoice.currency not in (None, facts.currency):
             raise OtherCurrencyError(facts, invoice)
+        if invoice.odd_total is not None:
+            raise OddTotalError(invoice)
         total = cents(invoice.total or ZERO)
         is_last = number == len(sales)
         paid = _share(cashed, total, is_last) if cashed is not None else _whole(facts, total)

@@ -35,7 +35,12 @@ from integrations.sync.arrive_cancellations import (
     Meant,
     meant_for_cancellations,
 )
-from integrations.sync.arrive_money import OtherCurrencyError, lacks_invoice, meant_for_invoices
+from integrations.sync.arrive_money import (
+    OddTotalError,
+    OtherCurrencyError,
+    lacks_invoice,
+    meant_for_invoices,
+)
 from integrations.sync.channel import Channel
 from integrations.sync.pieces import gone
 
@@ -211,14 +216,27 @@ async def _bring(
         became.undecided = channel.timings.settle
     if facts.id in holds.coming and meant.undecided:
         became.undecided = channel.timings.look_again
+    await _bring_money(channel, facts, _invoices(channel, facts, holds), about, became)
+    return became
+
+
+async def _bring_money(
+    channel: Channel,
+    facts: OrderFacts,
+    invoices: Sequence[InvoiceOfOrder],
+    about: About,
+    became: Became,
+) -> None:
     try:
-        arrivals = meant_for_invoices(facts, _invoices(channel, facts, holds), about)
+        arrivals = meant_for_invoices(facts, invoices, about)
     except OtherCurrencyError as error:
         became.notes.append(str(error))
-        arrivals = []
-    for arrival in arrivals:
-        became.arrived.append((Kind.INVOICE, await _arrive(channel, arrival)))
-    return became
+    except OddTotalError as error:
+        parked = Arrived(Brought.PARKED, error.row_id, str(error))
+        became.arrived.append((Kind.INVOICE, parked))
+    else:
+        for arrival in arrivals:
+            became.arrived.append((Kind.INVOICE, await _arrive(channel, arrival)))
 
 
 def _invoices(channel: Channel, facts: OrderFacts, holds: _Holds) -> list[InvoiceOfOrder]:
@@ -231,7 +249,7 @@ def _is_money_untold(channel: Channel, facts: OrderFacts, holds: _Holds, about: 
     invoices = _invoices(channel, facts, holds)
     try:
         return lacks_invoice(facts, invoices) or bool(meant_for_invoices(facts, invoices, about))
-    except OtherCurrencyError:
+    except (OddTotalError, OtherCurrencyError):
         return False
 
 

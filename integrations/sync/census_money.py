@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from integrations.emag.order_facts import ZERO, OrderFacts, cents, read_facts
+from integrations.emag.order_facts import ZERO, OrderFacts, cents, is_amount, read_facts
 from integrations.emag.return_facts import return_facts
 from integrations.emag.wire import Raw, WireError
 from integrations.erp.order_rows import (
@@ -21,6 +21,7 @@ from integrations.ledger.mirrored import Refunded, refunds_held, told_orders, un
 from integrations.sync.arrive_money import PAYABLE, SALES
 from integrations.sync.channel import Channel
 from integrations.sync.pieces import TAKEN_BACK
+from integrations.sync.wishes import shown
 
 Held = Mapping[int, Mapping[str, str]]
 """What rows of the ERP hold, by eMAG's number and by the row's name."""
@@ -152,4 +153,5 @@ def _refund(row: Refunded) -> str:
 
 
 def _amount(amount: Decimal | None) -> str:
-    return str(cents(amount or ZERO))
+    amount = amount or ZERO
+    return str(cents(amount)) if is_amount(amount) else shown(str(amount))

@@ -259,10 +259,10 @@ async def _bring(news: list[News], dry: Channel, due: Due, receipt: Receipt) -> 
 
 
 def _in_our_books(order_id: int, became: Became, news: Sequence[News]) -> list[News]:
-    """What would change in our books alone: the ERP's row stays as it is."""
+    """What concerns rows that stay as they are: it changes our books, or can't be written."""
     told = {(each.kind, each.row_id) for each in news if each.order_id == order_id}
     return [
-        News(kind, order_id, None, each.row_id, each.brought, reason=GOES_ON)
+        News(kind, order_id, None, each.row_id, each.brought, reason=each.problem or GOES_ON)
         for kind, each in became.arrived
         if each.row_id is not None and (kind, each.row_id) not in told
     ]

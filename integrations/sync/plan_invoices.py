@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from integrations.emag.masking import without_secrets
 from integrations.emag.routes import ATTACHMENTS_SAVE
 from integrations.emag.wire import Attachment, IssuedInvoice, Order
 from integrations.erp.rows import InvoiceRow, withdraws
@@ -112,10 +113,12 @@ def _attached_elsewhere(case: _Case) -> Plan | None:
     for each in _alike(case):
         ours = case.known.emag_id == f"{case.order.id}/{each.name}"
         if ours or _holds(each.name, case.number):
+            theirs, erps = _address(each.url, SHOWN_URL), _address(case.url, SHOWN_URL)
+            alike = " (they differ in what is not shown)" if theirs == erps else ""
             return Refused(
-                f"Order {case.order.id} has {shown(each.name, 60)} at {shown(each.url, SHOWN_URL)}"
-                f" already, the ERP names {shown(case.url, SHOWN_URL)}: eMAG can neither replace"
-                " nor delete a document, so set pdf_url and the number back to eMAG's."
+                f"Order {case.order.id} has {shown(each.name, 60)} at {theirs} already, the ERP"
+                f" names {erps}{alike}: eMAG can neither replace nor delete a document, so set"
+                " pdf_url and the number back to eMAG's."
             )
     return None
 
@@ -158,7 +161,7 @@ def _bad_address(case: _Case) -> Plan | None:
     if fine:
         return None
     return Refused(
-        f"The document's address {shown(case.url)} is none that eMAG can fetch: put an http or"
+        f"The document's address {_address(case.url)} is none that eMAG can fetch: put an http or"
         f" https address of at most {LONGEST_URL} characters into pdf_url."
     )
 
@@ -223,6 +226,10 @@ def _standing(issued: Sequence[IssuedInvoice], order_id: int) -> list[IssuedInvo
 
 def _category(issued: IssuedInvoice) -> str:
     return "storno" if issued.is_storno else issued.category
+
+
+def _address(url: str, length: int = 40) -> str:
+    return shown(without_secrets(url), length)
 
 
 def _host(url: str) -> str:

@@ -180,9 +180,13 @@ def _named(
             f" {row.order_id}: correct emag_return_id or emag_order_id."
         )
     if rma.emag_id in taken:
+        other = taken[rma.emag_id]
+        # A row lets go of the RMA that it is linked to only together with its order.
         return Refused(
-            f"RMA {rma.emag_id} belongs to another return of the ERP already,"
-            f" rma:{taken[rma.emag_id]}: correct emag_return_id of one of the two."
+            f"RMA {rma.emag_id} belongs to another return of the ERP already, rma:{other}: correct"
+            f" emag_return_id of one of the two, then replay rma:{row.id}. If each is to have the"
+            f" other's RMA, empty emag_order_id here, run the sync, replay rma:{other}, run the"
+            " sync, and put emag_order_id back."
         )
     return rma
 

@@ -11,6 +11,9 @@ import pytest
 
 from integrations.emag.client import open_client
 from integrations.erp.rows import Kind
+from integrations.ledger.arrivals import Brought
+from integrations.ledger.history import Wanted, read_standing
+from integrations.ledger.operations import standing
 from tests.end_to_end.conftest import QUICK, Shop
 
 RETURN, CANCELLATION, INVOICE = Kind.RMA, Kind.CANCELLATION, Kind.INVOICE
@@ -86,6 +89,30 @@ def raw(text: str) -> orjson.Fragment:
 
 def known_order(shop: Shop, order_id: int, **fields: Any) -> dict[str, Any]:
     return shop.market.add_order({"id": order_id, "status": 2, **fields})
+
+
+class TestTimes:
+    @pytest.mark.parametrize("odd", ["infinity", "-infinity", "0044-03-15 BC", "20000-01-01"])
+    async def test_what_an_earlier_integration_wrote_can_be_any_time(
+        self, shop: Shop, odd: str
+    ) -> None:
+        """Its rows are our books now."""
+        known_order(shop, ORDER)
+        row = await shop.erp.add(CANCELLATION, ORDER)
+        await shop.run(CANCELLATION)
+        synced = "UPDATE app.emag_cancellation_integrations SET last_synced_at"
+        await shop.sql(f"{synced} = CAST(:odd AS timestamp)", odd=odd)
+        known_order(shop, ORDER + 1, status=0)
+
+        report = await shop.receive(CANCELLATION)
+        [told] = await read_standing(
+            shop.channel.engine, Wanted(order=ORDER), [shop.channel.account.platform]
+        )
+        stands = await standing(shop.channel.engine, CANCELLATION, row)
+
+        assert report.received[Brought.CREATED] == 1
+        assert (told.state, told.synced_at) == ("synced", None)
+        assert (stands.state, stands.last_synced_at) == ("synced", None)
 
 
 class TestTheOrdersNumber:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flows.artifacts import report_table
 from integrations.erp.rows import Kind
 from integrations.ledger.books import State
 from integrations.sandbox.documents import DocumentKind
@@ -16,6 +17,7 @@ from tests.end_to_end.conftest import Shop
 
 INVOICE = Kind.INVOICE
 ORDER = 480000101
+SECRETS = ("Parola99", "vechi77", "Semnat88")
 
 
 def attached(shop: Shop, order_id: int = ORDER) -> list[dict[str, Any]]:
@@ -222,6 +224,33 @@ class TestTheDocument:
         await shop.run(INVOICE, check_documents=False)
         assert await shop.state(INVOICE, row) == "synced"
         assert len(attached(shop)) == 1
+
+
+class TestSecretsInAddresses:
+    """An address may hold a login or a token; nobody is shown them, and eMAG gets them."""
+
+    @pytest.mark.parametrize("scheme", ["https", "ftp"])
+    async def test_no_message_shows_them(self, shop: Shop, scheme: str) -> None:
+        address = f"{scheme}://erp:Parola99@files.example/F-1001.pdf"
+        there = {"name": "Factura F-1001", "url": f"{address}?token=vechi77", "type": 1}
+        hanging = [there] if scheme == "https" else []
+        shop.market.add_order({"id": ORDER, "status": 2, "attachments": hanging})
+        row = await issued(shop, pdf_url=f"{address}?token=Semnat88")
+        report = await shop.run(INVOICE)
+        told = [
+            await shop.reason(INVOICE, row),
+            json.dumps(report.to_json()),
+            json.dumps(report_table([report])),
+        ]
+        assert all("***@files.example/" in text for text in told)
+        assert not [text for text in told for each in SECRETS if each in text]
+
+    async def test_emag_gets_the_whole_address(self, shop: Shop) -> None:
+        address = shop.document("F-1001").replace("://", "://erp:Parola99@") + "?token=Semnat88"
+        row = await issued(shop, pdf_url=address)
+        await shop.run(INVOICE)
+        assert await shop.state(INVOICE, row) == "synced"
+        assert attached(shop)[0]["url"] == address
 
 
 class TestNoSecondDocument:

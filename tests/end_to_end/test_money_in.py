@@ -16,6 +16,7 @@ from integrations.ledger.arrivals import Brought
 from integrations.ledger.database import driver
 from integrations.ledger.untold import take_untold
 from integrations.sandbox.market import Market
+from integrations.sync.foresee import foresee_orders
 from tests.end_to_end.conftest import FILLED_FIRST, Shop
 from tests.end_to_end.orders_in.conftest import (
     ORDER,
@@ -63,6 +64,12 @@ async def told(shop: Shop, row: int) -> tuple[str, Decimal, bool]:
     """Status and paid amount of an invoice, and whether it says when it was paid."""
     found = await shop.erp.row(INVOICE, row)
     return found["status"], found["paid_amount"], found["paid_at"] is not None
+
+
+async def paid(shop: Shop, row: int) -> tuple[str, float]:
+    """Status and paid amount of an invoice in an ERP that was there first."""
+    found = await shop.erp.row(INVOICE, row)
+    return found["status"], found["paid_amount"]
 
 
 async def refund(shop: Shop, row: int) -> tuple[Decimal, str, bool]:
@@ -219,6 +226,38 @@ class TestInvoices:
         assert [each.reason for each in receipt.parked] == [
             f"invoice {row} is in EUR, but order {ORDER} in RON: enter its payment by hand"
         ]
+
+    @pytest.mark.parametrize("odd", ["1e300", "1e27", "-1e12", "Infinity", "-Infinity", "NaN"])
+    async def test_a_total_that_is_no_amount_keeps_no_other_invoice_from_its_money(
+        self, erp_first: Shop, odd: str
+    ) -> None:
+        shop = erp_first
+        sold(shop, CARD, payment_status=1)
+        sold(shop, CARD, payment_status=1, id=ORDER + 1)
+        row = await shop.erp.insert("invoices", invoice_number="F-1", order_id=ORDER)
+        other = await shop.erp.insert(
+            "invoices", invoice_number="F-2", order_id=ORDER + 1, total_amount=float(TOTAL)
+        )
+        everything = "UPDATE app.invoices SET total_amount = CAST(:odd AS float8)"
+        await shop.sql(f"{everything}, paid_amount = total_amount WHERE id = :id", odd=odd, id=row)
+        foreseen = {each.row_id: each for each in (await foresee_orders(shop.channel)).news}
+
+        receipt = await receive(shop)
+
+        assert (await told(shop, row))[0] == "ISSUED"
+        assert await paid(shop, other) == ("PAID", float(TOTAL))
+        [parked] = receipt.parked
+        assert f"invoice {row} has a total_amount of " in parked.reason
+        assert "correct it" in parked.reason
+        assert (foreseen[row].brought, foreseen[row].reason) == (Brought.PARKED, parked.reason)
+        assert foreseen[other].brought is Brought.UPDATED
+
+        await shop.erp.update(INVOICE, row, total_amount=float(TOTAL))
+        await shop.sql("UPDATE app.emag_orders SET next_at = clock_timestamp()")
+        receipt = await receive(shop)
+
+        assert await paid(shop, row) == ("PAID", float(TOTAL))
+        assert receipt.parked == []
 
     async def test_several_invoices_share_what_emag_has(self, shop: Shop) -> None:
         sold(shop)

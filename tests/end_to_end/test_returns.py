@@ -248,6 +248,57 @@ class TestANamedReturn:
         assert "another return" in await shop.reason(RETURN, row)
 
 
+class TestLinkedTheWrongWayRound:
+    """Two rows of one order, each of which holds the RMA of the other."""
+
+    @pytest.mark.parametrize("word", ["pending", "approved"])
+    async def test_the_message_says_a_way_to_swap_them(self, shop: Shop, word: str) -> None:
+        opened(shop, 2)
+        opened(shop, 2, RMA + 1)
+        row = await shop.erp.add(RETURN, ORDER, emag_return_id=str(RMA), status=word)
+        other = await shop.erp.add(RETURN, ORDER, emag_return_id=str(RMA + 1), status=word)
+        await shop.run(RETURN)
+        await shop.erp.update(RETURN, row, emag_return_id=str(RMA + 1))
+        await shop.erp.update(RETURN, other, emag_return_id=str(RMA))
+        await shop.run(RETURN)
+        assert (await shop.reason(RETURN, row)).endswith(
+            "If each is to have the other's RMA, empty emag_order_id here, run the sync, replay"
+            f" rma:{other}, run the sync, and put emag_order_id back."
+        )
+
+        await shop.erp.update(RETURN, row, emag_order_id=None)
+        await shop.run(RETURN)
+        await shop.replay(RETURN, other)
+        await shop.run(RETURN)
+        await shop.erp.update(RETURN, row, emag_order_id=str(ORDER))
+        await shop.run(RETURN)
+
+        rows = (row, other)
+        assert [await shop.state(RETURN, each) for each in rows] == ["synced", "synced"]
+        assert [await linked(shop, each) for each in rows] == [str(RMA + 1), str(RMA)]
+        held = [(await shop.erp.row(RETURN, each))["emag_return_id"] for each in rows]
+        assert held == [str(RMA + 1), str(RMA)]
+
+    async def test_one_that_holds_none_yet_is_linked_once_the_other_is_corrected(
+        self, shop: Shop
+    ) -> None:
+        opened(shop, 2)
+        opened(shop, 2, RMA + 1)
+        other = await shop.erp.add(RETURN, ORDER, emag_return_id=str(RMA), status="pending")
+        await shop.run(RETURN)
+        row = await shop.erp.add(RETURN, ORDER, emag_return_id=str(RMA), status="pending")
+        await shop.run(RETURN)
+        reason = await shop.reason(RETURN, row)
+        assert f"correct emag_return_id of one of the two, then replay rma:{row}." in reason
+
+        await shop.erp.update(RETURN, other, emag_return_id=str(RMA + 1))
+        await shop.run(RETURN)
+        await shop.replay(RETURN, row)
+        await shop.run(RETURN)
+
+        assert [await linked(shop, each) for each in (row, other)] == [str(RMA), str(RMA + 1)]
+
+
 class TestTheWay:
     @pytest.mark.parametrize(
         ("word", "was", "way"),

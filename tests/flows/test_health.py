@@ -44,6 +44,15 @@ async def wrong() -> list[str]:
     return [f"{each.name}: {each.detail}" for each in (await findings()).values() if not each.ok]
 
 
+async def waiting_to_be_queued() -> Finding:
+    [found] = [
+        each
+        for each in await check_health(HealthParameters())
+        if each.name == "no change of the ERP's waits to be queued for longer than 60 min"
+    ]
+    return found
+
+
 async def test_a_shop_without_news_has_nothing_wrong() -> None:
     found = await findings()
 
@@ -159,6 +168,29 @@ async def test_a_cursor_that_stands_still_while_emag_is_read_is_a_fault(
 
     assert before == []
     assert "account main, orders:3: nothing since" in fault
+
+
+async def test_changes_that_no_run_queues_are_a_fault(engine: AsyncEngine) -> None:
+    """Rows that nothing is known of yet are in no count of rows."""
+    for number in range(1, 51):
+        await insert(engine, "cancellation_requests", emag_order_id=str(ORDER + number))
+    fresh = await waiting_to_be_queued()
+    await execute(engine, "UPDATE app.emag_changes SET at = at - interval '60 min 30 s'")
+    resting = await waiting_to_be_queued()
+    await execute(engine, "UPDATE app.emag_changes SET at = at - interval '3 days'")
+
+    late = await waiting_to_be_queued()
+
+    assert (fresh.ok, fresh.detail) == (True, "50 changes, the oldest for 0 min")
+    assert resting.ok
+    assert (late.ok, late.detail) == (False, "50 changes, the oldest for 3 days")
+    assert "`emag-flows run rma`" in late.remedy
+
+
+async def test_a_shop_whose_changes_are_queued_has_none_that_wait() -> None:
+    found = await waiting_to_be_queued()
+
+    assert (found.ok, found.detail) == (True, "none")
 
 
 async def test_new_fields_are_a_note_and_no_fault(engine: AsyncEngine, account: Account) -> None:

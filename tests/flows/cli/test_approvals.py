@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from prefect.settings import PREFECT_API_URL
 
+from flows.approvals import APPROVE_EACH
 from flows.prefect_server import settings_for
 from integrations.sandbox.market import Market
 from tests.flows.asking import ask
@@ -17,6 +18,8 @@ from tests.flows.cli.conftest import CommandLine
 pytestmark = pytest.mark.usefixtures("shop")
 
 APPROVED_ONLY = {"EMAG_CANCELLATIONS_REQUIRE_APPROVAL": "true"}
+NOT_MEANT = "not meant for eMAG, so not replayed"
+WHEN_ISSUED = "it is carried once the ERP has it as issued, sent, paid or overdue"
 AT_MOST_TWO = {"EMAG_CANCELLATIONS_PAUSE_ABOVE": "2"}
 
 ADD = """
@@ -71,6 +74,90 @@ async def test_what_is_not_approved_in_the_erp_is_counted_with_what_to_do(
     assert "set each to approved" in matter["remedy"]
     assert "cancellations: 3" in screen.out
     assert unasked.json == []
+
+
+async def test_a_replay_queues_nothing_that_a_run_would_pass_over(
+    emag_flows: CommandLine, market: Market, database_url: str
+) -> None:
+    cancel(database_url, market, 1)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO app.invoices (emag_order_id, status, invoice_number, customer_name,"
+            " invoice_date, due_date, company_name, company_tax_id) VALUES ('480000900', 'draft',"
+            " 'F-1', 'Ana Exemplu', now(), now(), 'Magazin Exemplu', 'RO000')"
+        )
+        connection.execute("TRUNCATE app.emag_changes")
+
+    held = await emag_flows("replay", "cancellation:1", "invoice:1", **APPROVED_ONLY)
+    with psycopg.connect(database_url) as connection:
+        [(changes,)] = connection.execute("SELECT count(*) FROM app.emag_changes").fetchall()
+    unasked = await emag_flows("replay", "cancellation:1", "invoice:1")
+
+    assert (held.code, held.out.splitlines(), changes) == (
+        1,
+        [
+            "0 of 2 rows queued",
+            f"waits for approval, so not replayed: cancellation:1; {APPROVE_EACH}",
+            f"{NOT_MEANT}: invoice:1 is draft; {WHEN_ISSUED}",
+        ],
+        0,
+    )
+    assert unasked.out.splitlines()[0] == "1 of 2 rows queued; the next run carries them"
+
+
+async def test_what_was_queued_is_replayed_whatever_the_erp_calls_it_now(
+    emag_flows: CommandLine, market: Market, database_url: str
+) -> None:
+    cancel(database_url, market, 1, status="approved")
+    await emag_flows("run", "cancellations", **APPROVED_ONLY)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE app.cancellation_requests SET status = 'pending'")
+
+    said = await emag_flows("replay", "cancellation:1", **APPROVED_ONLY)
+
+    assert (said.code, said.out) == (0, "1 of 1 row queued; the next run carries them\n")
+
+
+async def test_adopting_queues_what_is_approved_and_says_what_waits(
+    emag_flows: CommandLine, market: Market, database_url: str
+) -> None:
+    cancel(database_url, market, 2)
+    cancel(database_url, market, 1, status="approved")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("TRUNCATE app.emag_changes")
+    adopt = ("adopt", "--since", "2020-01-01", "--kind", "cancellation")
+
+    first = await emag_flows(*adopt, **APPROVED_ONLY)
+    await emag_flows("run", "cancellations", **APPROVED_ONLY)
+    again = await emag_flows(*adopt, **APPROVED_ONLY)
+    unasked = await emag_flows(*adopt)
+
+    carried, wait = "the next run carries them to eMAG", "2 rows wait for approval: set each to"
+    assert first.out.startswith(f"cancellation: 1 row queued; {carried}; {wait} approved")
+    assert again.out.startswith(f"cancellation: 0 rows queued; {wait} approved")
+    assert unasked.out == f"cancellation: 2 rows queued; {carried}\n"
+
+
+@pytest.mark.parametrize("odd", ["infinity", "-infinity", "0044-03-15 BC", "20000-01-01"])
+async def test_a_time_that_nobody_can_read_hides_nothing(
+    emag_flows: CommandLine, market: Market, database_url: str, odd: str
+) -> None:
+    """The ERP may have made a row at any time that PostgreSQL can hold."""
+    cancel(database_url, market, 2)
+    await emag_flows("run", "cancellations", **APPROVED_ONLY)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE app.cancellation_requests SET created_at = %s", [odd])
+
+    status = await emag_flows("status", **APPROVED_ONLY)
+    as_json = await emag_flows("status", "--json", **APPROVED_ONLY)
+    inbox = await emag_flows("inbox", **APPROVED_ONLY)
+    matters = await emag_flows("inbox", "--json", **APPROVED_ONLY)
+
+    assert [each.code for each in (status, as_json, inbox, matters)] == [0, 0, 0, 0]
+    assert "2 cancellations are pending in the ERP" in status.out
+    assert [each["since"] for each in as_json.json["approvals"]] == [None]
+    assert "cancellations: 2" in inbox.out
+    assert [each["since"] for each in matters.json] == [None]
 
 
 async def test_more_than_may_go_unasked_are_counted_with_how_to_answer(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from flows.cli.main import COMMANDS, EXIT_CODES, answer
 
+ROOT = Path(__file__).parents[3]
 PASSWORD = "hunter2-secret"
 HUGE = "9" * 20
 
@@ -106,6 +110,25 @@ def test_a_mistake_is_one_line_on_standard_error(
     assert said.err.count("\n") == 1
     assert text in said.err
     assert PASSWORD not in said.err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["db", "upgrade", "--sql"]])
+def test_output_that_finds_no_room_is_one_line(arguments: list[str]) -> None:
+    """A short output is written at the end, a long one meanwhile."""
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run(
+            [sys.executable, "-m", "flows.cli.main", *arguments],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert (said.returncode, said.stderr) == (
+        1,
+        "emag-flows: the output could not be written: No space left on device\n",
+    )
 
 
 def test_a_database_that_was_never_set_up_names_the_command(

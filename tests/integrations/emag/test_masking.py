@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.emag.masking import masked
+from integrations.emag.masking import masked, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,32 @@ def test_a_text_becomes_one_line_of_at_most_300_characters() -> None:
     assert masked("x" * 300) == "x" * 300
     assert masked("x" * 301) == "x" * 297 + "..."
     assert masked("y" * 295 + " 0700000001") == "y" * 295 + " ***"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://docs.example/F-1.pdf", "https://docs.example/F-1.pdf"),
+        ("https://docs.example:8443/a/F-1.pdf", "https://docs.example:8443/a/F-1.pdf"),
+        ("https://erp:Word@docs.example/F-1.pdf", "https://***@docs.example/F-1.pdf"),
+        ("ftp://Word@[::1]:21/F-1.pdf", "ftp://***@[::1]:21/F-1.pdf"),
+        ("https://docs.example/F-1.pdf?token=Word", "https://docs.example/F-1.pdf?***"),
+        ("https://docs.example/F-1.pdf#Word", "https://docs.example/F-1.pdf?***"),
+        ("https://docs.example/a?to=Word@b.example", "https://docs.example/a?***"),
+        ("https://erp:Wo/rd@docs.example/a?b=Word", "https://***@docs.example/a?***"),
+        ("https://erp:W@rd@docs.example/a", "https://***@docs.example/a"),
+        ("https://erp:Word?1@docs.example/a", "https://***"),
+        ("https://erp:7#Word@docs.example/a", "https://***"),
+        ("erp:Word@docs.example/F-1.pdf?Word", "***@docs.example/F-1.pdf?***"),
+        ("https:/erp:Word@docs.example/F-1.pdf", "***@docs.example/F-1.pdf"),
+        ("F-1.pdf", "F-1.pdf"),
+        (r"C:\facturi\F-1.pdf", r"C:\facturi\F-1.pdf"),
+    ],
+)
+def test_an_address_is_shown_without_its_login_and_its_query(address: str, shown: str) -> None:
+    assert without_secrets(address) == shown
+
+
+def test_addresses_in_emags_texts_are_shown_so_too() -> None:
+    told = "ERROR: https://erp:Word@docs.example/F-1.pdf?token=Word can't be fetched"
+    assert masked(told) == "ERROR: https://***@docs.example/F-1.pdf?*** can't be fetched"

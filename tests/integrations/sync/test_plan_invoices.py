@@ -179,6 +179,12 @@ class TestAttachedAlready:
         assert OTHER_URL in reason
         assert URL in reason
 
+    def test_two_addresses_that_differ_in_what_is_secret_are_said_to_differ(self) -> None:
+        row = invoice_row(url=f"{URL}?signed=Zq7")
+        reason = reason_of(plan(row, order_with(("FCT 100", f"{URL}?signed=Kx9", 1))))
+        assert reason.count(f'"{URL}?***"') == 2
+        assert "(they differ in what is not shown)" in reason
+
     @pytest.mark.parametrize(
         ("number", "name"),
         [
