@@ -45,17 +45,24 @@ _DIFFERENCES = """
 """
 
 
+_CANCELLATIONS = BOOKS[Kind.CANCELLATION]
+
 # Among the ERP's newest rows alone: all of them are too many to look through each time.
 _NEWEST_ROWS = 20_000
+
+# Approved once, and put up for approval again.
+_WITHDRAWN = f"""(SELECT 1 FROM {_CANCELLATIONS.name} b WHERE b.{_CANCELLATIONS.erp_id} = e.id
+             AND NOT b.superseded AND b.sync_state = 'withdrawn' LIMIT 1) IS NOT NULL"""
 
 _HELD = f"""
     SELECT count(*) AS rows, min({readable_time("e.created_at")}) AS since
       FROM (SELECT * FROM app.cancellation_requests ORDER BY id DESC LIMIT {_NEWEST_ROWS}) e
-     WHERE lower(e.status::text) = 'pending' AND {never_queued(Kind.CANCELLATION)}
+     WHERE lower(e.status::text) = 'pending'
+       AND ({never_queued(Kind.CANCELLATION)} OR {_WITHDRAWN})
 """
 
 _MOST_DUE = f"""
-    SELECT (SELECT count(*) FROM {BOOKS[Kind.CANCELLATION].name}
+    SELECT (SELECT count(*) FROM {_CANCELLATIONS.name}
              WHERE sync_state IN ('pending', 'waiting', 'in_doubt') AND NOT superseded)
          + (SELECT count(DISTINCT row_id) FROM app.emag_changes WHERE kind = 'cancellation') AS rows
 """
