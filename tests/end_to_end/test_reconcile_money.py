@@ -222,6 +222,26 @@ async def test_a_payment_that_emag_does_not_show_is_shown(shop: Shop) -> None:
     assert await status(shop, invoice) == "paid"
 
 
+@pytest.mark.parametrize("odd", ["1e300", "Infinity", "NaN"])
+async def test_a_refund_that_is_no_amount_of_money_is_shown_as_it_stands(
+    shop: Shop, odd: str
+) -> None:
+    shop.market.add_order({"id": ORDER, "status": 4, "date": ago(hours=9)})
+    shop.market.add_return({"order_id": ORDER, "request_status": 3, "date": ago(hours=8)})
+    await reconcile(shop)
+    refund = "ALTER COLUMN refund_amount"
+    await shop.sql(f"ALTER TABLE app.return_requests {refund} TYPE double precision")
+    await uncaptured(
+        shop, f"UPDATE app.return_requests SET refund_amount = '{odd}', refund_processed = true"
+    )
+
+    certificate = await reconcile(shop)
+
+    [difference] = certificate.explained[Why.ELSEWHERE].shown
+    shown = f'"{"1" + "0" * 36 if odd == "1e300" else odd}'
+    assert f"holds a refund of {shown}" in difference.text
+
+
 async def test_money_in_another_currency_is_told(shop: Shop) -> None:
     shop.market.add_order({"id": ORDER, "status": 4, "date": ago(hours=9)})
     await shop.erp.add(Kind.INVOICE, ORDER, status="issued", currency="EUR")
