@@ -107,3 +107,14 @@ class Channel:
     bring: Bring = bring_in
     profile: Profile = field(default_factory=Profile)
     tally: Tally = field(default_factory=Tally)
+
+    @property
+    def elsewhere(self) -> frozenset[str]:
+        """The accounts at other platforms.
+
+        Rows of any other account, or of none, may be about this platform's orders and returns.
+        """
+        platform = self.account.platform
+        return frozenset(
+            name for name, account in self.accounts.items() if account.platform != platform
+        )
