@@ -143,7 +143,7 @@ async def foresee_documents(channel: Channel) -> dict[Source, int]:
         numbers = {
             invoice.number
             async for page in issued_pages(channel, source, since, today)
-            for invoice, _ in readable(page.rows)
+            for invoice, _ in readable(source, page.rows).invoices
         }
         found = await unknown_invoices(channel.engine, account.platform, account.name, numbers)
         unknown[source] = len(found)
