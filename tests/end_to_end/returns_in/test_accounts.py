@@ -9,12 +9,15 @@ from pydantic import SecretStr
 
 from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
+from integrations.ledger.hints import hint_return
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.returns_in.returning import (
     ORDER,
     RETURN,
+    long_ago,
     mirrored,
     open_return,
+    receive,
     row_of,
     rows,
     take,
@@ -101,3 +104,14 @@ async def test_of_two_rows_the_accounts_own_follows_emag(shop: Shop) -> None:
     await shop.sql("DELETE FROM app.emag_changes")
     await take(shop)
     assert [row["status"] for row in await rows(shop)] == ["pending", "processing", "pending"]
+
+
+async def test_a_callback_at_the_other_accounts_address_is_heard(shop: Shop, fbe: Shop) -> None:
+    open_return(shop, type=2, request_status=7, date=long_ago(shop))
+    account = shop.channel.account
+    await hint_return(shop.channel.engine, account.platform, account.name, 3, RETURN)
+    assert (await receive(shop)).parked == []
+    assert (await mirrored(shop))["account"] == "fbe"
+    assert (await row_of(shop))["account_type"] == "fbe"
+    await receive(fbe)
+    assert len(await rows(shop)) == 1
