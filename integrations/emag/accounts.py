@@ -83,19 +83,37 @@ class Account:
 # Of eMAG's types of orders and returns, who fulfils them.
 WHOSE: Final[Mapping[int, str]] = {3: "own", 2: "fulfilled by eMAG"}
 
+TYPES: Final = (3, 2)
+"""Each is read by itself: what one does not show the other may."""
+
 
 def order_types(account: Account, accounts: Mapping[str, Account]) -> tuple[int, ...]:
     """eMAG's types of the orders and returns that the account sees to.
 
     Both, unless another account has the same login: then each sees to its own.
     """
+    return (account.order_type,) if _with_its_login(account, accounts) else TYPES
+
+
+def who_sees_to(kind: int | None, account: Account, accounts: Mapping[str, Account]) -> Account:
+    """Of the accounts with this login, the one that sees to orders and returns of the type.
+
+    That is the account itself where no other does.
+    """
+    others = _with_its_login(account, accounts)
+    if kind == account.order_type:
+        return account
+    return next((other for other in others if other.order_type == kind), account)
+
+
+def _with_its_login(account: Account, accounts: Mapping[str, Account]) -> list[Account]:
+    """The other accounts that have the same login."""
     login = (account.platform, account.username)
-    shared = any(
-        (other.platform, other.username) == login
+    return [
+        other
         for other in accounts.values()
-        if other.name != account.name
-    )
-    return (account.order_type,) if shared else (3, 2)
+        if other.name != account.name and (other.platform, other.username) == login
+    ]
 
 
 def rate(account: Account, route: Route) -> float:

@@ -28,7 +28,7 @@ class WireError(ValueError):
     `value` describes what came instead in words that name no customer.
     """
 
-    def __init__(self, entity: str, entity_id: int | None, field: str, value: str) -> None:
+    def __init__(self, entity: str, entity_id: int | str | None, field: str, value: str) -> None:
         super().__init__(entity, entity_id, field, value)
         self.entity, self.entity_id, self.field, self.value = entity, entity_id, field, value
 
@@ -116,18 +116,6 @@ class Return:
     raw: Raw = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedInvoice:
-    """An invoice that eMAG issued; `reversal_for` is the number that a storno takes back."""
-
-    number: str
-    order_id: int | None
-    category: str
-    date: date | None
-    reversal_for: str | None
-    is_storno: bool
-
-
 def read_order(raw: object, zone: ZoneInfo) -> Order:
     """An order of `order/read`, whose times are in `zone`. Raises WireError."""
     source = _object(raw, "order")
@@ -163,24 +151,6 @@ def read_return(raw: object, zone: ZoneInfo) -> Return:
         lines=tuple(_return_line(line, emag_id) for line in entries(source.get("products"))),
         date=to_utc(source.get("date"), zone),
         raw=source,
-    )
-
-
-def read_issued_invoice(raw: object) -> IssuedInvoice:
-    """An invoice of `customer-invoice/read` or `invoice/read`. Raises WireError."""
-    source = _object(raw, "invoice")
-    number = plain_text(source.get("number"))
-    if number is None:
-        raise unusable("invoice", None, "number", source.get("number"))
-    category = (plain_text(source.get("category")) or "").lower()
-    is_storno = category == "storno" or _truth(source.get("is_storno"))
-    return IssuedInvoice(
-        number=number,
-        order_id=whole_number(source.get("order_id")),
-        category=category or ("storno" if is_storno else "normal"),
-        date=_date(source.get("date")),
-        reversal_for=plain_text(source.get("reversal_for")),
-        is_storno=is_storno,
     )
 
 
@@ -352,7 +322,7 @@ def _quantity(source: Raw, entity: str, entity_id: int) -> int:
     return _needed(source, "quantity", entity, entity_id, "product line's quantity")
 
 
-def unusable(entity: str, entity_id: int | None, key: str, value: object) -> WireError:
+def unusable(entity: str, entity_id: int | str | None, key: str, value: object) -> WireError:
     """The error that says of a field what came instead, in words that name no customer."""
     return WireError(entity, entity_id, key, _shown(value))
 
@@ -396,11 +366,8 @@ def _reason(value: object) -> int | None:
     return whole_number(value.get("id") if isinstance(value, dict) else value)
 
 
-def _truth(value: object) -> bool:
-    return value is True or whole_number(value) == 1 or str(value).lower() == "true"
-
-
-def _date(value: object) -> date | None:
+def day(value: object) -> date | None:
+    """The day of a date or a local time of eMAG's; None if it is none."""
     try:
         return date.fromisoformat((plain_text(value) or "")[:10])
     except ValueError:

@@ -38,7 +38,7 @@ _OPEN = """
     SELECT m.{number} AS number, count(*) OVER () AS all_of_them,
            (coalesce(m.placed_at, m.changed_at) AT TIME ZONE :zone)::date AS day
       FROM app.{table} m
-     WHERE m.platform = :platform AND m.account = :account
+     WHERE m.platform = :platform AND m.account = :account AND m.read_at > '-infinity'
        AND coalesce(m.placed_at, m.changed_at) < :before
        AND coalesce(m.compared_at < :began, true)
        AND m.{number} IN ({with_open_money})
@@ -71,8 +71,9 @@ _KINDS: Mapping[About, tuple[Kind, ...]] = {
     About.RETURN: (Kind.RMA,),
 }
 
-# Our books name an order or a return that nobody has mirrored, or whose mirror is lost. Nothing
-# says when one was last looked for: where there are too many, chance has each come round.
+# Our books name an order or a return that nobody has mirrored, or whose mirror is lost, whoever
+# has hinted at it. Nothing says when one was last looked for: where there are too many, chance has
+# each come round.
 _UNMIRRORED = """
     SELECT {named} AS number,
            (min(coalesce(b.queued_at, b.last_synced_at AT TIME ZONE 'UTC'))
@@ -84,7 +85,8 @@ _UNMIRRORED = """
        AND coalesce(b.queued_at, b.last_synced_at AT TIME ZONE 'UTC') >= :after
        AND coalesce(b.queued_at, b.last_synced_at AT TIME ZONE 'UTC') < :before
        AND NOT EXISTS (SELECT FROM app.{table} m
-                        WHERE m.platform = :platform AND m.{number} = {named})
+                        WHERE m.platform = :platform AND m.{number} = {named}
+                          AND m.read_at > '-infinity')
      GROUP BY 1 ORDER BY random()
 """
 

@@ -47,12 +47,14 @@ TAKEN_BACK = frozenset({"rejected", "cancelled"})
 
 _UNSENT = frozenset({"pending", "waiting", "in_doubt"})
 
+# What was never read is only a hint: nothing is known of it yet.
 _ROWS = """
     WITH m AS MATERIALIZED (
         SELECT platform, {number} AS number, status, owed, problem,
                (coalesce(placed_at, changed_at) AT TIME ZONE :zone)::date AS day
           FROM app.{mirror}
          WHERE platform = :platform AND account = :account AND {number} > :number AND {which}
+           AND read_at > '-infinity'
          ORDER BY {number} LIMIT :most)
     SELECT m.number, m.status, m.owed, m.problem, m.day, b.{erp_id} AS row_id, b.sync_state,
            b.waiting_for, lower(b.emag_status::text) AS emag_status, b.error_message,

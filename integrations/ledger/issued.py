@@ -17,8 +17,8 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.emag.wire import IssuedInvoice
-from integrations.erp.load import HIGHEST_ORDER
+from integrations.emag.issued_invoices import IssuedInvoice
+from integrations.erp.load import HIGHEST_ORDER, NO_ORDER
 from integrations.ledger.database import autocommit, storable
 
 
@@ -43,20 +43,23 @@ _SINCE = text("""
 """)
 
 # Whatever numbers eMAG gives, an order's document is never hidden behind an invoice to the seller.
+# What can't be read now does not undo what was once read of it, or what a person has entered.
 _STORE = text("""
     INSERT INTO app.emag_issued_invoices AS m (platform, account, number, source, order_id,
-           category, is_storno, issued_on, reversal_for, total, currency)
+           category, is_storno, issued_on, reversal_for, total, currency, problem)
     SELECT :platform, :account, i.number, :source, i.order_id, i.category, i.is_storno, i.date,
-           i.reversal_for, i.total, i.currency
+           i.reversal_for, i.total, i.currency, i.problem
       FROM jsonb_to_recordset(CAST(:invoices AS jsonb)) AS i(number text, order_id bigint,
            category text, is_storno boolean, date date, reversal_for text, total numeric,
-           currency text)
+           currency text, problem text)
     ON CONFLICT (platform, account, number) DO UPDATE SET source = excluded.source,
            order_id = excluded.order_id, category = excluded.category,
            is_storno = excluded.is_storno, issued_on = excluded.issued_on,
            reversal_for = excluded.reversal_for, total = excluded.total,
-           currency = excluded.currency
-     WHERE m.source = excluded.source OR excluded.source = 'customer-invoice'
+           currency = excluded.currency, problem = excluded.problem
+     WHERE m.source <> excluded.source AND excluded.source = 'customer-invoice'
+        OR m.source = excluded.source AND (excluded.problem IS NULL OR m.problem IS NOT NULL
+                                           OR m.order_id IS NULL)
 """)
 
 _MOVE = text("""
@@ -67,9 +70,22 @@ _MOVE = text("""
 """)
 
 _FOR_ORDERS = text("""
-    SELECT number, order_id, category, issued_on, reversal_for, is_storno
+    SELECT number, order_id, category, issued_on, reversal_for, is_storno, problem
       FROM app.emag_issued_invoices
      WHERE platform = :platform AND order_id = ANY(:orders) AND source = 'customer-invoice'
+    UNION ALL
+    SELECT number, order_id, category, issued_on, reversal_for, is_storno, problem
+      FROM app.emag_issued_invoices
+     WHERE platform = :platform AND account = :account AND problem IS NOT NULL
+       AND order_id IS NULL AND source = 'customer-invoice'
+""")
+
+# What can't be read is asked for again, so that it is known as soon as it can.
+_READ_UNTIL = text("""
+    SELECT least(CAST(:until AS date), min(coalesce(issued_on, :since)))
+      FROM app.emag_issued_invoices
+     WHERE platform = :platform AND account = :account AND problem IS NOT NULL
+       AND source = :source AND coalesce(issued_on, :since) >= CAST(:since AS date)
 """)
 
 
@@ -121,15 +137,34 @@ async def mirrored_until(engine: AsyncEngine, account: str, source: Source, day:
         await connection.execute(_MOVE, moved)
 
 
-async def issued_for(
-    engine: AsyncEngine, platform: str, orders: Collection[int]
-) -> dict[int, list[IssuedInvoice]]:
-    """The mirrored invoices that are documents of these orders."""
-    found: dict[int, list[IssuedInvoice]] = {}
+async def read_until(
+    engine: AsyncEngine, platform: str, account: str, source: Source, since: date, until: date
+) -> date:
+    """The last day up to which all that a window held could be read."""
+    window = {
+        "platform": platform,
+        "account": account,
+        "source": source.value,
+        "since": since,
+        "until": until,
+    }
     async with autocommit(engine) as connection:
-        rows = await connection.execute(_FOR_ORDERS, {"platform": platform, "orders": list(orders)})
-        for row in rows:
-            found.setdefault(row.order_id, []).append(
+        day: date = (await connection.execute(_READ_UNTIL, window)).scalar_one()
+    return day
+
+
+async def issued_for(
+    engine: AsyncEngine, platform: str, account: str, orders: Collection[int]
+) -> dict[int, list[IssuedInvoice]]:
+    """The mirrored invoices that are documents of these orders.
+
+    Under NO_ORDER those that may be of any of the account's orders, since theirs can't be read.
+    """
+    found: dict[int, list[IssuedInvoice]] = {}
+    asked = {"platform": platform, "account": account, "orders": list(orders)}
+    async with autocommit(engine) as connection:
+        for row in await connection.execute(_FOR_ORDERS, asked):
+            found.setdefault(row.order_id or NO_ORDER, []).append(
                 IssuedInvoice(
                     number=row.number,
                     order_id=row.order_id,
@@ -137,6 +172,7 @@ async def issued_for(
                     date=row.issued_on,
                     reversal_for=row.reversal_for,
                     is_storno=row.is_storno,
+                    problem=row.problem,
                 )
             )
     return found

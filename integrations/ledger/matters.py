@@ -13,19 +13,25 @@ from integrations.ledger.books import BOOKS
 from integrations.ledger.deadlines import Connection, fetch
 from integrations.ledger.unqueued import never_queued, sizing
 
-# Parked news is owed to the ERP, so the index over what is owed finds it.
+# Parked news is owed to the ERP, so the index over what is owed finds it. eMAG's own documents
+# are parked where nobody knows whose they are.
 _PARKED = """
-    SELECT 'return' AS entity, m.platform, m.account, m.emag_id AS subject, m.order_id, m.attempts,
-           m.changed_at AS since, m.problem AS reason
+    SELECT 'return' AS entity, m.platform, m.account, m.emag_id::text AS subject, m.order_id,
+           m.attempts, m.changed_at AS since, m.problem AS reason
       FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
       JOIN app.emag_returns m ON m.platform = a.platform AND m.account = a.account
      WHERE m.owed AND m.problem IS NOT NULL
     UNION ALL
-    SELECT 'order', m.platform, m.account, m.order_id, m.order_id, m.attempts, m.changed_at,
+    SELECT 'order', m.platform, m.account, m.order_id::text, m.order_id, m.attempts, m.changed_at,
            m.problem
       FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
       JOIN app.emag_orders m ON m.platform = a.platform AND m.account = a.account
      WHERE m.owed AND m.problem IS NOT NULL
+    UNION ALL
+    SELECT 'invoice', m.platform, m.account, m.number, m.order_id, 0, m.seen_at, m.problem
+      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+      JOIN app.emag_issued_invoices m ON m.platform = a.platform AND m.account = a.account
+     WHERE m.problem IS NOT NULL
 """
 
 _NEWEST = f"SELECT * FROM ({_PARKED}) AS parked ORDER BY since DESC, subject LIMIT %(most)s"
@@ -75,12 +81,12 @@ _ANY_ASKED = "SELECT 1 FROM app.emag_cursors WHERE resource = %(resource)s LIMIT
 
 @dataclass(frozen=True)
 class Parked:
-    """News of eMAG's that the ERP could not take: of a return or an order, by eMAG's number."""
+    """News of eMAG's that could not be taken: a return, an order or an invoice, by its number."""
 
     entity: str
     platform: str
     account: str
-    subject: int
+    subject: str
     order_id: int | None
     attempts: int
     since: datetime

@@ -31,15 +31,16 @@ _NAMED = """
       LEFT JOIN app.emag_return_integrations t
              ON t.return_request_id = r.id AND NOT t.superseded
      WHERE r.emag_return_id = ANY(CAST(:ids AS {type}[]))
-       AND coalesce(nullif(lower(btrim(r.account_type::text)), ''), :only) = :account
-     ORDER BY r.id DESC
+       AND coalesce(lower(btrim(r.account_type::text)), '') <> ALL(CAST(:elsewhere AS text[]))
+     ORDER BY coalesce(lower(btrim(r.account_type::text)), '') = :account, r.id DESC
 """
 
 # Rows of the ERP's about these orders that no return belongs to yet; capture may have noted some
-# that nobody has folded.
+# that nobody has folded. The books know no platform of a row that names no account of ours.
 _UNLINKED = text(f"""
     SELECT t.return_request_id AS row_id FROM app.emag_return_integrations t
-     WHERE t.platform = :platform AND t.emag_order_id = ANY(CAST(:orders AS bigint[]))
+     WHERE (t.platform = :platform OR t.platform IS NULL)
+       AND t.emag_order_id = ANY(CAST(:orders AS bigint[]))
        AND NOT t.superseded AND t.sync_state IN ('pending', 'waiting', 'in_doubt')
        AND nullif(t.emag_return_id, '') IS NULL
     UNION
@@ -83,11 +84,12 @@ async def owners_of(
     account: str,
     ids: Collection[int],
     *,
-    only: bool,
+    elsewhere: Collection[str],
 ) -> dict[int, Owner]:
     """The rows of these returns, by number, as our books have them, else as the ERP names them.
 
-    `only` says that a row which names no account belongs to this one.
+    A row of whatever account owns the return that it names, unless that account is one of those
+    `elsewhere`; of several rows the account's own counts.
     """
     texts = sorted(map(str, ids))
     names = {"ids": texts, "platform": platform, "account": account}
@@ -101,7 +103,7 @@ async def owners_of(
                 text(
                     _NAMED.format(type="text" if "char" in column.type_name else column.type_name)
                 ),
-                {"ids": rest, "account": account, "only": account if only else ""},
+                {"ids": rest, "account": account, "elsewhere": sorted(elsewhere)},
             )
             owners |= {int(row.emag_return_id): _owner(row) for row in named}
         return await _with_rows(connection, schema, owners)
@@ -132,12 +134,14 @@ async def unlinked_rows(
     engine: AsyncEngine,
     schema: ErpSchema,
     platform: str,
-    account: str,
     orders: Collection[int],
     *,
-    only: bool,
+    elsewhere: Collection[str],
 ) -> dict[int, list[ReturnRow]]:
-    """The ERP's open rows about these orders that no return belongs to yet, by order."""
+    """The ERP's open rows about these orders that no return belongs to yet, by order.
+
+    Those of accounts `elsewhere` are about other orders of the same numbers.
+    """
     if not orders:
         return {}
     asked = {
@@ -150,8 +154,9 @@ async def unlinked_rows(
         rows = await load_rows(connection, schema, Kind.RMA, ids) if ids else {}
     found: dict[int, list[ReturnRow]] = {}
     for row in rows.values():
-        own = row.account == account or (only and not row.account)
-        if isinstance(row, ReturnRow) and own and row.emag_return_id is None:
+        if not isinstance(row, ReturnRow) or row.account in elsewhere:
+            continue
+        if row.emag_return_id is None:
             found.setdefault(row.order_id, []).append(row)
     return found
 

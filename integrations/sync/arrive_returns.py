@@ -101,16 +101,14 @@ async def _place(channel: Channel, news: Sequence[News]) -> _Places:
         return _Places({}, {})
     account, engine, schema = channel.account, channel.engine, channel.schema
     ids = {each.facts.emag_id for each in news}
-    only = len(channel.accounts) == 1
-    owners = await owners_of(engine, schema, account.platform, account.name, ids, only=only)
+    platform, elsewhere = account.platform, channel.elsewhere
+    owners = await owners_of(engine, schema, platform, account.name, ids, elsewhere=elsewhere)
     orders = {
         each.facts.order_id
         for each in news
         if each.facts.order_id is not None and each.facts.emag_id not in owners
     }
-    unlinked = await unlinked_rows(
-        engine, schema, account.platform, account.name, orders, only=only
-    )
+    unlinked = await unlinked_rows(engine, schema, platform, orders, elsewhere=elsewhere)
     return _Places(owners, unlinked)
 
 

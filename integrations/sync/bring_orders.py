@@ -26,7 +26,6 @@ from integrations.erp.spelling import spelt_otherwise
 from integrations.ledger.arrivals import Arrival, Arrived, Brought
 from integrations.ledger.database import autocommit
 from integrations.ledger.mirror_orders import Seen, orders_with_coming_returns
-from integrations.ledger.queueing import own_account
 from integrations.ledger.reopened import close_again, keep_targets, reopen
 from integrations.sync.arrive_cancellations import (
     About,
@@ -133,24 +132,18 @@ async def _look_up(channel: Channel, orders: Sequence[OrderFacts]) -> _Holds:
 
 
 def _meant(channel: Channel, facts: OrderFacts, seen: Seen, holds: _Holds, about: About) -> Meant:
+    cancellations = holds.cancellations.get(facts.id, ())
+    returns = holds.returns.get(facts.id, ())
     held = Held(
-        cancellations=[
-            row for row in holds.cancellations.get(facts.id, ()) if _is_ours(channel, row.account)
-        ],
+        cancellations=[row for row in cancellations if row.account not in channel.elsewhere],
         deleted=holds.deleted.get(facts.id, ()),
-        returns=[row for row in holds.returns.get(facts.id, ()) if _is_ours(channel, row.account)],
+        returns=[row for row in returns if row.account not in channel.elsewhere],
         wish_is_new=seen.wish_is_new,
         was_cancelled=seen.status_before == _CANCELED,
         settle=channel.timings.settle,
         return_is_coming=facts.id in holds.coming,
     )
     return meant_for_cancellations(facts, held, about)
-
-
-def _is_ours(channel: Channel, account: str) -> bool:
-    """Whether a row of this account may be about this platform's order of the same number."""
-    named = channel.accounts.get(own_account(account, channel.accounts))
-    return named is None or named.platform == channel.account.platform
 
 
 async def _look_up_spelt(
@@ -241,7 +234,7 @@ async def _bring_money(
 
 def _invoices(channel: Channel, facts: OrderFacts, holds: _Holds) -> list[InvoiceOfOrder]:
     rows = holds.invoices.get(facts.id, ())
-    return [row for row in rows if _is_ours(channel, row.account)]
+    return [row for row in rows if row.account not in channel.elsewhere]
 
 
 def _is_money_untold(channel: Channel, facts: OrderFacts, holds: _Holds, about: About) -> bool:

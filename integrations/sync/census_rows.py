@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
-from integrations.emag.accounts import order_types
+from integrations.emag.accounts import TYPES, WHOSE
 from integrations.emag.wire import Raw, to_utc, whole_number
 from integrations.ledger.compared import note_compared
 from integrations.ledger.differences import Difference, Why
 from integrations.ledger.mirrored import UNREADABLE, Unlike, owed_of, unlike
 from integrations.sync.ask import ReadRefusedError
 from integrations.sync.census_state import Census
+from integrations.sync.channel import Channel
 from integrations.sync.listing import FilterIgnoredError, pages
 from integrations.sync.page import Page
 from integrations.sync.receipt import Receipt
@@ -45,10 +46,7 @@ async def take(census: Census, page: Page) -> Rows:
     after = {each.number: each for each in await unlike(engine, scope, statuses)}
     news = {each.number for each in before}
     for number in rows:
-        census.found.pop(number, None)
-        census.money.pop(number, None)
-        census.undocumented.discard(number)
-        census.unlooked.pop(number, None)
+        _settle(census, number)
     await _compare_values(census, page, rows, rows.keys() - news)
     for each in before:
         if each.number not in after:
@@ -98,9 +96,9 @@ def missing_text(census: Census, number: int) -> str:
 
 
 async def _take_single(census: Census, number: int) -> bool:
+    """Take a row, of whichever type it is by now, for the account that sees to it."""
     listing = census.listing
-    types = order_types(census.channel.account, census.channel.accounts)
-    for kind in sorted(types, key=lambda each: each != census.type):
+    for kind in dict.fromkeys((census.type, *TYPES)):
         found = False
         async for page in pages(
             census.channel,
@@ -111,10 +109,36 @@ async def _take_single(census: Census, number: int) -> bool:
         ):
             if page.rows:
                 found = True
-                await take(census, page)
+                await _take_for_its_owner(census, page, number)
         if found:
             return True
     return False
+
+
+async def _take_for_its_owner(census: Census, page: Page, number: int) -> None:
+    kind = whole_number(page.rows[0].get("type"))
+    owner = census.channel.seeing_to(kind)
+    if owner is census.channel or kind is None:
+        await take(census, page)
+    else:
+        await _give_away(census, owner, kind, page, number)
+
+
+async def _give_away(census: Census, owner: Channel, kind: int, page: Page, number: int) -> None:
+    """Hand a row to another account of this login; that one compares it."""
+    await census.listing.take(owner, page, census.clock, census.receipt)
+    _settle(census, number)
+    text = f"it is {WHOSE[kind]}: account {owner.account.name} sees to it from now on"
+    day = _rows(census, page.rows)[number][1]
+    census.certificate.repaired.add(Difference(census.listing.about, number, day, text))
+
+
+def _settle(census: Census, number: int) -> None:
+    """Forget what was found of a row: it was read just now."""
+    census.found.pop(number, None)
+    census.money.pop(number, None)
+    census.undocumented.discard(number)
+    census.unlooked.pop(number, None)
 
 
 async def _compare_values(census: Census, page: Page, rows: Rows, known: Collection[int]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.emag.accounts import Account
+from integrations.emag.accounts import Account, who_sees_to
 from integrations.emag.client import EmagClient
 from integrations.emag.routes import Bucket, Route
 from integrations.erp.schema import ErpSchema
@@ -107,3 +107,19 @@ class Channel:
     bring: Bring = bring_in
     profile: Profile = field(default_factory=Profile)
     tally: Tally = field(default_factory=Tally)
+
+    def seeing_to(self, kind: int | None) -> Channel:
+        """The same login's way of the account that sees to orders and returns of the type."""
+        owner = who_sees_to(kind, self.account, self.accounts)
+        return self if owner is self.account else replace(self, account=owner)
+
+    @property
+    def elsewhere(self) -> frozenset[str]:
+        """The accounts at other platforms.
+
+        Rows of any other account, or of none, may be about this platform's orders and returns.
+        """
+        platform = self.account.platform
+        return frozenset(
+            name for name, account in self.accounts.items() if account.platform != platform
+        )

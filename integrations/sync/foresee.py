@@ -43,6 +43,7 @@ from integrations.sync.receive_orders import (
     MOST_SINGLY,
     Due,
     by_number,
+    by_owner,
     facts_of,
     mirror_orders,
     read_again,
@@ -143,7 +144,7 @@ async def foresee_documents(channel: Channel) -> dict[Source, int]:
         numbers = {
             invoice.number
             async for page in issued_pages(channel, source, since, today)
-            for invoice, _ in readable(page.rows)
+            for invoice, _ in readable(source, page.rows).invoices
         }
         found = await unknown_invoices(channel.engine, account.platform, account.name, numbers)
         unknown[source] = len(found)
@@ -232,10 +233,11 @@ async def _look_at_invoiced(dry: Channel, found: Foreseen, clock: Clock) -> None
 
     await abreast(dry, orders, read)
     found.receipt.read += len(page.rows)
-    raws = by_number(page.rows, found.receipt)
-    seen = {known.order_id: known for _, known in orders if known.order_id in raws}
-    due = Due(clock.at(page.began) - MARGIN, raws, seen)
-    await _bring(found.news, dry, due, found.receipt)
+    for owner, rows in by_owner(dry, page.rows):
+        raws = by_number(rows, found.receipt)
+        seen = {known.order_id: known for _, known in orders if known.order_id in raws}
+        due = Due(clock.at(page.began) - MARGIN, raws, seen)
+        await _bring(found.news, owner, due, found.receipt)
 
 
 async def _take_orders(

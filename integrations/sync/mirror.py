@@ -8,17 +8,17 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 
-from integrations.emag.routes import CUSTOMER_INVOICE_READ, INVOICE_READ, Route
-from integrations.emag.wire import (
+from integrations.emag.issued_invoices import (
     IssuedInvoice,
-    Raw,
-    WireError,
-    plain_text,
+    read_in_part,
     read_issued_invoice,
 )
+from integrations.emag.routes import CUSTOMER_INVOICE_READ, INVOICE_READ, Route
+from integrations.emag.wire import Raw, WireError, plain_text
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.database import database_time
 from integrations.ledger.issued import (
@@ -26,10 +26,12 @@ from integrations.ledger.issued import (
     Sum,
     mirrored_since,
     mirrored_until,
+    read_until,
     store_issued,
 )
 from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
+from integrations.sync.drift import note_changed_type
 from integrations.sync.listing import Ends, pages
 from integrations.sync.outage import OutageError
 from integrations.sync.page import Page
@@ -63,14 +65,14 @@ async def look_at_issued_invoices(channel: Channel) -> list[IssuedInvoice]:
     return [
         invoice
         async for page in issued_pages(channel, source, since, today)
-        for invoice, _ in readable(page.rows)
+        for invoice, _ in readable(source, page.rows).invoices
     ]
 
 
 async def mirror(channel: Channel, source: Source) -> int:
     """Store what a listing holds since the last look, by date window; how many were read.
 
-    The cursor moves once every page is stored.
+    The cursor moves once every page is stored, and not beyond an invoice that can't be read.
 
     Raises:
         OutageError, BudgetBusyError, ReadRefusedError: eMAG could not be asked.
@@ -80,7 +82,8 @@ async def mirror(channel: Channel, source: Source) -> int:
     count = 0
     async for page in issued_pages(channel, source, since, today):
         count += await store_page(channel, source, page)
-    await mirrored_until(channel.engine, account.name, source, today)
+    until = await read_until(channel.engine, account.platform, account.name, source, since, today)
+    await mirrored_until(channel.engine, account.name, source, until)
     return count
 
 
@@ -108,23 +111,56 @@ def _content(raw: Raw) -> object:
 
 async def store_page(channel: Channel, source: Source, page: Page) -> int:
     """Store what can be read of a page; how many invoices that are."""
-    invoices = readable(page.rows)
+    found = readable(source, page.rows)
     account = channel.account
-    await store_issued(channel.engine, account.platform, account.name, source, invoices)
-    return len(invoices)
+    await store_issued(channel.engine, account.platform, account.name, source, found.invoices)
+    for error in found.errors:
+        await note_changed_type(channel, ROUTES[source], error)
+    return len(found.invoices)
 
 
-def readable(rows: Sequence[Raw]) -> list[tuple[IssuedInvoice, Sum]]:
-    """What can be read of a page, each invoice once; one without a number tells nothing."""
+@dataclass(frozen=True)
+class Readable:
+    """What can be read of a page, each invoice once, and what of them can't be."""
+
+    invoices: Sequence[tuple[IssuedInvoice, Sum]]
+    errors: Sequence[WireError]
+
+
+def readable(source: Source, rows: Sequence[Raw]) -> Readable:
+    """What can be read of a page.
+
+    An order's document is kept whatever it lacks: nobody else's may appear beside it.
+    """
     invoices: dict[str, tuple[IssuedInvoice, Sum]] = {}
+    errors = []
     for raw in rows:
+        invoice: IssuedInvoice | None
         try:
             invoice = read_issued_invoice(raw)
         except WireError as error:
-            log.warning("an invoice was left out: %s", error)
-        else:
+            errors.append(error)
+            invoice = _in_part(source, raw, error)
+        if invoice is None:
+            log.warning("an invoice was left out: %s", errors[-1])
+        elif invoice.problem is None or invoice.number not in invoices:
             invoices[invoice.number] = invoice, _sum(raw)
-    return list(invoices.values())
+    return Readable(list(invoices.values()), errors)
+
+
+def _in_part(source: Source, raw: Raw, error: WireError) -> IssuedInvoice | None:
+    invoice = read_in_part(raw, error)
+    if invoice is None or source is Source.CUSTOMER:
+        return invoice and replace(invoice, problem=f"{invoice.problem}. {_remedy(invoice)}")
+    # Of an invoice to the seller the order is no matter.
+    return None if error.field == "number" else replace(invoice, problem=None)
+
+
+def _remedy(invoice: IssuedInvoice) -> str:
+    where = f"in app.emag_issued_invoices, number {invoice.number!r}"
+    if invoice.order_id is None:
+        return f"Look up at eMAG which order it is of, and set order_id {where} (0: none)"
+    return f"Where eMAG took it back, set problem to NULL {where}"
 
 
 def _sum(raw: Raw) -> Sum:

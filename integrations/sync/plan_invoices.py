@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from integrations.emag.issued_invoices import IssuedInvoice
 from integrations.emag.masking import without_secrets
 from integrations.emag.routes import ATTACHMENTS_SAVE
-from integrations.emag.wire import Attachment, IssuedInvoice, Order
+from integrations.emag.wire import Attachment, Order, day
 from integrations.erp.rows import InvoiceRow, withdraws
 from integrations.sync.plan import (
     Do,
@@ -69,7 +70,8 @@ def plan_invoice(
 ) -> Plan:
     """What to do about an invoice (None: deleted in the ERP). Nothing of one depends on `now`.
 
-    `issued` are the invoices that eMAG issued in the seller's name, of this order at least;
+    `issued` are the invoices that eMAG issued in the seller's name, of this order at least, and
+    those that may be of any, since their order can't be read;
     `document` is None where it needn't be looked at, or not yet.
     """
     if row is None or withdraws(row):
@@ -166,6 +168,27 @@ def _bad_address(case: _Case) -> Plan | None:
     )
 
 
+def _may_be_second(case: _Case) -> Plan | None:
+    """eMAG may have made this fiscal document itself: what it says of one can't be read."""
+    for each in case.issued:
+        if _category(each) == case.paper.forbidden_by and _may_be_of(each, case.order):
+            return Waiting(
+                Event.PERSON,
+                f"It may be the second {case.paper.forbidden_by} invoice of the order."
+                f" {each.problem}.",
+            )
+    return None
+
+
+def _may_be_of(issued: IssuedInvoice, order: Order) -> bool:
+    if issued.problem is None:
+        return False
+    placed = day(order.raw.get("date"))
+    if placed and issued.date and issued.date < placed:
+        return False
+    return issued.order_id in (None, order.id)
+
+
 def _bad_document(case: _Case) -> Plan | None:
     if case.document is None or case.document.ok:
         return None
@@ -198,6 +221,7 @@ JUDGES: Final[tuple[Callable[[_Case], Plan | None], ...]] = (
     _hosted_by_emag,
     _no_document,
     _bad_address,
+    _may_be_second,
     _bad_document,
     _attach,
 )
@@ -219,7 +243,7 @@ def _holds(name: str, number: str) -> bool:
 
 def _standing(issued: Sequence[IssuedInvoice], order_id: int) -> list[IssuedInvoice]:
     """The order's issued invoices without those that a storno took back."""
-    own = [each for each in issued if each.order_id == order_id]
+    own = [each for each in issued if each.order_id == order_id and each.problem is None]
     reversed_numbers = {each.reversal_for for each in own}
     return [each for each in own if each.number not in reversed_numbers]
 

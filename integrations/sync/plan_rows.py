@@ -8,7 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from integrations.emag.wire import IssuedInvoice
+from integrations.emag.issued_invoices import IssuedInvoice
+from integrations.erp.load import NO_ORDER
 from integrations.erp.rows import CancellationRow, InvoiceRow, Kind, ReturnRow
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.database import autocommit, database_time
@@ -142,11 +143,12 @@ async def _cancellation_planner(
 async def _invoice_planner(
     channel: Channel, batch: Batch, works: Sequence[Work], now: datetime
 ) -> Planner:
+    account = channel.account
     issued = await issued_for(
-        channel.engine, channel.account.platform, [work.claim.order_id for work in works]
+        channel.engine, account.platform, account.name, [work.claim.order_id for work in works]
     )
     for each in batch.issued:
-        issued.setdefault(each.order_id or 0, []).append(each)
+        issued.setdefault(each.order_id or NO_ORDER, []).append(each)
 
     async def plan(work: Work, copy: Copy) -> Plan:
         row = work.claim.row
@@ -165,7 +167,8 @@ async def plan_document(
     now: datetime,
 ) -> Plan:
     """Plan an invoice; its document is fetched only where it would be attached."""
-    facts = (row, work.known, copy.order, issued.get(work.claim.order_id, ()))
+    of_order = [*issued.get(work.claim.order_id, ()), *issued.get(NO_ORDER, ())]
+    facts = (row, work.known, copy.order, of_order)
     plan = plan_invoice(*facts, None, now)
     if not isinstance(plan, Do) or not channel.check_documents or row is None:
         return plan

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from integrations.emag.accounts import order_types
+from integrations.emag.accounts import TYPES, order_types
 from integrations.emag.order_facts import OrderFacts, read_facts, sight_of
 from integrations.emag.routes import ORDER_COUNT, ORDER_READ
 from integrations.emag.wire import Raw, WireError, to_local, whole_number
@@ -232,16 +232,29 @@ async def _receive_owed(
             await read_again(channel, *order, page, receipt)
 
         await abreast(channel, owed[first : first + TOGETHER], read)
-        await take(channel, page, clock, receipt)
+        for owner, rows in by_owner(channel, page.rows):
+            await take(owner, Page(page.began, rows), clock, receipt)
+
+
+def by_owner(channel: Channel, rows: Iterable[Raw]) -> list[tuple[Channel, list[Raw]]]:
+    """Orders that were read by their numbers, each with the account that sees to its type."""
+    owners: dict[str, tuple[Channel, list[Raw]]] = {channel.account.name: (channel, [])}
+    for raw in rows:
+        owner = channel.seeing_to(whole_number(raw.get("type")))
+        owners.setdefault(owner.account.name, (owner, []))[1].append(raw)
+    return list(owners.values())
 
 
 async def read_again(
     channel: Channel, order_id: int, kind: int, page: Page, receipt: Receipt
 ) -> None:
-    """Read an order by its number into a page; one that can't be had is told of, and rests."""
+    """Read an order by its number into a page; one that can't be had is told of, and rests.
+
+    It may be of the other type by now, or never have been of this one.
+    """
     account = channel.account
     problem = f"eMAG shows no order {order_id} any more: look for it there"
-    for each in dict.fromkeys((kind, *order_types(account, channel.accounts))):
+    for each in dict.fromkeys((kind, *TYPES)):
         try:
             body = {"id": order_id, "type": each}
             rows = await ask(channel, ORDER_READ, body, Subject(orders=[order_id]))

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from integrations.emag.accounts import order_types
+from integrations.emag.accounts import TYPES, order_types
 from integrations.emag.return_facts import emag_id_of, status_of, type_of
 from integrations.emag.routes import RMA_COUNT, RMA_READ
 from integrations.emag.wire import Raw, to_utc
@@ -222,9 +222,9 @@ async def _receive_refunds(
 async def _read_by_number(
     channel: Channel, owed: Owed, clock: Clock, receipt: Receipt
 ) -> str | None:
-    """Read a return and take it; why it could not be had."""
+    """Read a return, of whichever type, and take it for whose it is; why it could not be had."""
     problem = f"eMAG shows no return {owed.emag_id} any more: look for it there"
-    for kind in dict.fromkeys((owed.type, *order_types(channel.account, channel.accounts))):
+    for kind in dict.fromkeys((owed.type, *TYPES)):
         began = time.monotonic()
         try:
             body = {"emag_id": owed.emag_id, "type": kind}
@@ -233,7 +233,8 @@ async def _read_by_number(
             rows, problem = [], str(refused)
         found = [raw for raw in rows if emag_id_of(raw) == owed.emag_id]
         if found:
-            await take_returns(channel, Page(began, found[:1]), clock, receipt)
+            owner = channel.seeing_to(type_of(found[0]))
+            await take_returns(owner, Page(began, found[:1]), clock, receipt)
             return None
     return problem
 

@@ -10,8 +10,9 @@ from uuid import UUID
 
 import orjson
 
+from integrations.emag.issued_invoices import IssuedInvoice
 from integrations.emag.verdicts import Answer
-from integrations.emag.wire import IssuedInvoice, Order, Return
+from integrations.emag.wire import Order, Return
 from integrations.erp.digest import digest
 from integrations.erp.rows import InvoiceRow, Kind, ReturnRow
 from integrations.ledger.books import State

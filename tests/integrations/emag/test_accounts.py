@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from integrations.emag.accounts import Account, api_url, order_types, rate
+from integrations.emag.accounts import Account, api_url, order_types, rate, who_sees_to
 from integrations.emag.routes import ORDER_SAVE, RMA_READ, Family
 
 
@@ -118,3 +118,15 @@ def test_an_account_sees_to_both_types_unless_another_has_its_login() -> None:
     assert order_types(own, {"main": own, "fbe": elsewhere}) == (3, 2)
     assert order_types(own, {"main": own, "fbe": fbe}) == (3,)
     assert order_types(fbe, {"main": own, "fbe": fbe}) == (2,)
+
+
+def test_what_is_of_the_other_type_is_another_accounts_only_where_that_has_the_same_login() -> None:
+    own = account()
+    fbe = account(name="fbe", account_type="fbe")
+    elsewhere = account(name="fbe", account_type="fbe", username="fbe@example.com")
+    assert who_sees_to(2, own, {"main": own, "fbe": fbe}) is fbe
+    assert who_sees_to(3, fbe, {"main": own, "fbe": fbe}) is own
+    assert who_sees_to(3, own, {"main": own, "fbe": fbe}) is own
+    assert who_sees_to(2, own, {"main": own, "fbe": elsewhere}) is own
+    assert who_sees_to(2, own, {"main": own}) is own
+    assert who_sees_to(None, own, {"main": own, "fbe": fbe}) is own

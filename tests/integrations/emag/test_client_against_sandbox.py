@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from integrations.emag.accounts import Account
 from integrations.emag.client import EmagClient, open_client
+from integrations.emag.issued_invoices import read_issued_invoice
 from integrations.emag.matrices import return_path
 from integrations.emag.routes import (
     ATTACHMENTS_READ,
@@ -33,7 +34,6 @@ from integrations.emag.wire import (
     Return,
     elements,
     order_body,
-    read_issued_invoice,
     read_order,
     read_return,
     return_body,

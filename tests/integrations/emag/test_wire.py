@@ -10,13 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from integrations.emag.issued_invoices import IssuedInvoice, read_in_part, read_issued_invoice
 from integrations.emag.wire import (
     Attachment,
-    IssuedInvoice,
     OrderLine,
     ReturnLine,
     WireError,
-    read_issued_invoice,
     read_order,
     read_return,
     rows,
@@ -320,6 +319,35 @@ def test_a_return_without_what_decides_is_an_error_that_names_the_field(
     with pytest.raises(WireError) as caught:
         read_return(raw, BUCHAREST)
     assert (caught.value.entity, caught.value.field) == ("return", field)
+
+
+@pytest.mark.parametrize("blank", [None, "", " ", [], {}])
+def test_an_invoice_that_names_no_order_is_of_none(blank: object) -> None:
+    assert read_issued_invoice({"number": "EXF1", "order_id": blank}).order_id is None
+
+
+@pytest.mark.parametrize("order_id", [{"id": 5}, [5], "RO5", 5.5, True])
+def test_an_invoice_whose_order_cannot_be_read_is_an_error_that_names_it(order_id: object) -> None:
+    raw = {"number": "EXF1", "order_id": order_id, "category": "storno", "date": "2026-11-20"}
+    with pytest.raises(WireError, match="eMAG's invoice EXF1 has an unusable order_id") as caught:
+        read_issued_invoice(raw)
+    read = read_in_part(raw, caught.value)
+    assert read is not None
+    assert (read.number, read.order_id, read.category) == ("EXF1", None, "storno")
+    assert (read.date, read.problem) == (date(2026, 11, 20), str(caught.value))
+
+
+def test_an_invoice_without_a_number_is_kept_for_its_order_alone() -> None:
+    error = WireError("invoice", None, "number", "None")
+    first, again, other = (
+        read_in_part({"number": None, "order_id": order_id}, error) for order_id in (5, 5, 6)
+    )
+    assert first == again
+    assert first is not None
+    assert other is not None
+    assert first.order_id == 5
+    assert first.number != other.number
+    assert read_in_part({"number": None, "order_id": []}, error) is None
 
 
 @pytest.mark.parametrize("raw", [None, {}, {"number": ""}, {"number": []}])

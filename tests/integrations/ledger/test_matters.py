@@ -34,11 +34,22 @@ async def test_news_that_could_not_be_stored_is_parked(engine: AsyncEngine) -> N
         parked = await parked_of(connection, [MAIN], 100)
 
     assert sorted((each.entity, each.subject, each.attempts) for each in parked) == [
-        ("order", ORDER, 1),
-        ("return", RETURN, 3),
+        ("order", str(ORDER), 1),
+        ("return", str(RETURN), 3),
     ]
     [news] = [each for each in parked if each.entity == "return"]
     assert (news.order_id, news.reason) == (ORDER, PROBLEM)
+
+
+async def test_an_invoice_that_cannot_be_read_is_parked(engine: AsyncEngine) -> None:
+    invoice = {"platform": "emag-ro", "account": "main", "source": "customer-invoice"}
+    await insert(engine, "emag_issued_invoices", **invoice, number="EXF1", problem="whose?")
+    await insert(engine, "emag_issued_invoices", **invoice, number="EXF2", order_id=ORDER)
+
+    async with driver(engine) as connection:
+        [parked] = await parked_of(connection, [MAIN], 100)
+
+    assert (parked.entity, parked.subject, parked.reason) == ("invoice", "EXF1", "whose?")
 
 
 async def test_news_is_parked_for_too_long_after_a_day(engine: AsyncEngine) -> None:

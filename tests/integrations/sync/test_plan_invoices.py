@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from integrations.emag.issued_invoices import IssuedInvoice
 from integrations.emag.routes import ATTACHMENTS_SAVE
-from integrations.emag.wire import IssuedInvoice, Order
+from integrations.emag.wire import Order
 from integrations.erp.rows import InvoiceRow
 from integrations.sync.plan import (
     Do,
