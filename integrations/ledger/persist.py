@@ -56,8 +56,7 @@ _PERSIST = """
         emag_status = coalesce(CAST(o.emag_status AS {status_type}), t.emag_status),
         {more}
         erp_digest = CASE WHEN o.final AND NOT o.moved THEN o.digest ELSE t.erp_digest END,
-        platform = :platform,
-        write_back = CASE WHEN NOT o.moved THEN coalesce(o.write_back, t.write_back) END,
+        platform = :platform, write_back = coalesce(o.write_back, t.write_back),
         updated_at = timezone('utc', clock_timestamp())
       FROM (SELECT o.*, l.wanted_revision > o.revision AND o.state <> 'in_doubt' AS moved,
                    CASE WHEN l.wanted_revision > o.revision AND o.state <> 'in_doubt'

@@ -58,7 +58,8 @@ _QUEUE = """
         erp_digest = CASE WHEN {in_doubt} OR NOT ({moved} OR {held} AND NOT {begun})
                           THEN t.erp_digest END,
         last_synced_at = CASE WHEN {in_doubt} OR NOT {moved} THEN t.last_synced_at END,
-        wanted_revision = t.wanted_revision + 1, sync_attempts = 0, write_back = NULL,
+        wanted_revision = t.wanted_revision + 1, sync_attempts = 0,
+        write_back = CASE WHEN NOT {moved} THEN t.write_back END,
         account_type = CASE WHEN {in_doubt} THEN t.account_type ELSE excluded.account_type END,
         platform = CASE WHEN {in_doubt} THEN t.platform ELSE excluded.platform END,
         waiting_for = CASE WHEN {in_doubt} THEN t.waiting_for ELSE excluded.waiting_for END,

@@ -89,6 +89,31 @@ class TestDecidedMeanwhile:
         assert await linked(shop, row) == str(SECOND)
         assert status_of(shop, SECOND) == 3
 
+    async def test_a_row_that_came_to_name_another_order_gets_nothing_of_the_first(
+        self, shop: Shop
+    ) -> None:
+        shop.market.add_order({"id": OTHER, "status": 4})
+        row = await a_return(shop)
+        shop.market.faults.add("rma/save", point="after_effect", kind="cut_body")
+        await shop.run(RMA)
+        assert await state(shop, row, RMA) == "in_doubt"
+        await shop.later()
+        async with stopped(shop.run(RMA), Point.CARRIED):
+            await shop.erp.update(RMA, row, emag_order_id=str(OTHER))
+            await folded(shop)
+        assert await linked(shop, row) is None
+
+    async def test_what_was_found_before_an_edit_is_shown_though_the_edit_is_refused(
+        self, shop: Shop
+    ) -> None:
+        row = await a_return(shop)
+        async with stopped(shop.run(RMA), Point.CARRIED):
+            await shop.erp.update(RMA, row, status="nonsense")
+            await folded(shop)
+        await shop.run(RMA)
+        assert await state(shop, row, RMA) == "refused"
+        assert await linked(shop, row) == str(FIRST)
+
     async def test_a_new_row_of_that_id_gets_nothing_of_the_deleted_one(self, shop: Shop) -> None:
         shop.market.add_order({"id": OTHER, "status": 4})
         row = await a_return(shop)
