@@ -158,3 +158,13 @@ class TestTheWindowOfAFinalizedOrder:
         await shop.run(CANCELLATION)
         assert await shop.state(CANCELLATION, row) == "synced"
         assert (order(shop)["status"], pieces(shop)) == ends
+
+    async def test_it_is_past_when_a_request_could_arrive_too_late(self, shop: Shop) -> None:
+        timings = shop.channel.timings
+        slowest = timings.copy_age + timings.budget_wait
+        for each, left in enumerate((slowest - 5, slowest + 60)):
+            times = {"finalization_date": ago(hours=48, seconds=-left)}
+            shop.market.add_order({"id": ORDER + each, "status": 4, **times})
+            await shop.erp.add(CANCELLATION, ORDER + each)
+        await shop.run(CANCELLATION)
+        assert [order(shop, ORDER + each)["status"] for each in (0, 1)] == [4, 0]
