@@ -243,7 +243,11 @@ def test_every_timing_stands_with_its_default() -> None:
     }
 
     timings = Timings()
-    assert listed == {**vars(timings), "surely_dead": timings.surely_dead}
+    assert listed == {
+        **vars(timings),
+        "leaves_within": timings.leaves_within,
+        "surely_dead": timings.surely_dead,
+    }
 
 
 def test_every_parameter_of_the_forms_is_explained() -> None:

@@ -167,9 +167,12 @@ def order_body(
     """The order as `order/save` wants it: every field that was read, with the changes.
 
     `lines` holds changes by line id. The cancellation reason is read as an object and saved as
-    an integer (API facts: Order object). The order's own `raw` is left as it is.
+    an integer (API facts: Order object); `is_storno` says what this save is, not what an earlier
+    one was (API facts: Storno). The order's own `raw` is left as it is.
     """
     body = dict(order.raw)
+    if _truth(body.get("is_storno")):
+        body["is_storno"] = False
     if "reason_cancellation" in body:
         body["reason_cancellation"] = order.reason_cancellation
     return _changed(body, lines, changes)

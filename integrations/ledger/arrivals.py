@@ -88,6 +88,7 @@ _NOTE = """
         emag_order_id = coalesce(t.emag_order_id, excluded.emag_order_id),
         account_type = coalesce(t.account_type, excluded.account_type),
         sync_state = coalesce(t.sync_state, 'synced'), erp_digest = excluded.erp_digest,
+        write_back = t.write_back - 'emag_status',
         last_synced_at = CASE WHEN coalesce(t.sync_state, 'synced') = 'synced'
                               THEN excluded.last_synced_at ELSE t.last_synced_at END,
         updated_at = excluded.updated_at

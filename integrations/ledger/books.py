@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from integrations.erp.rows import Kind
 
@@ -22,6 +23,9 @@ class State(StrEnum):
 
 # What a run looks at again by itself.
 OPEN_STATES = (State.PENDING, State.WAITING, State.IN_DOUBT)
+
+# What `reductions` holds of a cancellation that has, or had, items and was not measured yet.
+A_PART: Mapping[str, Any] = {"whole": False, "fingerprint": "", "storno": False, "lines": []}
 
 
 @dataclass(frozen=True)

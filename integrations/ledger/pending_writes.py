@@ -21,7 +21,7 @@ AT_ONCE = 2000
 async def write_flagged(engine: AsyncEngine, schema: ErpSchema, kind: Kind) -> int:
     """Write the values that wait for the ERP's rows; how many could not be written yet.
 
-    A row that the ERP's own rules refuse stays flagged.
+    A row that the ERP's own rules refuse stays flagged; what the ERP decided since is not undone.
     """
     books = BOOKS[kind]
     query = (

@@ -11,29 +11,30 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from integrations.emag.accounts import Account
 from integrations.erp.load import NO_ORDER, fetch_fields, load_rows, order_text
-from integrations.erp.rows import ErpRow, Kind, held_back, queued
+from integrations.erp.rows import CancellationRow, ErpRow, Kind, held_back, queued
 from integrations.erp.schema import ErpSchema
-from integrations.ledger.books import BOOKS, State
+from integrations.ledger.books import A_PART, BOOKS, State
 from integrations.ledger.timings import Timings
 
 # A row in doubt only learns that more is wanted: what was sent has to be settled first. A row that
 # names another order, or a platform where that is another, after something was sent about the first
 # is a person's matter. What the ERP does not let go any more is withdrawn, unless eMAG has had some
-# of it: then the plan decides. Whether a row is known is asked by a scalar subquery, since EXISTS
-# would be hashed from all of the books.
+# of it: then the plan decides. That a cancellation had items is kept: should it lose them, it is not
+# taken for one of the whole order. Whether a row is known is asked by a scalar subquery, since
+# EXISTS would be hashed from all of the books.
 _QUEUE = """
     INSERT INTO {table} AS t ({erp_id}, platform, emag_order_id, account_type, sync_state,
         waiting_for, waiting_since, error_message, next_attempt_at, queued_at, wanted_revision,
-        sync_attempts, created_at, updated_at)
+        sync_attempts, reductions, created_at, updated_at)
     SELECT f.row_id, f.platform, f.order_id, f.account, f.state, f.waiting_for,
            CASE WHEN f.state = 'waiting' THEN clock_timestamp() END, f.reason,
            clock_timestamp() + CASE WHEN f.state = 'waiting'
                THEN make_interval(secs => :look_again) ELSE interval '0' END,
-           clock_timestamp(), 1, 0,
+           clock_timestamp(), 1, 0, CASE WHEN f.is_part THEN CAST(:a_part AS jsonb) END,
            timezone('utc', clock_timestamp()), timezone('utc', clock_timestamp())
       FROM jsonb_to_recordset(CAST(:entries AS jsonb)) AS f(
            row_id bigint, order_id bigint, account text, platform text, state text,
-           waiting_for text, reason text, admits boolean)
+           waiting_for text, reason text, admits boolean, is_part boolean)
      WHERE f.admits OR (SELECT b.id FROM {table} b
                          WHERE b.{erp_id} = f.row_id AND NOT b.superseded LIMIT 1) IS NOT NULL
      ORDER BY f.row_id
@@ -50,12 +51,15 @@ _QUEUE = """
         queued_at = CASE WHEN t.sync_state IN ('pending', 'waiting', 'in_doubt')
                          THEN coalesce(t.queued_at, excluded.queued_at) ELSE excluded.queued_at END,
         sent_at = CASE WHEN {in_doubt} OR NOT {moved} THEN t.sent_at END,
-        reductions = CASE WHEN {in_doubt} OR NOT {moved} THEN t.reductions END,
+        reductions = CASE WHEN {in_doubt} THEN t.reductions WHEN {moved} THEN excluded.reductions
+            WHEN t.sent_at IS NULL AND t.origin IS NULL
+            THEN coalesce(t.reductions, excluded.reductions) ELSE t.reductions END,
         {emag_id} = CASE WHEN {in_doubt} OR NOT {moved} THEN nullif(t.{emag_id}, '') END,
         erp_digest = CASE WHEN {in_doubt} OR NOT ({moved} OR {held} AND NOT {begun})
                           THEN t.erp_digest END,
         last_synced_at = CASE WHEN {in_doubt} OR NOT {moved} THEN t.last_synced_at END,
         wanted_revision = t.wanted_revision + 1, sync_attempts = 0,
+        write_back = CASE WHEN NOT {moved} THEN t.write_back END,
         account_type = CASE WHEN {in_doubt} THEN t.account_type ELSE excluded.account_type END,
         platform = CASE WHEN {in_doubt} THEN t.platform ELSE excluded.platform END,
         waiting_for = CASE WHEN {in_doubt} THEN t.waiting_for ELSE excluded.waiting_for END,
@@ -84,7 +88,8 @@ _CONDITIONS = {
 class Entry:
     """What folding writes about one ERP row; `admits` says whether a new row may be queued.
 
-    The state is `withdrawn` where the ERP does not let the row go.
+    The state is `withdrawn` where the ERP does not let the row go. `is_part` says that a
+    cancellation has items.
     """
 
     row_id: int
@@ -95,6 +100,7 @@ class Entry:
     waiting_for: str | None
     reason: str | None
     admits: bool
+    is_part: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,20 +149,23 @@ def _entry(
     account = accounts.get(name)
     platform = account.platform if account else None
     stored = (name or row.account)[:10] or None
+    part = isinstance(row, CancellationRow) and bool(row.items)
     if row.order_id == NO_ORDER:
         reason = (
             f"The number '{(unusable or '')[:40]}' is no eMAG order number:"
             " put a number from 1 to 4294967295 into emag_order_id."
         )
-        return Entry(row.id, None, stored, platform, State.REFUSED, None, reason, admits)
+        return Entry(row.id, None, stored, platform, State.REFUSED, None, reason, admits, part)
     if account is None:
         reason = (
             f"No account named '{row.account[:40]}' is configured:"
             " correct account_type or add the account."
         )
-        return Entry(row.id, row.order_id, stored, None, State.WAITING, "account", reason, admits)
+        return Entry(
+            row.id, row.order_id, stored, None, State.WAITING, "account", reason, admits, part
+        )
     state = State.WITHDRAWN if held else State.PENDING
-    return Entry(row.id, row.order_id, stored, platform, state, None, None, admits)
+    return Entry(row.id, row.order_id, stored, platform, state, None, None, admits, part)
 
 
 def own_account(name: str, accounts: Mapping[str, Account]) -> str:
@@ -184,6 +193,7 @@ async def write_entries(
         {
             "entries": json.dumps([asdict(entry) for entry in entries]),
             "look_again": timings.look_again,
+            "a_part": json.dumps(A_PART),
         },
     )
     return [

@@ -12,9 +12,11 @@ from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
 
-# What the ERP deleted can't be carried any more: a person who replays it has seen to it.
+# What the ERP deleted can't be carried any more: a person who replays it has seen to it. Where
+# something is still to be settled, or withdrawn, nobody can have: the next run does that.
 _DISMISS = """
     UPDATE {table} t SET superseded = true WHERE t.{erp_id} = :row_id AND NOT t.superseded
+       AND coalesce(t.sync_state, 'synced') IN ('synced', 'refused', 'withdrawn')
        AND NOT EXISTS (SELECT FROM app.{erp_table} e WHERE e.id = :row_id)
     RETURNING t.id
 """
@@ -22,6 +24,12 @@ _DISMISS = """
 _REPLAY = """
     INSERT INTO app.emag_changes (kind, row_id)
     SELECT '{kind}', id FROM app.{table} WHERE id = :row_id RETURNING row_id
+"""
+
+_REPLAY_DELETED = """
+    INSERT INTO app.emag_changes (kind, row_id)
+    SELECT '{kind}', t.{erp_id} FROM {table} t WHERE t.{erp_id} = :row_id AND NOT t.superseded
+    RETURNING row_id
 """
 
 
@@ -49,7 +57,7 @@ async def replay(engine: AsyncEngine, references: Collection[Reference]) -> list
     """Let the next run carry these rows anew; the ones that nobody knows are returned.
 
     A row in doubt keeps resting until its lost request is surely dead. A row that the ERP deleted
-    leaves the inbox.
+    leaves the inbox, unless something is still to be settled about it.
     """
     async with engine.begin() as connection:
         return [each for each in references if not await _replay(connection, each)]
@@ -60,6 +68,7 @@ async def _replay(connection: AsyncConnection, reference: Reference) -> bool:
     statements = (
         _REPLAY.format(table=erp_table, kind=reference.kind.value),
         _DISMISS.format(table=books.name, erp_id=books.erp_id, erp_table=erp_table),
+        _REPLAY_DELETED.format(table=books.name, erp_id=books.erp_id, kind=reference.kind.value),
     )
     for statement in statements:
         done = await connection.execute(text(statement), {"row_id": reference.row_id})

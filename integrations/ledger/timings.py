@@ -59,6 +59,11 @@ class Timings:
             raise ValueError(f"timings contradict each other: {', '.join(broken)} must hold")
 
     @property
+    def leaves_within(self) -> float:
+        """Seconds after a plan in which its request leaves, if it does: see copies and slots."""
+        return self.copy_age + self.budget_wait
+
+    @property
     def surely_dead(self) -> float:
         """Seconds after its intent until a request can no longer take effect at eMAG."""
         return self.deadline + self.settle

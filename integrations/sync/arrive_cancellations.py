@@ -18,7 +18,6 @@ from integrations.erp.write import Value
 from integrations.ledger.arrivals import ORIGIN, WISHED, Arrival
 from integrations.ledger.reopened import REOPENED
 from integrations.sync.pieces import (
-    PART,
     REFUSED,
     SYNCED,
     TAKEN_BACK,
@@ -37,6 +36,7 @@ from integrations.sync.plan import Reduction, Reductions
 from integrations.sync.plan_cancellations import (
     CANCEL,
     FULFILLED_BY_EMAG,
+    PART,
     STORNO,
     Way,
     in_words,

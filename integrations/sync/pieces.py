@@ -15,14 +15,12 @@ from integrations.erp.order_rows import (
 from integrations.ledger.arrivals import ORIGIN
 from integrations.ledger.reopened import REOPENED
 from integrations.sync.plan import Reductions
-from integrations.sync.plan_cancellations import CANCEL, STORNO, WHOLE
+from integrations.sync.plan_cancellations import PART, WHOLE
 
 Pieces = Counter[int]
 """Pieces by line id."""
 
 Known = CancellationOfOrder | DeletedCancellation
-
-PART = frozenset({CANCEL.part, STORNO.part})
 
 SYNCED, REFUSED = "synced", "refused"
 TAKEN_BACK = frozenset({"rejected", "cancelled"})
@@ -133,6 +131,7 @@ def _targets(row: Known) -> Reductions | None:
     if row.reductions is None:
         return None
     try:
-        return Reductions.from_json(row.reductions)
+        found = Reductions.from_json(row.reductions)
     except ValueError:
         return None
+    return found if found.measured else None

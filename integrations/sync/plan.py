@@ -62,6 +62,11 @@ class Reductions:
     lines: tuple[Reduction, ...]
     storno: bool = False
 
+    @property
+    def measured(self) -> bool:
+        """False while the books hold no more than that a part is meant."""
+        return self.whole or bool(self.lines)
+
     def to_json(self) -> dict[str, Any]:
         """These targets as JSON, for our books."""
         return {

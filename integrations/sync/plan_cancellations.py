@@ -64,6 +64,9 @@ class Way:
 CANCEL: Final = Way(_S.CANCELED, "canceled", "partially_canceled", storno=False)
 STORNO: Final = Way(_S.RETURNED, "returned", "partially_returned", storno=True)
 
+PART: Final = frozenset({CANCEL.part, STORNO.part})
+"""What `emag_status` says of a cancellation of a part that eMAG has or had."""
+
 WHOLE: Final = frozenset({CANCEL.whole, STORNO.whole, REOPENED})
 """What `emag_status` says of a cancellation of the whole order that eMAG has or had."""
 
@@ -106,11 +109,8 @@ def plan_cancellation(
         return there
     if known.is_wish and not _asks_to_cancel(order):
         return _wish_is_gone(row, order)
-    if order.type == FULFILLED_BY_EMAG:
-        return Refused(
-            f"Order {order.id} is fulfilled by eMAG, which alone may change it: cancel it in"
-            " eMAG's panel, then set the cancellation to cancelled."
-        )
+    if barred := _barred(row, known, order):
+        return barred
     if isinstance(targets, ItemError):
         return Refused(str(targets))
     if _was_carried_out(known, targets):
@@ -143,6 +143,30 @@ def _there_already(
     return None
 
 
+def _barred(row: CancellationRow, known: Known, order: Order) -> Refused | Waiting | None:
+    """Why nothing may be sent, whatever the row asks to cancel."""
+    if order.type == FULFILLED_BY_EMAG:
+        return Refused(
+            f"Order {order.id} is fulfilled by eMAG, which alone may change it: cancel it in"
+            " eMAG's panel, then set the cancellation to cancelled."
+        )
+    if not row.items and _was_part(known):
+        return Waiting(
+            Event.PERSON,
+            f"The cancellation of order {order.id} had items and has none any more, so that nobody"
+            f" knows whether all of the order is meant ({describe_state(order)}): put its items"
+            " back, or put a new cancellation without items in to cancel the whole order.",
+        )
+    return None
+
+
+def _was_part(known: Known) -> bool:
+    """Whether the row had items that did not cover the order, or were not measured yet."""
+    if known.reductions is not None:
+        return not known.reductions.whole
+    return known.had is not None and known.had.lower() in PART
+
+
 def _was_carried_out(known: Known, targets: Reductions) -> bool:
     """Whether eMAG had all of this once, so that the ERP's edit of the row asks for nothing new.
 
@@ -150,7 +174,7 @@ def _was_carried_out(known: Known, targets: Reductions) -> bool:
     """
     if known.had is None:
         return False
-    if known.reductions is not None:
+    if known.reductions is not None and known.reductions.measured:
         return known.reductions.fingerprint == targets.fingerprint
     return targets.whole and known.had.lower() in WHOLE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
@@ -132,10 +132,13 @@ async def _linked_elsewhere(channel: Channel, works: Sequence[Work]) -> dict[int
 async def _cancellation_planner(
     channel: Channel, batch: Batch, works: Sequence[Work], now: datetime
 ) -> Planner:
+    # A window that closes before the request has left would be closed at eMAG.
+    leaves = now + timedelta(seconds=channel.timings.leaves_within)
+
     async def plan(work: Work, copy: Copy) -> Plan:
         row = work.claim.row
         assert row is None or isinstance(row, CancellationRow)
-        return plan_cancellation(row, work.known, copy.order, now, channel.policy)
+        return plan_cancellation(row, work.known, copy.order, leaves, channel.policy)
 
     return plan
 

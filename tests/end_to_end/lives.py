@@ -193,6 +193,8 @@ class Lives:
             yield "synced" if self._can_be_cancelled(life, order) else "refused"
         if life.wished_before and life.items:
             yield "waiting:person"
+        if not life.items and life.asked.keys() - {WHOLE}:
+            yield "waiting:person"  # it had items
 
     def _can_be_cancelled(self, life: Life, order: Raw) -> bool:
         status, first = order["status"], self.first[order["id"]]

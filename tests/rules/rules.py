@@ -325,4 +325,46 @@ RULES: Sequence[Rule] = (
             )
         ],
     ),
+    Rule(
+        "the write-back leaves a row alone whose change is not folded",
+        "integrations.erp.write_back",
+        [Edit("c.row_id = r.id", "false")],
+        [
+            interleaving(
+                "write_back",
+                "TestDecidedMeanwhile",
+                "test_another_return_named_while_the_row_was_locked_is_carried",
+            )
+        ],
+    ),
+    Rule(
+        "the write-back leaves a row alone that names another order",
+        "integrations.erp.write_back",
+        [Edit("FROM '[1-9][0-9]*') = theirs.order_id", "FROM '[1-9][0-9]*') IS NOT NULL")],
+        [
+            interleaving(
+                "write_back",
+                "TestDecidedMeanwhile",
+                "test_a_row_that_came_to_name_another_order_gets_nothing_of_the_first",
+            )
+        ],
+    ),
+    Rule(
+        "the write-back replaces no return that the ERP names",
+        "integrations.erp.write_back",
+        [Edit("AND {undecided}", "AND ({undecided} OR true)")],
+        [interleaving("write_back", "TestDecidedMeanwhile", "test_one_that_no_trigger_saw_stands")],
+    ),
+    Rule(
+        "a row that comes to name another order has nothing to be written back",
+        "integrations.ledger.queueing",
+        [Edit("write_back = CASE WHEN NOT {moved} THEN t.write_back END,", "")],
+        [
+            interleaving(
+                "write_back",
+                "TestDecidedMeanwhile",
+                "test_a_new_row_of_that_id_gets_nothing_of_the_deleted_one",
+            )
+        ],
+    ),
 )

@@ -19,6 +19,8 @@ from tests.end_to_end.cancellations.cancelling import (
 )
 from tests.end_to_end.conftest import Shop
 
+GONE = ("DELETE FROM app.cancellation_items", "TRUNCATE app.cancellation_items")
+
 
 class TestItems:
     @pytest.mark.parametrize(
@@ -137,6 +139,63 @@ class TestItems:
         assert await shop.state(CANCELLATION, first) == "synced"
         assert await shop.state(CANCELLATION, second) == "synced"
         assert pieces(shop) == {MUG: 1, JUICE: 1}
+
+    @pytest.mark.parametrize("how", GONE)
+    async def test_one_that_loses_its_items_before_it_is_carried_asks_a_person(
+        self, shop: Shop, how: str
+    ) -> None:
+        shop.market.add_order({"id": ORDER, "status": 2, "products": LINES})
+        item = {"product_id": "1001", "quantity": 1}
+        row = await shop.erp.add(CANCELLATION, ORDER, item)
+        shop.market.faults.add("order/read", kind="forbidden")
+        await shop.run(CANCELLATION)
+        await shop.sql(how)
+        await shop.run(CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "waiting:person"
+        assert "put its items back" in await shop.reason(CANCELLATION, row)
+        assert order(shop)["status"] == 2
+        await shop.erp.insert("cancellation_items", cancellation_request_id=row, **item)
+        await shop.run(CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "synced"
+        assert pieces(shop) == {MUG: 2, JUICE: 1}
+
+    @pytest.mark.parametrize("how", GONE)
+    async def test_one_that_loses_its_items_after_it_was_carried_asks_a_person(
+        self, shop: Shop, how: str
+    ) -> None:
+        shop.market.add_order({"id": ORDER, "status": 2, "products": LINES})
+        row = await shop.erp.add(CANCELLATION, ORDER, {"product_id": "1001", "quantity": 1})
+        await shop.run(CANCELLATION)
+        await shop.erp.update(CANCELLATION, row, status="completed")
+        await shop.run(CANCELLATION)
+        await shop.sql(how)
+        await shop.run(CANCELLATION)
+        await shop.replay(CANCELLATION, row)
+        await shop.run(CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "waiting:person"
+        assert (order(shop)["status"], pieces(shop)) == (2, {MUG: 2, JUICE: 1})
+
+    async def test_one_whose_only_item_was_wrong_and_is_removed_asks_a_person(
+        self, shop: Shop
+    ) -> None:
+        shop.market.add_order({"id": ORDER, "status": 2, "products": LINES})
+        row = await shop.erp.add(CANCELLATION, ORDER, {"product_id": "9999", "sku": "NICIUNA"})
+        await shop.run(CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "refused"
+        await shop.sql(GONE[0])
+        await shop.run(CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "waiting:person"
+        assert order(shop)["status"] == 2
+
+    async def test_a_new_one_without_items_cancels_the_order_all_the_same(self, shop: Shop) -> None:
+        shop.market.add_order({"id": ORDER, "status": 2, "products": LINES})
+        await shop.erp.add(CANCELLATION, ORDER, {"product_id": "1001", "quantity": 1})
+        await shop.run(CANCELLATION)
+        await shop.sql(GONE[0])
+        await shop.run(CANCELLATION)
+        row = await shop.erp.add(CANCELLATION, ORDER)
+        await shop.run(CANCELLATION)
+        assert await cancelled(shop, row)
 
     @pytest.mark.parametrize(
         ("item", "said"),

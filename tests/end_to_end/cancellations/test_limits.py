@@ -134,3 +134,37 @@ class TestTheWindowOfAFinalizedOrder:
         assert await shop.state(CANCELLATION, row) == "refused"
         assert "refund_status" in await shop.reason(CANCELLATION, row)
         assert pieces(shop) == {MUG: 3, JUICE: 1}
+
+    @pytest.mark.parametrize(
+        ("status", "items", "columns", "ends"),
+        [
+            (4, [], {}, (0, {MUG: 3, JUICE: 1})),
+            (4, [], {"refund_status": "processing"}, (5, {MUG: 0, JUICE: 0})),
+            (4, [{"product_id": "1001"}], {"refund_status": "processing"}, (4, {MUG: 2, JUICE: 1})),
+            (3, [{"product_id": "1001"}], {}, (3, {MUG: 2, JUICE: 1})),
+        ],
+        ids=["cancelled", "stornoed", "stornoed in part", "cancelled in part"],
+    )
+    async def test_that_it_was_stornoed_in_part_before_changes_nothing(
+        self,
+        shop: Shop,
+        status: int,
+        items: list[dict[str, Any]],
+        columns: dict[str, Any],
+        ends: tuple[int, dict[int, int]],
+    ) -> None:
+        shop.market.add_order({"id": ORDER, "status": status, "products": LINES, "is_storno": True})
+        row = await shop.erp.add(CANCELLATION, ORDER, *items, **columns)
+        await shop.run(CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "synced"
+        assert (order(shop)["status"], pieces(shop)) == ends
+
+    async def test_it_is_past_when_a_request_could_arrive_too_late(self, shop: Shop) -> None:
+        timings = shop.channel.timings
+        slowest = timings.copy_age + timings.budget_wait
+        for each, left in enumerate((slowest - 5, slowest + 60)):
+            times = {"finalization_date": ago(hours=48, seconds=-left)}
+            shop.market.add_order({"id": ORDER + each, "status": 4, **times})
+            await shop.erp.add(CANCELLATION, ORDER + each)
+        await shop.run(CANCELLATION)
+        assert [order(shop, ORDER + each)["status"] for each in (0, 1)] == [4, 0]

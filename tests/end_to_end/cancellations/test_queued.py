@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from integrations.ledger.status import read_inbox
 from tests.end_to_end.cancellations.cancelling import CANCELLATION, ORDER, cancelled, order
 from tests.end_to_end.conftest import Shop
 
@@ -111,3 +112,33 @@ class TestWithdrawing:
         reason = await shop.reason(CANCELLATION, row)
         assert await shop.state(CANCELLATION, row) == "refused"
         assert ("deleted" in reason, "0 canceled" in reason) == (True, True)
+
+    @pytest.mark.parametrize("folded", [False, True])
+    async def test_replaying_such_a_row_hides_nothing_before_it_is_settled(
+        self, shop: Shop, folded: bool
+    ) -> None:
+        shop.market.add_order({"id": ORDER, "status": 2})
+        row = await shop.erp.add(CANCELLATION, ORDER)
+        shop.market.faults.add("order/save", point="after_effect", kind="cut_body")
+        await shop.run(CANCELLATION)
+        await shop.erp.delete(CANCELLATION, row)
+        if folded:
+            await shop.run(CANCELLATION)
+        await shop.replay(CANCELLATION, row)
+        await shop.later()
+        await shop.run(CANCELLATION)
+        [entry] = await read_inbox(shop.channel.engine)
+        assert (entry.row_id, entry.order_id) == (row, ORDER)
+        assert "0 canceled" in entry.reason
+        await shop.replay(CANCELLATION, row)
+        assert await read_inbox(shop.channel.engine) == []
+
+    async def test_replaying_a_deleted_row_that_waits_withdraws_it(self, shop: Shop) -> None:
+        row = await shop.erp.add(CANCELLATION, ORDER, account_type="outlet")
+        await shop.run(CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "waiting:account"
+        await shop.erp.delete(CANCELLATION, row)
+        await shop.replay(CANCELLATION, row)
+        await shop.run(CANCELLATION)
+        books = "SELECT sync_state FROM app.emag_cancellation_integrations"
+        assert await shop.sql(books) == [{"sync_state": "withdrawn"}]

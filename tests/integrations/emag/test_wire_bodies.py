@@ -88,6 +88,16 @@ def test_a_change_to_a_line_leaves_the_other_lines_as_they_were(
 
 @pytest.mark.parametrize(
     ("read", "saved"),
+    [(True, False), (1, False), ("1", False), ("true", False), (None, None), (0, 0), ("0", "0")],
+)
+def test_a_save_is_a_storno_only_where_it_says_so(read: object, saved: object) -> None:
+    order = read_order({"id": 5, "type": 3, "status": 4, "is_storno": read}, BUCHAREST)
+    assert order_body(order)["is_storno"] == saved
+    assert order_body(order, is_storno=True)["is_storno"] is True
+
+
+@pytest.mark.parametrize(
+    ("read", "saved"),
     [
         ({"id": 24, "name": "..."}, 24),
         ({"id": "24", "name": "..."}, 24),

@@ -43,7 +43,11 @@ STATEMENTS: Mapping[str, tuple[str, dict[str, object]]] = {
     ),
     "queueing": (
         queueing._QUEUE.format(**NAMES, **queueing._CONDITIONS),
-        {"entries": '[{"row_id": 5, "state": "pending", "admits": false}]', "look_again": 900.0},
+        {
+            "entries": '[{"row_id": 5, "state": "pending", "admits": false}]',
+            "look_again": 900.0,
+            "a_part": "{}",
+        },
     ),
     "calls about an order": (
         history._CALLS.format(conditions="AND order_ids @> ARRAY[CAST(:order AS bigint)]"),

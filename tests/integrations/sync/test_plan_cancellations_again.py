@@ -9,7 +9,8 @@ import pytest
 from integrations.emag.matrices import OrderStatus
 from integrations.emag.wire import Order
 from integrations.erp.rows import CancellationRow, Item
-from integrations.sync.plan import Do, Event, Known, Refused, Synced, Withdrawn
+from integrations.ledger.books import A_PART
+from integrations.sync.plan import Do, Event, Known, Reductions, Refused, Synced, Withdrawn
 from tests.integrations.sync.model import (
     Emag,
     an_item,
@@ -209,6 +210,31 @@ class TestEdits:
         emag, known = self.applied(an_item("1007", 3))
         row = cancellation_row(an_item("1007"), an_item("1008"))
         assert in_short(plan(row, emag.order(), known=known)) == "2 -> 0"
+
+    @pytest.mark.parametrize("status", [IN_PROGRESS, FINALIZED])
+    def test_no_items_any_more_are_never_taken_for_the_whole(self, status: OrderStatus) -> None:
+        emag, known = self.applied(an_item("1007", 3), status=status)
+        outcome = plan(cancellation_row(refund="processing"), emag.order(), known=known)
+        assert in_short(outcome) == Event.PERSON
+        assert f"at status {status.value}" in reason_of(outcome)
+
+    @pytest.mark.parametrize(
+        "known",
+        [
+            Known(reductions=Reductions.from_json(A_PART)),
+            Known(had="partially_canceled"),
+            Known(had="PARTIALLY_RETURNED"),
+        ],
+    )
+    def test_no_items_any_more_though_nothing_was_sent(self, known: Known) -> None:
+        assert in_short(plan(cancellation_row(), an_order(IN_PROGRESS), known=known)) == "person"
+        assert isinstance(plan(cancellation_row(), an_order(CANCELED), known=known), Synced)
+
+    def test_a_part_that_is_not_measured_yet_is_planned_as_if_nothing_was_known(self) -> None:
+        known = Known(reductions=Reductions.from_json(A_PART))
+        for row in (cancellation_row(PART), cancellation_row(*ALL)):
+            for order in (an_order(NEW), an_order(FINALIZED), an_order(CANCELED)):
+                assert plan(row, order, known=known) == plan(row, order)
 
     def test_a_line_that_was_added_to_the_order_can_be_named(self) -> None:
         emag, known = self.applied(an_item("1007", 1))
