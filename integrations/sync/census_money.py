@@ -60,7 +60,7 @@ async def refunded_otherwise(channel: Channel, raws: Mapping[int, Raw]) -> list[
         with suppress(WireError):
             refund = return_facts(raw, channel.account.zone).refund
             if refund.amount is not None:
-                refunds[number] = (refund.amount, refund.processed)
+                refunds[number] = refund
     return await unrefunded(channel.engine, channel.account.platform, refunds)
 
 
@@ -82,15 +82,15 @@ async def beyond_orders(channel: Channel, raws: Mapping[int, Raw]) -> Mapping[in
 
 
 async def beyond_returns(channel: Channel, raws: Mapping[int, Raw]) -> Mapping[int, str]:
-    """Refunds that the ERP holds as paid for these returns, of which eMAG shows nothing."""
+    """Refunds that the ERP holds as paid for these returns, of which eMAG shows none paid."""
     unpaid = set()
     for number, raw in raws.items():
         with suppress(WireError):
-            if return_facts(raw, channel.account.zone).refund.amount is None:
+            if not return_facts(raw, channel.account.zone).refund.is_paid:
                 unpaid.add(number)
     held = await _refunds(channel, unpaid)
     return {
-        number: f"return {row.row_id} holds {_refund(row)}, eMAG shows no refund"
+        number: f"return {row.row_id} holds {_refund(row)}, eMAG shows none paid"
         for number, row in held.items()
         if row.processed
     }
