@@ -43,14 +43,18 @@ from integrations.sync.plan_cancellations import (
     order_goes_on,
 )
 from integrations.sync.reductions import fingerprint
-from integrations.sync.refunds import shared_out
-from integrations.sync.wishes import REFUND_ASKED
+from integrations.sync.refunds import (
+    has_share,
+    in_sequence,
+    is_living,
+    of_returns,
+    shared_out,
+)
 
 _S = OrderStatus
 
 UNDECIDED = frozenset({"pending", "approved", "processing"})
 IN_FLIGHT = frozenset({"pending", "in_doubt"})
-WAITING = "waiting"
 
 _UNWISHED = "eMAG: the customer asks no more to cancel the order"
 
@@ -279,38 +283,36 @@ def _is_of_wish(row: CancellationOfOrder, about: About) -> bool:
 def _pay_back(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
     """What eMAG has paid back goes to the cancellations of the order, oldest first."""
     changed = {each.arrival.row_id for each in meant.rows} | {row.id for row, _ in meant.reopened}
-    settled = [
-        row for row in _settled(held) if row.id not in changed and _takes_refunds(row, facts)
-    ]
+    settled = [row for row in _settled(held) if row.id not in changed and has_share(row, facts)]
+    living = {row.id: row for row in settled if is_living(row)}
     new = [each for each in meant.rows if each.arrival.values.get("status") == "completed"]
-    taken = [taken_by(row, facts) for row in settled]
-    taken += [
+    newly = [
         Counter({line.line_id: line.first - line.to for line in each.targets.lines})
         if each.targets
         else at_first(facts)
         for each in new
     ]
-    shares = shared_out(facts, taken, goes_on=bool(held.returns) or facts.status not in CLOSED)
-    for row, refund in zip(settled, shares, strict=False):
-        if refund is not None and not refund.is_held_by(row):
+    given_up: list[Known] = [row for row in settled if row.id not in living]
+    sequence = in_sequence(
+        facts,
+        {row.id: taken_by(row, facts) for row in living.values()},
+        [*given_up, *held.deleted],
+        newly,
+    )
+    shares = shared_out(
+        facts,
+        [*sequence.values(), *newly],
+        elsewhere=of_returns(facts, held.returns),
+        goes_on=bool(held.returns) or facts.status not in CLOSED,
+    )
+    for row_id, refund in zip(sequence, shares, strict=False):
+        row = living.get(row_id)
+        if row is not None and refund is not None and not refund.is_held_by(row):
             meant.rows.append(Brings(_arrival(facts, about, refund.values(), row_id=row.id)))
-    for each, refund in zip(new, shares[len(settled) :], strict=True):
+    for each, refund in zip(new, shares[len(sequence) :], strict=True):
         if refund is not None:
             values = {**each.arrival.values, **refund.values()}
             each.arrival = replace(each.arrival, values=values)
-
-
-def _takes_refunds(row: CancellationOfOrder, facts: OrderFacts) -> bool:
-    """A refund that the ERP asks for in a row that we never carried is its own.
-
-    A cancellation of the whole order that waits for a person has taken nothing off one that goes
-    on.
-    """
-    if row.status in TAKEN_BACK:
-        return False
-    if row.state == WAITING and facts.status not in CLOSED and is_whole(row, facts):
-        return False
-    return row.state is not None or row.refund_status != REFUND_ASKED
 
 
 def _settled(held: Held) -> list[CancellationOfOrder]:
