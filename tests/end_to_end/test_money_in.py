@@ -218,6 +218,27 @@ class TestInvoices:
         await receive(shop)
         assert await told(shop, row) == ("refunded", TOTAL, True)
 
+    async def test_of_several_none_is_refunded_before_all_is_paid_back(self, shop: Shop) -> None:
+        sold(shop)
+        first = await shop.erp.add(INVOICE, ORDER, total_amount=Decimal("30.00"))
+        second = await shop.erp.add(INVOICE, ORDER, total_amount=TOTAL - 30)
+        shop.market.cod_is_cashed(ORDER)
+        shop.market.emag_refunds_order(ORDER, Decimal("100.00"))
+        await receive(shop)
+        assert [(await told(shop, row))[0] for row in (first, second)] == ["paid", "paid"]
+        shop.market.emag_refunds_order(ORDER, TOTAL - 100)
+        await receive(shop)
+        assert [(await told(shop, row))[0] for row in (first, second)] == ["refunded", "refunded"]
+
+    async def test_what_a_voucher_paid_is_not_waited_for(self, shop: Shop) -> None:
+        sold(shop, CARD)
+        at_emag(shop)["cashed_co"] = 290.0
+        first = await shop.erp.add(INVOICE, ORDER, total_amount=Decimal("30.00"))
+        second = await shop.erp.add(INVOICE, ORDER, total_amount=TOTAL - 30)
+        shop.market.emag_refunds_order(ORDER, Decimal("290.00"))
+        await receive(shop)
+        assert [(await told(shop, row))[0] for row in (first, second)] == ["refunded", "refunded"]
+
     async def test_another_currency_is_left_to_a_person(self, shop: Shop) -> None:
         sold(shop, CARD, payment_status=1)
         row = await shop.erp.add(INVOICE, ORDER, total_amount=TOTAL, currency="EUR")
