@@ -107,12 +107,14 @@ class Meant:
         reopened: synced cancellations whose order goes on, with the sentence that says so.
         agreed: such ones whose order is cancelled at eMAG again, and how.
         undecided: it can't be told yet; the order is to be looked at again.
+        notes: what a person has to enter by hand.
     """
 
     rows: list[Brings] = field(default_factory=list)
     reopened: list[tuple[CancellationOfOrder, str]] = field(default_factory=list)
     agreed: list[tuple[CancellationOfOrder, str]] = field(default_factory=list)
     undecided: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def is_of_news(row: CancellationOfOrder, platform: str) -> bool:
@@ -307,12 +309,28 @@ def _pay_back(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None
     )
     for row_id, refund in zip(sequence, shares, strict=False):
         row = living.get(row_id)
-        if row is not None and refund is not None and not refund.is_held_by(row):
+        if row is None or refund is None or refund.is_held_by(row):
+            continue
+        if not _is_by_hand(row, facts, meant):
             meant.rows.append(Brings(_arrival(facts, about, refund.values(), row_id=row.id)))
+    completed = {row.id: row for row in held.cancellations}
     for each, refund in zip(new, shares[len(sequence) :], strict=True):
-        if refund is not None:
+        row = completed.get(each.arrival.row_id or 0)
+        if refund is not None and not _is_by_hand(row, facts, meant):
             values = {**each.arrival.values, **refund.values()}
             each.arrival = replace(each.arrival, values=values)
+
+
+def _is_by_hand(row: CancellationOfOrder | None, facts: OrderFacts, meant: Meant) -> bool:
+    """Whether the row is in another currency than eMAG's amount; a person is told to enter it."""
+    if row is None or row.currency in (None, facts.currency):
+        return False
+    if not row.refund_processed:
+        meant.notes.append(
+            f"cancellation {row.id} is in {row.currency}, but order {facts.id} in"
+            f" {facts.currency}: enter its refund by hand"
+        )
+    return True
 
 
 def _settled(held: Held) -> list[CancellationOfOrder]:

@@ -153,8 +153,8 @@ def _settled(channel: Channel, seen: Seen, became: Became, receipt: Receipt) -> 
         receipt.count(kind, arrived.brought)
         if arrived.brought is Brought.PARKED:
             receipt.parked.append(Parked(kind, seen.order_id, arrived.problem or ""))
-    for note in became.notes:
-        receipt.parked.append(Parked(Kind.INVOICE, seen.order_id, note))
+    for kind, note in became.notes:
+        receipt.parked.append(Parked(kind, seen.order_id, note))
     delay = became.undecided or 0.0
     if became.problem:
         delay = pause_after(seen.attempts, channel.timings)
