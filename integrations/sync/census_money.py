@@ -145,7 +145,8 @@ def _invoice(row: InvoiceOfOrder) -> str:
 
 def _cancellation(row: CancellationOfOrder) -> str:
     paid = "paid" if row.refund_processed else "not paid"
-    return f"{row.status!r} with a refund of {_amount(row.refund_amount)} {paid}"
+    word = f" ({row.refund_status})" if row.refund_status else ""
+    return f"{row.status!r} with a refund of {_amount(row.refund_amount)} {paid}{word}"
 
 
 def _refund(row: Refunded) -> str:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from integrations.erp.rows import Kind
+from integrations.ledger.mirror_orders import owe_asked_for
 from tests.end_to_end.conftest import Shop
-from tests.end_to_end.orders_in.conftest import ORDER, at_emag, carry_out, receive, rows
+from tests.end_to_end.orders_in.conftest import (
+    ORDER,
+    at_emag,
+    carry_out,
+    mirrored,
+    receive,
+    rows,
+)
+from tests.end_to_end.reconciling import reconcile
 from tests.end_to_end.returns_in.returning import receive as receive_returns
 
 CANCELLATION, CARD = Kind.CANCELLATION, 3
@@ -40,6 +50,9 @@ async def storno(shop: Shop, item: dict[str, Any]) -> int:
     """A storno that the ERP asked for and eMAG has."""
     row = await shop.erp.add(CANCELLATION, ORDER, item, refund_status="processing")
     await carry_out(shop)
+    await shop.sql(
+        "UPDATE app.emag_cancellation_integrations SET sent_at = sent_at - interval '9 s'"
+    )
     return row
 
 
@@ -49,6 +62,12 @@ async def refunded(shop: Shop, amount: str) -> None:
     order["refunded_amount"] = amount
     shop.market.touch(order)
     await receive(shop)
+
+
+def whose(shop: Shop) -> tuple[str, str, datetime]:
+    """The account's orders, and what is of the last day."""
+    account = shop.channel.account
+    return account.platform, account.name, datetime.now(UTC) - timedelta(days=1)
 
 
 async def refund(shop: Shop, row: int) -> tuple[object, str, bool]:
@@ -104,7 +123,55 @@ async def test_a_storno_that_the_erp_entered_anew_gets_what_the_deleted_one_got(
     await refunded(shop, "30.00")
     await shop.erp.delete(CANCELLATION, first)
     await carry_out(shop)
-    again = await storno(shop, CHEAP)
-    await refunded(shop, "40.00")
+    again = await shop.erp.add(CANCELLATION, ORDER, CHEAP, refund_status="processing")
+    await shop.run(CANCELLATION)
+    await receive(shop)
     assert await refund(shop, again) == (30, "completed", True)
     assert len(await rows(shop)) == 1
+
+
+async def test_a_refund_that_is_asked_for_once_more_is_told_once_more(shop: Shop) -> None:
+    sold(shop)
+    row = await storno(shop, CHEAP)
+    await refunded(shop, "30.00")
+    await shop.erp.update(CANCELLATION, row, refund_status="processing")
+    await shop.run(CANCELLATION)
+    assert await shop.state(CANCELLATION, row) == "synced"
+    await receive(shop)
+    assert await refund(shop, row) == (30, "completed", True)
+    assert not (await mirrored(shop))["owed"]
+    assert await owe_asked_for(shop.channel.engine, *whose(shop)) == 0
+
+
+async def test_a_refund_that_nobody_has_paid_is_looked_for_once(shop: Shop) -> None:
+    sold(shop)
+    await receive(shop)
+    row = await storno(shop, CHEAP)
+    await receive(shop)
+    await shop.erp.update(CANCELLATION, row, refund_status="pending")
+    await carry_out(shop)
+    await shop.erp.update(CANCELLATION, row, refund_status="processing")
+    await carry_out(shop)
+    await shop.sql("UPDATE app.emag_orders SET read_at = read_at - interval '1 min'")
+    await shop.sql(
+        "UPDATE app.emag_cancellation_integrations SET sent_at = sent_at - interval '2 min'"
+    )
+    assert await owe_asked_for(shop.channel.engine, *whose(shop)) == 1
+    await receive(shop)
+    assert await owe_asked_for(shop.channel.engine, *whose(shop)) == 0
+    assert await refund(shop, row) == (0, "processing", False)
+
+
+async def test_reconciling_says_what_a_refund_was_called(shop: Shop) -> None:
+    sold(shop)
+    row = await storno(shop, CHEAP)
+    await refunded(shop, "30.00")
+    await shop.erp.update(CANCELLATION, row, refund_status="processing")
+    await carry_out(shop)
+
+    certificate = await reconcile(shop)
+
+    assert await refund(shop, row) == (30, "completed", True)
+    [repaired] = [each for each in certificate.repaired.shown if each.money]
+    assert "30.00 paid (processing), eMAG says" in repaired.text
+    assert repaired.text.endswith("30.00 paid (completed)")
