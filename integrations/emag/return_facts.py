@@ -90,6 +90,7 @@ class Refund:
         apart: amounts in other currencies were left out.
         odd: what eMAG calls an amount and can't be one that is paid back: zero, which is left out,
             or less. While there is one below zero, nobody knows what the customer got: no amount.
+        paid_in_part: the amount is paid, and more is asked for.
     """
 
     amount: Decimal | None = None
@@ -98,6 +99,12 @@ class Refund:
     unknown: tuple[str, ...] = ()
     apart: bool = False
     odd: tuple[str, ...] = field(default=(), repr=False)
+    paid_in_part: bool = field(default=False, repr=False)
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the amount was paid; if not, it is what somebody expects."""
+        return self.processed or self.paid_in_part
 
     @property
     def below_zero(self) -> tuple[str, ...]:
@@ -124,7 +131,8 @@ class ReturnFacts:
     @property
     def digest(self) -> str:
         """A short text that differs when anything differs that the ERP is told."""
-        told = "\n".join((repr(self), *self.refund.odd))
+        part = ("paid in part",) if self.refund.paid_in_part else ()
+        told = "\n".join((repr(self), *self.refund.odd, *part))
         return blake2b(told.encode(errors="replace"), digest_size=12).hexdigest()
 
     @property
@@ -239,7 +247,9 @@ def _refund(rma: Return) -> Refund:
     own = plain_text(rma.raw.get("currency"))
     requests = list(_requests(rma, own))
     told = _of_requests(requests, own) if requests else _of_lines(rma, own)
-    return replace(told, amount=None, processed=False) if told.below_zero else told
+    if told.below_zero:
+        return replace(told, amount=None, processed=False, paid_in_part=False)
+    return told
 
 
 def _of_lines(rma: Return, currency: str | None) -> Refund:
@@ -262,14 +272,15 @@ def _of_requests(requests: Iterable[_Request], own: str | None) -> Refund:
     ours = [each for each in requests if each.currency == currency]
     paid = [each.amount for each in ours if each.paid is Paid.YES and each.amount > 0]
     asked = [each.amount for each in ours if each.paid is Paid.NOT_YET and each.amount > 0]
-    counted = paid or asked
+    counted, is_all = paid or asked, not (asked or unknown)
     return Refund(
         amount=_cents(sum(counted, _ZERO)) if counted else None,
-        processed=bool(paid) and not (asked or unknown),
+        processed=bool(paid) and is_all,
         currency=currency,
         unknown=unknown,
         apart=any(each.currency != currency for each in requests),
         odd=odd,
+        paid_in_part=bool(paid) and not is_all,
     )
 
 

@@ -44,7 +44,15 @@ _INVOICE_COLUMNS = (
     "paid_at",
     "currency",
 )
-_RETURN_COLUMNS = ("emag_order_id", "account_type", "status", "emag_return_id")
+_RETURN_COLUMNS = (
+    "emag_order_id",
+    "account_type",
+    "status",
+    "emag_return_id",
+    "refund_amount",
+    "refund_processed",
+    "currency",
+)
 _ITEM_COLUMNS = ("product_id", "sku", "quantity", "total_amount", "emag_item_id")
 
 # A row is found by its own column, or by what our books hold about it.
@@ -78,7 +86,8 @@ _ITEMS = """
 # carried out more than once the last time counts.
 _DELETED = text("""
     SELECT DISTINCT ON (t.cancellation_request_id)
-           t.emag_order_id AS order_id, t.emag_status::text AS emag_status, t.reductions
+           t.cancellation_request_id AS id, t.emag_order_id AS order_id,
+           t.emag_status::text AS emag_status, t.reductions
       FROM app.emag_cancellation_integrations t
      WHERE t.platform = :platform AND t.emag_order_id = ANY(CAST(:ids AS bigint[]))
        AND (t.origin = 'emag' OR t.emag_status IS NOT NULL)
@@ -131,6 +140,7 @@ class CancellationOfOrder:
 class DeletedCancellation:
     """What eMAG had, or its news had brought, about an order before the ERP deleted the row."""
 
+    id: int
     order_id: int
     known_status: str | None
     reductions: Mapping[str, Any] | None
@@ -157,13 +167,18 @@ class InvoiceOfOrder:
 
 @dataclass(frozen=True, slots=True)
 class ReturnOfOrder:
-    """A return of the ERP's with its items; `emag_id` is eMAG's number of it."""
+    """A return of the ERP's with its items; `emag_id` is eMAG's number of it.
+
+    `refunded` is what the customer was paid back for it.
+    """
 
     id: int
     order_id: int
     account: str
     status: str
     emag_id: str | None
+    refunded: Decimal | None
+    currency: str | None
     items: tuple[ItemOfOrder, ...] = ()
 
 
@@ -209,7 +224,8 @@ async def deleted_cancellations(
     """What eMAG had, or its news had brought, about these orders in rows that are deleted since."""
     rows: dict[int, list[DeletedCancellation]] = {}
     for row in await connection.execute(_DELETED, {"platform": platform, "ids": sorted(ids)}):
-        each = DeletedCancellation(row.order_id, _word(row.emag_status), row.reductions)
+        word = _word(row.emag_status)
+        each = DeletedCancellation(row.id, row.order_id, word, row.reductions)
         rows.setdefault(row.order_id, []).append(each)
     return rows
 
@@ -389,12 +405,15 @@ def _invoice(fields: Fields) -> InvoiceOfOrder:
 
 
 def _return(fields: Fields, items: tuple[ItemOfOrder, ...]) -> ReturnOfOrder:
+    is_paid = fields["refund_processed"] == "true"
     return ReturnOfOrder(
         id=int(fields["id"] or 0),
         order_id=order_number(fields["emag_order_id"]),
         account=account_name(fields),
         status=_word(fields["status"]) or "",
         emag_id=_filled(fields["emag_return_id"]),
+        refunded=_amount(fields["refund_amount"]) if is_paid else None,
+        currency=_currency(fields["currency"]),
         items=items,
     )
 

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from integrations.erp import write
 from integrations.erp.digest import digest
 from integrations.erp.load import load_rows
+from integrations.erp.named_refund import names_refund
 from integrations.erp.rows import CancellationRow, ErpRow, Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
@@ -144,6 +145,8 @@ class Arrival:
         is_wish: a customer's wish to cancel: the new row is the ERP's to decide and goes the way of
             every change. With a `row_id` the wish is taken back, unless somebody has touched it.
         beside: written beside what the ERP has not sent yet, because the two never contradict.
+        expected: the refund of a return that nobody has paid yet; written only where the row says
+            nothing of any.
     """
 
     kind: Kind
@@ -158,6 +161,7 @@ class Arrival:
     emag_status: str | None = None
     is_wish: bool = False
     beside: bool = False
+    expected: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,8 @@ async def _bring_in(connection: AsyncConnection, schema: ErpSchema, arrival: Arr
 
 async def _create(connection: AsyncConnection, schema: ErpSchema, arrival: Arrival) -> Arrived:
     table = ERP_TABLES[arrival.kind]
-    written = write.with_required(schema, table.name, arrival.values)
+    told = {**arrival.values, **arrival.expected}
+    written = write.with_required(schema, table.name, told)
     row_id = await write.insert(connection, schema, table.name, written)
     items = []
     if table.items and table.parent:
@@ -241,14 +246,15 @@ async def _update(
     if (is_unsent or state == "refused") and not arrival.beside:
         await _note_status(connection, schema, arrival, row_id)
         return Arrived(Brought.UNSENT if is_unsent else Brought.KEPT, row_id)
-    written = await write.update(connection, schema, table.name, row_id, arrival.values)
+    values = dict(arrival.values)
+    if arrival.expected and not await names_refund(connection, schema, row_id):
+        values |= arrival.expected
+    written = await write.update(connection, schema, table.name, row_id, values)
     if is_unsent:
         return Arrived(Brought.UPDATED if written else Brought.SAME, row_id)
-    as_written = await write.holds(connection, schema, table.name, row_id, arrival.values)
+    as_written = await write.holds(connection, schema, table.name, row_id, values)
     after = await _row(connection, schema, arrival.kind, row_id)
-    as_written &= _rest(table.columns, arrival.values, before) == _rest(
-        table.columns, arrival.values, after
-    )
+    as_written &= _rest(table.columns, values, before) == _rest(table.columns, values, after)
     if arrival.beside and state is None:  # it was never queued, and may be adopted yet
         await _forget(connection, arrival, row_id, as_written)
     else:

@@ -142,6 +142,26 @@ _OWE_INVOICED = text("""
     RETURNING m.order_id
 """)
 
+REFUND_ASKED_FOR = """
+    SELECT FROM app.emag_cancellation_integrations c
+      JOIN app.cancellation_requests r ON r.id = c.cancellation_request_id
+     WHERE c.platform = m.platform AND c.emag_order_id = m.order_id AND NOT c.superseded
+       AND c.sync_state = 'synced'
+       AND c.last_synced_at >= timezone('utc', CAST(:since AS timestamptz))
+       AND c.last_synced_at > timezone('utc', m.read_at)
+       AND coalesce(c.sent_at < m.read_at, true)
+       AND lower(btrim(to_jsonb(r) ->> 'refund_status')) = 'processing'
+"""
+"""Cancellations whose refund was asked for once eMAG had them: nothing was sent for it, nothing
+changes at eMAG, and it may have been paid before."""
+
+_OWE_ASKED_FOR = text(f"""
+    UPDATE app.emag_orders m SET owed = true, next_at = clock_timestamp()
+     WHERE m.platform = :platform AND m.account = :account AND NOT m.owed
+       AND EXISTS ({REFUND_ASKED_FOR})
+    RETURNING m.order_id
+""")
+
 _DUE = text("""
     SELECT order_id, type FROM app.emag_orders
      WHERE platform = :platform AND account = :account AND owed
@@ -276,6 +296,13 @@ async def owe_invoiced(engine: AsyncEngine, platform: str, account: str, since: 
     invoiced = {"platform": platform, "account": account, "since": since}
     async with autocommit(engine) as connection:
         return len((await connection.execute(_OWE_INVOICED, invoiced)).all())
+
+
+async def owe_asked_for(engine: AsyncEngine, platform: str, account: str, since: datetime) -> int:
+    """Owe orders whose refund the ERP has asked for since then without a request; how many."""
+    asked = {"platform": platform, "account": account, "since": since}
+    async with autocommit(engine) as connection:
+        return len((await connection.execute(_OWE_ASKED_FOR, asked)).all())
 
 
 async def owed_due(

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.emag.return_facts import Refund
 from integrations.ledger.database import autocommit
 from integrations.ledger.differences import About
 
@@ -57,16 +58,20 @@ _OWED = """
      WHERE platform = :platform AND {number} = ANY(CAST(:numbers AS bigint[])) AND owed
 """
 
+# What nobody has paid yet is no business of a row that names a refund of its own.
 _UNREFUNDED = """
     SELECT r.number
       FROM jsonb_to_recordset(CAST(:refunds AS jsonb))
-           AS r(number bigint, amount numeric, processed boolean)
+           AS r(number bigint, amount numeric, processed boolean, paid boolean)
       JOIN app.emag_returns m ON m.platform = :platform AND m.emag_id = r.number AND NOT m.owed
       JOIN app.emag_return_integrations b ON b.platform = :platform AND NOT b.superseded
                                          AND b.emag_return_id = r.number::text
       JOIN app.return_requests e ON e.id = b.return_request_id
-     WHERE round(e.refund_amount::numeric, 2) IS DISTINCT FROM r.amount
-        OR e.refund_processed IS DISTINCT FROM r.processed
+     WHERE CASE WHEN r.paid
+                THEN round(e.refund_amount::numeric, 2) IS DISTINCT FROM r.amount
+                     OR e.refund_processed IS DISTINCT FROM r.processed
+                ELSE coalesce(e.refund_amount::numeric, 0) = 0
+                     AND NOT coalesce(e.refund_processed::boolean, false) END
 """
 
 # Of several rows of the ERP's the newest is the return's owner.
@@ -189,12 +194,17 @@ async def told_orders(engine: AsyncEngine, platform: str, numbers: Iterable[int]
 
 
 async def unrefunded(
-    engine: AsyncEngine, platform: str, refunds: Mapping[int, tuple[Decimal, bool]]
+    engine: AsyncEngine, platform: str, refunds: Mapping[int, Refund]
 ) -> list[int]:
-    """Returns whose refund (amount, and whether it is paid) the ERP's row does not show."""
+    """Returns whose refund the ERP's row does not show."""
     rows = [
-        {"number": number, "amount": str(amount), "processed": processed}
-        for number, (amount, processed) in refunds.items()
+        {
+            "number": number,
+            "amount": str(refund.amount),
+            "processed": refund.processed,
+            "paid": refund.is_paid,
+        }
+        for number, refund in refunds.items()
     ]
     values = {"platform": platform, "refunds": json.dumps(rows)}
     async with autocommit(engine) as connection:

@@ -154,8 +154,11 @@ async def create_row(
     values: Mapping[str, Value],
     items: Sequence[Mapping[str, Value]] = (),
     key: str | None = None,
+    unsaid: Mapping[str, Value] | None = None,
 ) -> int:
     """Insert an ERP row with its items; its id. With a key that is known, the id of the first.
+
+    `unsaid` are columns that the program left out: no part of what its key stands for.
 
     Raises:
         KeyReusedError: the key was used for something else.
@@ -163,7 +166,11 @@ async def create_row(
     """
     fingerprint = _fingerprint(kind, "create", values, items)
     return await _once(
-        engine, kind, key, fingerprint, lambda c: _insert(c, schema, kind, values, items)
+        engine,
+        kind,
+        key,
+        fingerprint,
+        lambda c: _insert(c, schema, kind, values, items, unsaid or {}),
     )
 
 
@@ -336,12 +343,13 @@ async def _insert(
     kind: Kind,
     values: Mapping[str, Value],
     items: Sequence[Mapping[str, Value]],
+    unsaid: Mapping[str, Value],
 ) -> int:
     table = ERP_TABLES[kind]
     now = datetime.now(UTC)
     stamps = {"created_at": now, "updated_at": now}
     row = write.require_room(schema, table.name, values)
-    row_id = await write.insert(connection, schema, table.name, {**stamps, **row})
+    row_id = await write.insert(connection, schema, table.name, {**stamps, **unsaid, **row})
     if table.items and table.parent:
         for place, item in enumerate(items):
             line = {**stamps, **_item(schema, table.items, place, item), table.parent: row_id}

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit, storable
-from integrations.ledger.mirror_orders import Seen
+from integrations.ledger.mirror_orders import REFUND_ASKED_FOR, Seen
 from integrations.ledger.mirror_returns import Owed
 
 _OPEN_BEFORE = text("""
@@ -20,15 +20,22 @@ _OPEN_BEFORE = text("""
      ORDER BY emag_id LIMIT :most
 """)
 
-_INVOICED = text("""
+_KNOWN = """
     SELECT m.order_id, m.type, m.lines, m.wish_told, m.status, m.attempts FROM app.emag_orders m
-     WHERE m.platform = :platform AND m.account = :account AND NOT m.owed
-       AND EXISTS (SELECT FROM app.emag_invoice_integrations i
-                    WHERE i.platform = m.platform AND i.emag_order_id = m.order_id
-                      AND NOT i.superseded AND i.queued_at >= CAST(:since AS timestamptz)
-                      AND m.read_at < i.queued_at)
-     ORDER BY m.order_id LIMIT :most
-""")
+     WHERE m.platform = :platform AND m.account = :account AND NOT m.owed AND EXISTS ({news})
+"""
+
+_INVOICED = """
+    SELECT FROM app.emag_invoice_integrations i
+     WHERE i.platform = m.platform AND i.emag_order_id = m.order_id
+       AND NOT i.superseded AND i.queued_at >= CAST(:since AS timestamptz)
+       AND m.read_at < i.queued_at
+"""
+
+_ASKED = text(
+    f"{_KNOWN.format(news=_INVOICED)} UNION {_KNOWN.format(news=REFUND_ASKED_FOR)}"
+    " ORDER BY order_id LIMIT :most"
+)
 
 _UNKNOWN = text("""
     SELECT number FROM unnest(CAST(:numbers AS text[])) AS number
@@ -62,7 +69,8 @@ async def open_before(
 async def invoiced(
     engine: AsyncEngine, platform: str, account: str, since: datetime, most: int
 ) -> list[tuple[int, Seen]]:
-    """Orders that got an invoice since then and were not read after that: type, and what is known.
+    """Orders that got an invoice since then, or whose refund was asked for without a request, and
+    were not read after that: type, and what is known.
 
     They are as they were; it is the ERP that has something new.
     """
@@ -81,7 +89,7 @@ async def invoiced(
                     attempts=row.attempts,
                 ),
             )
-            for row in await connection.execute(_INVOICED, wanted)
+            for row in await connection.execute(_ASKED, wanted)
         ]
 
 

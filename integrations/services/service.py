@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from integrations.emag.accounts import Account
 from integrations.erp.forms import LARGEST_ID, Form, ItemForm
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
@@ -25,6 +26,7 @@ from integrations.ledger.operations import (
 from integrations.ledger.replay import Reference, replay
 from integrations.services.books import Database, database
 from integrations.services.results import Result, failed, result_of
+from integrations.settings import ConfigurationError, load_settings
 
 Runner = Callable[[Kind], Awaitable[object]]
 F = TypeVar("F", bound=Form)
@@ -45,6 +47,7 @@ class Service:
         database: where the ERP's rows are; DATABASE_URL's if left out.
         wait: seconds to wait for an outcome before answering.
         runner: carries the kind's pending rows at once; none by default, then a sync does it.
+        accounts: the seller's accounts by name; those of the settings if left out.
     """
 
     kind: Kind
@@ -57,11 +60,13 @@ class Service:
         database: Database | None = None,
         wait: float = 0.0,
         runner: Runner | None = None,
+        accounts: Mapping[str, Account] | None = None,
     ) -> None:
         self._account_type = account_type
         self._database = database
         self._wait = wait
         self._runner = runner
+        self._accounts = accounts
 
     async def take_on(
         self, row: object, *, key: str | None = None, wait: float | None = None
@@ -117,7 +122,8 @@ class Service:
         if known is None:
             schema = await books.schema()
             values, items = self._read(row, schema)
-            return await create_row(books.engine, schema, self.kind, values, items, key)
+            unsaid = self._unsaid(values, schema)
+            return await create_row(books.engine, schema, self.kind, values, items, key, unsaid)
         require_id(known)
         await require_row(books.engine, await books.schema(), self.kind, known)
         if (await standing(books.engine, self.kind, known)).state == IDLE:
@@ -140,6 +146,26 @@ class Service:
         values = {n: v for n, v in values.items() if n in asked or schema.column(table, n)}
         items: list[ItemForm] = getattr(form, "items", [])
         return values, [item.values() for item in items]
+
+    def _unsaid(self, values: Mapping[str, Value], schema: ErpSchema) -> dict[str, Value]:
+        """The currency of the row's account, where the row could name one and does not."""
+        if "currency" in values or "currency" not in self.form.model_fields:
+            return {}
+        accounts = _configured() if self._accounts is None else self._accounts
+        named = str(values.get("account_type") or "").strip().lower()
+        its = [each for each in accounts.values() if named in ("", each.name)]
+        currencies = {each.currency for each in its}
+        if len(currencies) != 1 or not schema.column(ERP_TABLES[self.kind].name, "currency"):
+            return {}
+        return {"currency": currencies.pop()}
+
+
+def _configured() -> Mapping[str, Account]:
+    """The accounts of the settings; an ERP's process may know none."""
+    try:
+        return load_settings().accounts
+    except ConfigurationError:
+        return {}
 
 
 def read_form(form: type[F], row: object) -> F:

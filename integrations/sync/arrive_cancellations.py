@@ -43,14 +43,18 @@ from integrations.sync.plan_cancellations import (
     order_goes_on,
 )
 from integrations.sync.reductions import fingerprint
-from integrations.sync.refunds import shared_out
-from integrations.sync.wishes import REFUND_ASKED
+from integrations.sync.refunds import (
+    has_share,
+    in_sequence,
+    is_living,
+    of_returns,
+    shared_out,
+)
 
 _S = OrderStatus
 
 UNDECIDED = frozenset({"pending", "approved", "processing"})
 IN_FLIGHT = frozenset({"pending", "in_doubt"})
-WAITING = "waiting"
 
 _UNWISHED = "eMAG: the customer asks no more to cancel the order"
 
@@ -103,12 +107,14 @@ class Meant:
         reopened: synced cancellations whose order goes on, with the sentence that says so.
         agreed: such ones whose order is cancelled at eMAG again, and how.
         undecided: it can't be told yet; the order is to be looked at again.
+        notes: what a person has to enter by hand.
     """
 
     rows: list[Brings] = field(default_factory=list)
     reopened: list[tuple[CancellationOfOrder, str]] = field(default_factory=list)
     agreed: list[tuple[CancellationOfOrder, str]] = field(default_factory=list)
     undecided: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def is_of_news(row: CancellationOfOrder, platform: str) -> bool:
@@ -279,38 +285,52 @@ def _is_of_wish(row: CancellationOfOrder, about: About) -> bool:
 def _pay_back(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
     """What eMAG has paid back goes to the cancellations of the order, oldest first."""
     changed = {each.arrival.row_id for each in meant.rows} | {row.id for row, _ in meant.reopened}
-    settled = [
-        row for row in _settled(held) if row.id not in changed and _takes_refunds(row, facts)
-    ]
+    settled = [row for row in _settled(held) if row.id not in changed and has_share(row, facts)]
+    living = {row.id: row for row in settled if is_living(row)}
     new = [each for each in meant.rows if each.arrival.values.get("status") == "completed"]
-    taken = [taken_by(row, facts) for row in settled]
-    taken += [
+    newly = [
         Counter({line.line_id: line.first - line.to for line in each.targets.lines})
         if each.targets
         else at_first(facts)
         for each in new
     ]
-    shares = shared_out(facts, taken, goes_on=bool(held.returns) or facts.status not in CLOSED)
-    for row, refund in zip(settled, shares, strict=False):
-        if refund is not None and not refund.is_held_by(row):
+    given_up: list[Known] = [row for row in settled if row.id not in living]
+    sequence = in_sequence(
+        facts,
+        {row.id: taken_by(row, facts) for row in living.values()},
+        [*given_up, *held.deleted],
+        newly,
+    )
+    shares = shared_out(
+        facts,
+        [*sequence.values(), *newly],
+        elsewhere=of_returns(facts, held.returns),
+        goes_on=bool(held.returns) or facts.status not in CLOSED,
+    )
+    for row_id, refund in zip(sequence, shares, strict=False):
+        row = living.get(row_id)
+        if row is None or refund is None or refund.is_held_by(row):
+            continue
+        if not _is_by_hand(row, facts, meant):
             meant.rows.append(Brings(_arrival(facts, about, refund.values(), row_id=row.id)))
-    for each, refund in zip(new, shares[len(settled) :], strict=True):
-        if refund is not None:
+    completed = {row.id: row for row in held.cancellations}
+    for each, refund in zip(new, shares[len(sequence) :], strict=True):
+        row = completed.get(each.arrival.row_id or 0)
+        if refund is not None and not _is_by_hand(row, facts, meant):
             values = {**each.arrival.values, **refund.values()}
             each.arrival = replace(each.arrival, values=values)
 
 
-def _takes_refunds(row: CancellationOfOrder, facts: OrderFacts) -> bool:
-    """A refund that the ERP asks for in a row that we never carried is its own.
-
-    A cancellation of the whole order that waits for a person has taken nothing off one that goes
-    on.
-    """
-    if row.status in TAKEN_BACK:
+def _is_by_hand(row: CancellationOfOrder | None, facts: OrderFacts, meant: Meant) -> bool:
+    """Whether the row is in another currency than eMAG's amount; a person is told to enter it."""
+    if row is None or row.currency in (None, facts.currency):
         return False
-    if row.state == WAITING and facts.status not in CLOSED and is_whole(row, facts):
-        return False
-    return row.state is not None or row.refund_status != REFUND_ASKED
+    if not row.refund_processed:
+        meant.notes.append(
+            f"cancellation {row.id} is in {row.currency}, but order {facts.id} in"
+            f" {facts.currency}: enter its refund by hand"
+        )
+    return True
 
 
 def _settled(held: Held) -> list[CancellationOfOrder]:

@@ -46,7 +46,8 @@ def meant_for_invoices(
 ) -> list[Arrival]:
     """What the order's sales invoices should say of its money, as far as they do not.
 
-    What eMAG has is theirs in their order, each up to its total; a single one gets all of it.
+    What eMAG has is theirs in their order, each up to its total; a single one gets all of it. Which
+    of several a refund is for nobody says: they are refunded once all is paid back.
 
     Raises:
         OtherCurrencyError: an invoice is in another currency than the order.
@@ -55,7 +56,7 @@ def meant_for_invoices(
     if not _has_money(facts):
         return []
     sales = _payable(invoices)
-    cashed, refunded = facts.cashed, facts.refunded
+    cashed, is_refunded = facts.cashed, _is_all_back(facts, sales)
     arrivals = []
     for number, invoice in enumerate(sales, 1):
         if invoice.currency not in (None, facts.currency):
@@ -66,8 +67,6 @@ def meant_for_invoices(
         is_last = number == len(sales)
         paid = _share(cashed, total, is_last) if cashed is not None else _whole(facts, total)
         cashed = None if cashed is None else cashed - paid
-        is_refunded = 0 < total <= refunded or (is_last and 0 < refunded == facts.cashed)
-        refunded -= min(refunded, total)
         values = _changes(facts, invoice, paid, total, is_refunded=is_refunded)
         if values:
             arrivals.append(_arrival(facts, invoice, values, about))
@@ -85,6 +84,14 @@ def _has_money(facts: OrderFacts) -> bool:
 
 def _payable(invoices: Sequence[InvoiceOfOrder]) -> list[InvoiceOfOrder]:
     return [each for each in invoices if each.invoice_type == SALES and each.status in PAYABLE]
+
+
+def _is_all_back(facts: OrderFacts, sales: Sequence[InvoiceOfOrder]) -> bool:
+    """Whether eMAG has paid back all that it has of the customer's, or all that is invoiced."""
+    if facts.cashed and facts.refunded >= facts.cashed:
+        return True
+    totals = [cents(each.total or ZERO) for each in sales]
+    return all(totals) and 0 < sum(totals, ZERO) <= facts.refunded
 
 
 def _share(cashed: Decimal, total: Decimal, is_last: bool) -> Decimal:

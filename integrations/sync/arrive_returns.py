@@ -217,19 +217,27 @@ def _arrival(
         emag_id=str(facts.emag_id),
         emag_status=EMAG_STATUS.get(facts.status),
         beside=beside,
+        expected={} if facts.refund.is_paid else _refund(facts),
     )
 
 
 def _beside(facts: ReturnFacts) -> dict[str, Value]:
-    """What is eMAG's alone to say of a return."""
+    """What is eMAG's alone to say of a return: its status there, and money that was paid."""
     values: dict[str, Value] = {}
     if facts.status in EMAG_STATUS:
         values["emag_status"] = EMAG_STATUS[facts.status]
+    return values | _refund(facts) if facts.refund.is_paid else values
+
+
+def _refund(facts: ReturnFacts) -> dict[str, Value]:
     refund = facts.refund
-    if refund.amount is not None:
-        values |= {"refund_amount": refund.amount, "refund_processed": refund.processed}
-        values |= {"currency": refund.currency} if refund.currency else {}
-    return values
+    if refund.amount is None:
+        return {}
+    values: dict[str, Value] = {
+        "refund_amount": refund.amount,
+        "refund_processed": refund.processed,
+    }
+    return values | {"currency": refund.currency} if refund.currency else values
 
 
 def _new_values(channel: Channel, news: News) -> dict[str, Value]:

@@ -66,12 +66,12 @@ class Became:
     Attributes:
         arrived: each piece of it, by kind of ERP row.
         undecided: it can't be told yet what it means; seconds until it may be.
-        notes: what a person should know although nothing is owed.
+        notes: what a person should know although nothing is owed, and of which kind of row.
     """
 
     arrived: list[tuple[Kind, Arrived]] = field(default_factory=list)
     undecided: float | None = None
-    notes: list[str] = field(default_factory=list)
+    notes: list[tuple[Kind, str]] = field(default_factory=list)
 
     @property
     def is_owed(self) -> bool:
@@ -194,7 +194,7 @@ async def _spelt(
 async def _bring(
     channel: Channel, facts: OrderFacts, meant: Meant, holds: _Holds, about: About
 ) -> Became:
-    became = Became()
+    became = Became(notes=[(Kind.CANCELLATION, note) for note in meant.notes])
     for each in meant.rows:
         await _bring_row(channel, each, became)
     for row, reason in meant.reopened:
@@ -223,7 +223,7 @@ async def _bring_money(
     try:
         arrivals = meant_for_invoices(facts, invoices, about)
     except OtherCurrencyError as error:
-        became.notes.append(str(error))
+        became.notes.append((Kind.INVOICE, str(error)))
     except OddTotalError as error:
         parked = Arrived(Brought.PARKED, error.row_id, str(error))
         became.arrived.append((Kind.INVOICE, parked))

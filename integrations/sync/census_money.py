@@ -60,7 +60,7 @@ async def refunded_otherwise(channel: Channel, raws: Mapping[int, Raw]) -> list[
         with suppress(WireError):
             refund = return_facts(raw, channel.account.zone).refund
             if refund.amount is not None:
-                refunds[number] = (refund.amount, refund.processed)
+                refunds[number] = refund
     return await unrefunded(channel.engine, channel.account.platform, refunds)
 
 
@@ -82,15 +82,15 @@ async def beyond_orders(channel: Channel, raws: Mapping[int, Raw]) -> Mapping[in
 
 
 async def beyond_returns(channel: Channel, raws: Mapping[int, Raw]) -> Mapping[int, str]:
-    """Refunds that the ERP holds as paid for these returns, of which eMAG shows nothing."""
+    """Refunds that the ERP holds as paid for these returns, of which eMAG shows none paid."""
     unpaid = set()
     for number, raw in raws.items():
         with suppress(WireError):
-            if return_facts(raw, channel.account.zone).refund.amount is None:
+            if not return_facts(raw, channel.account.zone).refund.is_paid:
                 unpaid.add(number)
     held = await _refunds(channel, unpaid)
     return {
-        number: f"return {row.row_id} holds {_refund(row)}, eMAG shows no refund"
+        number: f"return {row.row_id} holds {_refund(row)}, eMAG shows none paid"
         for number, row in held.items()
         if row.processed
     }
@@ -145,7 +145,8 @@ def _invoice(row: InvoiceOfOrder) -> str:
 
 def _cancellation(row: CancellationOfOrder) -> str:
     paid = "paid" if row.refund_processed else "not paid"
-    return f"{row.status!r} with a refund of {_amount(row.refund_amount)} {paid}"
+    word = f" ({row.refund_status})" if row.refund_status else ""
+    return f"{row.status!r} with a refund of {_amount(row.refund_amount)} {paid}{word}"
 
 
 def _refund(row: Refunded) -> str:

@@ -257,7 +257,7 @@ async def _bring(news: list[News], dry: Channel, due: Due, receipt: Receipt) -> 
             receipt.parked.append(Parked(Kind.CANCELLATION, order_id, str(error)))
     for order_id, became in (await bring_orders(dry, due.read_at, orders)).items():
         news.extend(_in_our_books(order_id, became, news))
-        receipt.parked.extend(Parked(Kind.INVOICE, order_id, note) for note in became.notes)
+        receipt.parked.extend(Parked(kind, order_id, note) for kind, note in became.notes)
 
 
 def _in_our_books(order_id: int, became: Became, news: Sequence[News]) -> list[News]:

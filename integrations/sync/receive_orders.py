@@ -26,6 +26,7 @@ from integrations.ledger.hints import forget_order
 from integrations.ledger.mirror_orders import (
     Seen,
     Settled,
+    owe_asked_for,
     owe_invoiced,
     owed_due,
     rest_order,
@@ -49,7 +50,8 @@ from integrations.sync.windows import read_window
 # By how much an order may lie before the window: its time carries no zone.
 TOLERANCE: Final = timedelta(hours=2)
 
-# How long ago an invoice may have been queued for its order to be looked at again.
+# How long ago an invoice may have been queued, or a refund asked for, for its order to be looked at
+# again.
 INVOICED: Final = timedelta(days=1)
 
 MOST_SINGLY = 200
@@ -69,11 +71,12 @@ async def receive_orders(channel: Channel, take: Take | None = None) -> Receipt:
     """
     receipt, take = Receipt(), take or take_orders
     clock = await read_clock(channel.engine)
-    began = clock.now()
+    began, account = clock.now(), channel.account
+    # Before the pages: one that shows such an order again would pass over it.
+    for owe in (owe_invoiced, owe_asked_for):
+        await owe(channel.engine, account.platform, account.name, began - INVOICED)
     for kind in order_types(channel.account, channel.accounts):
         await _receive_modified(channel, kind, clock, receipt, take)
-    account = channel.account
-    await owe_invoiced(channel.engine, account.platform, account.name, began - INVOICED)
     await _receive_owed(channel, clock, began - MARGIN, receipt, take)
     return receipt
 
@@ -153,8 +156,8 @@ def _settled(channel: Channel, seen: Seen, became: Became, receipt: Receipt) -> 
         receipt.count(kind, arrived.brought)
         if arrived.brought is Brought.PARKED:
             receipt.parked.append(Parked(kind, seen.order_id, arrived.problem or ""))
-    for note in became.notes:
-        receipt.parked.append(Parked(Kind.INVOICE, seen.order_id, note))
+    for kind, note in became.notes:
+        receipt.parked.append(Parked(kind, seen.order_id, note))
     delay = became.undecided or 0.0
     if became.problem:
         delay = pause_after(seen.attempts, channel.timings)

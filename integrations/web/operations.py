@@ -126,7 +126,9 @@ async def cancel_order(
     wait: Wait = 0,
 ) -> Answer:
     """Insert the ERP's row; without items the whole order is meant."""
-    service = EmagCancellationIntegration(database=given.database, runner=given.runner)
+    service = EmagCancellationIntegration(
+        database=given.database, runner=given.runner, accounts=given.accounts
+    )
     return answer(await service.take_on(form, key=key, wait=wait), response)
 
 
@@ -157,7 +159,9 @@ async def create_invoice(
     wait: Wait = 0,
 ) -> Answer:
     """Insert the ERP's row; its document is attached once there is one."""
-    service = EmagInvoiceIntegration(database=given.database, runner=given.runner)
+    service = EmagInvoiceIntegration(
+        database=given.database, runner=given.runner, accounts=given.accounts
+    )
     return answer(await service.take_on(form, key=key, wait=wait), response)
 
 

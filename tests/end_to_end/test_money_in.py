@@ -218,6 +218,27 @@ class TestInvoices:
         await receive(shop)
         assert await told(shop, row) == ("refunded", TOTAL, True)
 
+    async def test_of_several_none_is_refunded_before_all_is_paid_back(self, shop: Shop) -> None:
+        sold(shop)
+        first = await shop.erp.add(INVOICE, ORDER, total_amount=Decimal("30.00"))
+        second = await shop.erp.add(INVOICE, ORDER, total_amount=TOTAL - 30)
+        shop.market.cod_is_cashed(ORDER)
+        shop.market.emag_refunds_order(ORDER, Decimal("100.00"))
+        await receive(shop)
+        assert [(await told(shop, row))[0] for row in (first, second)] == ["paid", "paid"]
+        shop.market.emag_refunds_order(ORDER, TOTAL - 100)
+        await receive(shop)
+        assert [(await told(shop, row))[0] for row in (first, second)] == ["refunded", "refunded"]
+
+    async def test_what_a_voucher_paid_is_not_waited_for(self, shop: Shop) -> None:
+        sold(shop, CARD)
+        at_emag(shop)["cashed_co"] = 290.0
+        first = await shop.erp.add(INVOICE, ORDER, total_amount=Decimal("30.00"))
+        second = await shop.erp.add(INVOICE, ORDER, total_amount=TOTAL - 30)
+        shop.market.emag_refunds_order(ORDER, Decimal("290.00"))
+        await receive(shop)
+        assert [(await told(shop, row))[0] for row in (first, second)] == ["refunded", "refunded"]
+
     async def test_another_currency_is_left_to_a_person(self, shop: Shop) -> None:
         sold(shop, CARD, payment_status=1)
         row = await shop.erp.add(INVOICE, ORDER, total_amount=TOTAL, currency="EUR")
@@ -355,6 +376,41 @@ class TestRefunds:
         first, second = [row["id"] for row in await rows(shop)]
         assert await refund(shop, first) == (Decimal("100.00"), "completed", True)
         assert await refund(shop, second) == (Decimal("50.00"), "partial", True)
+
+    async def test_in_another_currency_than_the_row_is_left_to_a_person(self, shop: Shop) -> None:
+        sold(shop, CARD, currency="EUR", status=2)
+        row = await shop.erp.add(CANCELLATION, ORDER, currency="RON")
+        await carry_out(shop)
+        shop.market.card_is_cashed(ORDER)
+        shop.market.emag_refunds_order(ORDER, TOTAL)
+        receipt = await receive(shop)
+        assert await refund(shop, row) == (Decimal(0), "pending", False)
+        [parked] = receipt.parked
+        assert (parked.kind, parked.reason) == (
+            CANCELLATION,
+            f"cancellation {row} is in RON, but order {ORDER} in EUR: enter its refund by hand",
+        )
+        entered = {"refund_amount": 1600, "refund_status": "completed", "refund_processed": True}
+        await shop.erp.update(CANCELLATION, row, **entered)
+        shop.market.touch(at_emag(shop))
+        assert (await receive(shop)).parked == []
+        assert (await refund(shop, row))[0] == 1600
+
+    async def test_in_another_currency_is_told_of_a_wish_that_emag_fulfilled(
+        self, shop: Shop
+    ) -> None:
+        sold(shop, CARD, currency="EUR", status=2, cancellation_request="2026-11-02 10:00:00")
+        await receive(shop)
+        [wish] = await rows(shop)
+        await shop.erp.update(CANCELLATION, wish["id"], currency="RON")
+        await shop.run(CANCELLATION, require_approval=True)
+        shop.market.card_is_cashed(ORDER)
+        shop.market.panel_cancels(ORDER)
+        shop.market.emag_refunds_order(ORDER, TOTAL)
+        receipt = await receive(shop)
+        [row] = await rows(shop)
+        assert (row["status"], row["refund_amount"]) == ("completed", 0)
+        assert "is in RON" in receipt.parked[0].reason
 
 
 class TestWhatWasNeverPaid:

@@ -57,7 +57,8 @@ def test_a_refused_request_is_no_money() -> None:
 
 def test_a_word_that_nobody_knows_is_not_believed() -> None:
     paid, unknown = request("10", "paid"), request("20", "Levitated", created="later")
-    assert refund(paid, unknown) == Refund(Decimal("10.00"), False, "RON", ("levitated",))
+    part = Refund(Decimal("10.00"), False, "RON", ("levitated",), paid_in_part=True)
+    assert refund(paid, unknown) == part
 
 
 def test_a_request_counts_once_as_it_stood_last() -> None:
@@ -76,7 +77,7 @@ def test_equal_requests_of_one_step_are_several() -> None:
 def test_of_equal_requests_each_has_its_own_state_however_they_are_ordered() -> None:
     asked = request("50.00", "pending")
     paid = request("50.00", "paid", status_date="2026-03-21 10:00:00")
-    half = Refund(Decimal("50.00"), False, "RON")
+    half = Refund(Decimal("50.00"), False, "RON", paid_in_part=True)
     assert told([asked, asked], [asked, paid], [paid, asked]) == half
     later = {**paid, "status_date": "2026-03-22 10:00:00"}
     assert told([asked, asked], [paid, asked], [later, paid]) == Refund(

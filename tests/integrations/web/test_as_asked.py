@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -201,3 +202,44 @@ async def test_only_what_writes_a_row_offers_a_key_and_a_wait(
     operation = create_app(context).openapi()["paths"][f"/api/v1/emag{path}"]["post"]
     names = {each["name"] for each in operation.get("parameters", [])}
     assert names & {"Idempotency-Key", "wait"} == takes
+
+
+@pytest.mark.parametrize("named", [{}, {"account_type": "Main"}], ids=["unnamed", "named"])
+@pytest.mark.parametrize(
+    ("path", "form", "table"),
+    [
+        ("/order/cancel", CANCELLATION, "cancellation_requests"),
+        ("/invoice/create", INVOICE, "invoices"),
+    ],
+)
+async def test_a_row_without_a_currency_has_that_of_its_accounts_platform(
+    context: Context, path: str, form: dict[str, Any], table: str, named: dict[str, str]
+) -> None:
+    [account] = context.accounts.values()
+    hungarian = replace(account, base_url="https://marketplace-api.emag.hu/api-3")
+    async with open_client(replace(context, accounts={account.name: hungarian})) as api:
+        headers = {"Idempotency-Key": "one"}
+        answers = [await api.post(path, json={**form, **named}, headers=headers) for _ in "ab"]
+        said = {**form, **named, "currency": "EUR", "invoice_number": "EX-2"}
+        if "invoice_number" not in form:
+            del said["invoice_number"]
+        await api.post(path, json=said)
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    stored = await rows(context.database.engine, f"SELECT currency FROM app.{table} ORDER BY id")
+    assert [row["currency"] for row in stored] == ["HUF", "EUR"]
+
+
+async def test_of_accounts_in_several_currencies_the_one_that_is_named_counts(
+    context: Context,
+) -> None:
+    [account] = context.accounts.values()
+    hungarian = replace(account, name="hu", base_url="https://marketplace-api.emag.hu/api-3")
+    accounts = {account.name: account, "hu": hungarian}
+    async with open_client(replace(context, accounts=accounts)) as api:
+        await api.post("/order/cancel", json={**CANCELLATION, "account_type": "hu"})
+        await api.post("/order/cancel", json=CANCELLATION)
+
+    query = "SELECT currency FROM app.cancellation_requests ORDER BY id"
+    stored = await rows(context.database.engine, query)
+    assert [row["currency"] for row in stored] == ["HUF", "RON"], "else the ERP's default"
