@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
 
-from integrations.emag.wire import Raw, WireError, day, plain_text, unusable, whole_number
+from integrations.emag.wire import Raw, WireError, day, plain_text, truth, unusable, whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def read_in_part(raw: Raw, error: WireError) -> IssuedInvoice | None:
 
 def _invoice(raw: Raw, number: str, problem: str | None = None) -> IssuedInvoice:
     category = (plain_text(raw.get("category")) or "").lower()
-    is_storno = category == "storno" or _truth(raw.get("is_storno"))
+    is_storno = category == "storno" or truth(raw.get("is_storno"))
     return IssuedInvoice(
         number=number,
         order_id=whole_number(raw.get("order_id")),
@@ -77,7 +77,3 @@ def _order_is_unreadable(raw: Raw) -> bool:
 def _is_blank(value: object) -> bool:
     """Whether it is one of the ways in which PHP says that there is nothing."""
     return value in (None, [], {}) or (isinstance(value, str) and not value.strip())
-
-
-def _truth(value: object) -> bool:
-    return value is True or whole_number(value) == 1 or str(value).lower() == "true"

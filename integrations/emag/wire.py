@@ -171,7 +171,7 @@ def order_body(
     one was (API facts: Storno). The order's own `raw` is left as it is.
     """
     body = dict(order.raw)
-    if _truth(body.get("is_storno")):
+    if truth(body.get("is_storno")):
         body["is_storno"] = False
     if "reason_cancellation" in body:
         body["reason_cancellation"] = order.reason_cancellation
@@ -363,6 +363,11 @@ def plain_text(value: object) -> str | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value) if type(value) in (int, float) else None
+
+
+def truth(value: object) -> bool:
+    """Whether a value means yes: true, 1 or "true"."""
+    return value is True or whole_number(value) == 1 or str(value).lower() == "true"
 
 
 def _reason(value: object) -> int | None:

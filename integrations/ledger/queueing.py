@@ -19,8 +19,8 @@ from integrations.ledger.timings import Timings
 # A row in doubt only learns that more is wanted: what was sent has to be settled first. A row that
 # names another order, or a platform where that is another, after something was sent about the first
 # is a person's matter. What the ERP does not let go any more is withdrawn, unless eMAG has had some
-# of it: then the plan decides. That a cancellation had items is kept: should it lose them, it is not
-# taken for one of the whole order. Whether a row is known is asked by a scalar subquery, since
+# of it: then the plan decides. That a cancellation had items is kept: should it lose them, it is
+# not taken for one of the whole order. Whether a row is known is asked by a scalar subquery, since
 # EXISTS would be hashed from all of the books.
 _QUEUE = """
     INSERT INTO {table} AS t ({erp_id}, platform, emag_order_id, account_type, sync_state,

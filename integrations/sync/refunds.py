@@ -12,7 +12,6 @@ from integrations.erp.order_rows import CancellationOfOrder, ReturnOfOrder
 from integrations.erp.write import Value
 from integrations.ledger.reopened import REOPENED
 from integrations.sync.pieces import (
-    PART,
     TAKEN_BACK,
     Known,
     Pieces,
@@ -22,7 +21,7 @@ from integrations.sync.pieces import (
     rest,
     taken_by,
 )
-from integrations.sync.plan_cancellations import WHOLE
+from integrations.sync.plan_cancellations import PART, WHOLE
 from integrations.sync.wishes import REFUND_ASKED
 
 WAITING = "waiting"

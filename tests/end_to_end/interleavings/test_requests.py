@@ -11,6 +11,7 @@ import pytest
 
 from integrations.emag.client import open_client
 from integrations.emag.routes import ORDER_SAVE
+from integrations.ledger.books import A_PART
 from integrations.ledger.budget import (
     BudgetBusyError,
     Slot,
@@ -161,7 +162,7 @@ class TestSlots:
         assert (books["sync_state"], books["sent_at"], books["reductions"]) == (
             "pending",
             None,
-            None,
+            A_PART,
         )
         assert await verdicts(shop) == ["unsent"]
         assert shop.reports[-1].exit_code == 3
