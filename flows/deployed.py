@@ -273,7 +273,7 @@ async def invoice_sync(parameters: SyncParameters = AS_SET) -> Any:
 @flow(name="health-check", flow_run_name="health-{parameters.account}")
 async def health_check(parameters: HealthParameters = HEALTH_AS_SET) -> Any:
     """Look at everything the syncs stand on; the run fails when something is wrong."""
-    tidings = await gather_tidings(parameters.account)
+    tidings = await gather_tidings(parameters.account, heard=_is_heard())
     _emit(deadline_events(tidings.alarms))
     findings = await told(check_health(parameters))
     await acreate_table_artifact(
@@ -345,8 +345,9 @@ async def _concluded(
 
 async def _tell(name: str, reports: Sequence[Report], account: str) -> Telling:
     """Tell what nobody was told yet, of the run itself and of others; which rows those were."""
-    tidings = await gather_tidings(account)
-    telling = await gather_untold(account) if _is_heard() else NOTHING_TOLD
+    heard = _is_heard()
+    tidings = await gather_tidings(account, heard=heard)
+    telling = await gather_untold(account) if heard else NOTHING_TOLD
     _emit([*deadline_events(tidings.alarms), *row_events(telling.told)])
     await acreate_table_artifact(
         table=report_table(reports, telling) + tidings_table(tidings),

@@ -11,7 +11,7 @@ import psycopg
 
 from flows.database import DatabaseUnreachableError, open_connection
 from flows.deadlines import REMEDIES, due_text
-from integrations.ledger.alarms import raise_over
+from integrations.ledger.alarms import raise_alarms, take_alarms
 from integrations.ledger.deadlines import Deadline, Hours
 from integrations.ledger.drift import Drift, take_unshown
 from integrations.settings import load_settings
@@ -27,24 +27,31 @@ class Tidings:
     drift: Sequence[Drift] = ()
 
 
-async def gather_tidings(account: str) -> Tidings:
-    """Raise the alarms of an account, or of all, and log each; what stands in their way is logged.
+async def gather_tidings(account: str, *, heard: bool) -> Tidings:
+    """Raise the alarms of an account, or of all, and log each; what is now to be told of them.
+
+    A run that is not `heard` by anybody leaves the telling to one that is. What stands in the
+    way is logged.
 
     Raises:
         ConfigurationError: there is no such account.
     """
     settings = load_settings()
-    accounts = settings.chosen(account)
+    accounts, hours = settings.chosen(account), Hours(**settings.hours())
     try:
         async with open_connection(settings) as connection:
-            alarms = await raise_over(connection, accounts, Hours(**settings.hours()))
+            for alarm in await raise_alarms(connection, accounts, hours):
+                log.warning(
+                    "%s (account %s): %s", due_text(alarm), alarm.account, REMEDIES[alarm.about]
+                )
+            if not heard:
+                return Tidings()
+            alarms = await take_alarms(connection, accounts, hours)
             drift = await take_unshown(connection, [each.platform for each in accounts])
+            return Tidings(alarms, drift)
     except (psycopg.Error, DatabaseUnreachableError) as error:
         log.warning("no alarm could be raised: %s", str(error).partition("\n")[0])
         return Tidings()
-    for alarm in alarms:
-        log.warning("%s (account %s): %s", due_text(alarm), alarm.account, REMEDIES[alarm.about])
-    return Tidings(alarms, drift)
 
 
 def tidings_table(tidings: Tidings) -> list[dict[str, Any]]:

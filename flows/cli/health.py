@@ -44,7 +44,7 @@ async def _directly(parameters: HealthParameters) -> Sequence[Finding]:
     from flows.health import check_health
     from flows.tidings import gather_tidings
 
-    await gather_tidings(parameters.account)
+    await gather_tidings(parameters.account, heard=False)
     return await check_health(parameters)
 
 

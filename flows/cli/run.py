@@ -177,7 +177,7 @@ async def _directly(what: What, parameters: CancellationParameters) -> list[Repo
     }
     reports = await directly[what](parameters)
     if not parameters.dry_run:
-        await gather_tidings(parameters.account)  # it logs what it has to tell
+        await gather_tidings(parameters.account, heard=False)
     return reports
 
 

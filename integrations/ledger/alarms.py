@@ -1,4 +1,7 @@
-"""Alarms come before a deadline does, and each is told once; a deadline that moves is another."""
+"""Alarms come before a deadline does, and each is told once; a deadline that moves is another.
+
+Any run raises an alarm: it stands in the inbox then. One that somebody hears tells what was raised.
+"""
 
 from __future__ import annotations
 
@@ -25,23 +28,40 @@ MOST = 200
 # Deleted in one statement.
 AT_ONCE = 10_000
 
-# Whoever inserts an alarm, or stamps one that nobody has, tells it. Always in the same order, so
-# that two runs can't wait for each other, and what can still be kept before what was missed.
+# Always in the same order, so that two runs can't wait for each other, and what can still be kept
+# before what was missed.
 _RAISE = f"""
     WITH due AS MATERIALIZED ({DUE}),
     raised AS (
-        INSERT INTO app.emag_alarms AS a (platform, account, about, subject, due_at, told_at)
-        SELECT platform, account, about, subject, due_at, clock_timestamp()
+        INSERT INTO app.emag_alarms (platform, account, about, subject, due_at)
+        SELECT platform, account, about, subject, due_at
           FROM due d
          WHERE NOT EXISTS (
                SELECT FROM app.emag_alarms k
                 WHERE k.platform = d.platform AND k.about = d.about AND k.subject = d.subject
-                  AND k.due_at = d.due_at AND k.told_at IS NOT NULL)
+                  AND k.due_at = d.due_at)
          ORDER BY due_at DESC, platform, about, subject LIMIT %(most)s
-        ON CONFLICT (platform, about, subject, due_at) DO UPDATE
-           SET told_at = excluded.told_at WHERE a.told_at IS NULL
+        ON CONFLICT (platform, about, subject, due_at) DO NOTHING
         RETURNING platform, about, subject, due_at)
     SELECT due.* FROM due JOIN raised USING (platform, about, subject, due_at)
+     ORDER BY due_at, subject
+"""
+
+# Whoever stamps an alarm tells it: what another run is about to stamp is that run's.
+_TAKE = f"""
+    WITH due AS MATERIALIZED ({DUE}),
+    untold AS MATERIALIZED (
+        SELECT platform, about, subject, due_at
+          FROM due JOIN app.emag_alarms a USING (platform, about, subject, due_at)
+         WHERE a.told_at IS NULL
+         ORDER BY due_at DESC, platform, about, subject LIMIT %(most)s
+           FOR UPDATE OF a SKIP LOCKED),
+    told AS (
+        UPDATE app.emag_alarms a SET told_at = clock_timestamp() FROM untold u
+         WHERE a.platform = u.platform AND a.about = u.about AND a.subject = u.subject
+           AND a.due_at = u.due_at
+        RETURNING a.platform, a.about, a.subject, a.due_at)
+    SELECT due.* FROM due JOIN told USING (platform, about, subject, due_at)
      ORDER BY due_at, subject
 """
 
@@ -90,21 +110,25 @@ async def forget_settled(engine: AsyncEngine, days: int) -> int:
 
 
 async def raise_alarms(
-    engine: AsyncEngine, accounts: Sequence[Account], hours: Hours
-) -> list[Deadline]:
-    """Raise what is due within `hours.alarm` or late; those that are the caller's to tell now."""
-    from integrations.ledger.database import driver
-
-    async with driver(engine) as connection:
-        return await raise_over(connection, accounts, hours)
-
-
-async def raise_over(
     connection: Connection, accounts: Sequence[Account], hours: Hours
 ) -> list[Deadline]:
-    """The same over a connection in autocommit."""
+    """Raise what is due within `hours.alarm` or late; those that nobody has raised before.
+
+    The connection is in autocommit.
+    """
     values = {**horizon(accounts, hours, hours.alarm), "most": MOST}
     return [deadline_of(row) for row in await fetch(connection, _RAISE, values)]
+
+
+async def take_alarms(
+    connection: Connection, accounts: Sequence[Account], hours: Hours
+) -> list[Deadline]:
+    """Alarms that were raised and told by nobody; from now on they count as told.
+
+    The connection is in autocommit. One whose cause is gone meanwhile is not among them.
+    """
+    values = {**horizon(accounts, hours, hours.alarm), "most": MOST}
+    return [deadline_of(row) for row in await fetch(connection, _TAKE, values)]
 
 
 async def alarms_of(

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, STDOUT
+from datetime import date
 from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.prefect_server import environment
+from flows.tidings import gather_tidings
 from flows.untold import gather_untold
+from integrations.emag.accounts import Account
 from integrations.ledger.books import State
-from tests.flows.test_told_once import ask_for_a_return
+from tests.flows.test_told_once import alarms_in, ask_for_a_return
+from tests.integrations.ledger.mirrored import RETURN, mirror_return
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("configured")]
 
@@ -30,6 +34,18 @@ async def test_a_refused_row_is_left_for_a_run_that_somebody_sees(
     assert State.REFUSED in said.splitlines(), said  # Prefect may say something behind it
     [told] = (await gather_untold("all")).told
     assert (told.problem.row_id, told.problem.state) == (1, State.REFUSED)
+
+
+async def test_an_alarm_is_raised_and_left_for_a_run_that_somebody_hears(
+    engine: AsyncEngine, account: Account, prefect_home: Path
+) -> None:
+    await mirror_return(engine, platform=account.platform, finalize_by=date(2026, 1, 1))
+
+    said = await in_python("import asyncio, flows; asyncio.run(flows.rma_sync())", prefect_home)
+
+    assert await alarms_in(engine) == [(str(RETURN), False)], said
+    [alarm] = (await gather_tidings("all", heard=True)).alarms
+    assert alarm.subject == str(RETURN)
 
 
 async def in_python(code: str, home: Path) -> str:

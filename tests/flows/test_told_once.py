@@ -9,10 +9,12 @@ import pytest
 from prefect import get_client
 from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.events.schemas.events import ReceivedEvent
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows import deployed, rma_sync
-from flows.parameters import HealthParameters, SyncParameters
+from flows.cli import health, run
+from flows.parameters import CancellationParameters, HealthParameters, SyncParameters
 from flows.rma import sync_returns
 from flows.untold import gather_untold
 from integrations.emag.accounts import Account
@@ -77,6 +79,37 @@ async def test_a_deadline_becomes_one_event_whichever_run_meets_it_first(
         "what",
         "remedy",
     }
+
+
+@pytest.mark.parametrize("command", ["a sync", "the health check"])
+async def test_a_deadline_that_a_terminal_has_logged_becomes_an_event_of_the_next_run(
+    engine: AsyncEngine, account: Account, command: str
+) -> None:
+    began = datetime.now(UTC)
+    passed = date(2026, 1, 1)
+    await mirror_return(engine, 52000077, platform=account.platform, finalize_by=passed)
+
+    if command == "a sync":
+        await run._directly(run.What.RMA, CancellationParameters())
+    else:
+        await health._directly(HealthParameters())
+    raised = await alarms_in(engine)
+    await rma_sync()
+    await deployed.health_check(HealthParameters(), return_state=True)
+
+    assert raised == [("52000077", False)]
+    assert await alarms_in(engine) == [("52000077", True)]
+    [event] = await events("emag.deadline", began, at_least=1)
+    assert event.resource.id == "emag.return.52000077"
+
+
+async def alarms_in(engine: AsyncEngine) -> list[tuple[str, bool]]:
+    """What was raised, and whether it was told."""
+    async with engine.connect() as connection:
+        found = await connection.execute(
+            text("SELECT subject, told_at IS NOT NULL AS told FROM app.emag_alarms")
+        )
+        return [(row.subject, row.told) for row in found]
 
 
 REFUSED = "SELECT sync_state FROM app.emag_return_integrations WHERE sync_state = 'refused'"

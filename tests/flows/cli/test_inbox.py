@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.ledger.alarms import raise_alarms
+from integrations.ledger.database import driver
 from integrations.ledger.deadlines import Hours
 from tests.flows.cli.conftest import CommandLine
 from tests.integrations.ledger.mirrored import (
@@ -29,7 +30,8 @@ async def test_an_alarm_lies_in_the_inbox_until_it_was_handled(
     await mirror_return(
         engine, platform=account.platform, order_id=ORDER, finalize_by=date(2026, 1, 1)
     )
-    await raise_alarms(engine, [account], Hours())
+    async with driver(engine) as connection:
+        await raise_alarms(connection, [account], Hours())
 
     said, as_json = await emag_flows("inbox"), await emag_flows("inbox", "--json")
     await execute(engine, "UPDATE app.emag_returns SET status = 7")

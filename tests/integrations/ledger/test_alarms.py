@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger import alarms
-from integrations.ledger.alarms import alarms_of, raise_alarms
+from integrations.ledger.alarms import alarms_of, raise_alarms, take_alarms
 from integrations.ledger.database import driver
 from integrations.ledger.deadlines import About, Deadline, Hours
 from tests.integrations.ledger.mirrored import (
@@ -28,7 +28,20 @@ MAIN = account_at()
 
 
 async def told(engine: AsyncEngine, hours: Hours | None = None) -> list[str]:
-    return [each.subject for each in await raise_alarms(engine, [MAIN], hours or Hours())]
+    """What a run raises and tells."""
+    return [each.subject for each in await tell(engine, hours or Hours())]
+
+
+async def tell(engine: AsyncEngine, hours: Hours) -> list[Deadline]:
+    async with driver(engine) as connection:
+        await raise_alarms(connection, [MAIN], hours)
+        return await take_alarms(connection, [MAIN], hours)
+
+
+async def raised(engine: AsyncEngine) -> list[str]:
+    """What a run raises that tells nothing."""
+    async with driver(engine) as connection:
+        return [each.subject for each in await raise_alarms(connection, [MAIN], Hours())]
 
 
 async def shown(engine: AsyncEngine) -> list[Deadline]:
@@ -42,8 +55,8 @@ async def test_an_alarm_comes_a_day_before_the_deadline_and_is_told_once(
     finalized = await now(engine) - timedelta(hours=25)
     await mirror_order(engine, finalized_at=finalized)
 
-    first = await raise_alarms(engine, [MAIN], Hours())
-    second = await raise_alarms(engine, [MAIN], Hours())
+    first = await tell(engine, Hours())
+    second = await tell(engine, Hours())
 
     assert first == [
         Deadline(
@@ -85,10 +98,10 @@ async def test_what_was_handled_meanwhile_is_shown_no_longer(engine: AsyncEngine
     await mirror_return(engine, finalize_by=date(2026, 1, 1))
     before = await shown(engine)
     await told(engine)
-    raised = await shown(engine)
+    after = await shown(engine)
     await execute(engine, "UPDATE app.emag_returns SET status = 7")
 
-    assert (before, [each.subject for each in raised]) == ([], [str(RETURN)])
+    assert (before, [each.subject for each in after]) == ([], [str(RETURN)])
     assert await shown(engine) == []
 
 
@@ -116,19 +129,23 @@ async def test_what_only_emag_can_settle_raises_none_and_one_that_was_raised_is_
     assert (before, await shown(engine)) == ([], [])
 
 
-async def test_an_alarm_that_was_raised_and_told_by_nobody_is_told(engine: AsyncEngine) -> None:
+async def test_an_alarm_that_was_raised_and_told_by_nobody_is_shown_and_told_once(
+    engine: AsyncEngine,
+) -> None:
     await mirror_return(engine, finalize_by=date(2026, 1, 1))
-    await insert(
-        engine,
-        "emag_alarms",
-        platform="emag-ro",
-        account="main",
-        about="return",
-        subject=str(RETURN),
-        due_at="sql:'2026-01-02 00:00 Europe/Bucharest'::timestamptz",
-    )
 
-    assert await told(engine) == [str(RETURN)]
+    assert (await raised(engine), await raised(engine)) == ([str(RETURN)], [])
+    assert [each.subject for each in await shown(engine)] == [str(RETURN)]
+    assert (await told(engine), await told(engine)) == ([str(RETURN)], [])
+
+
+async def test_an_alarm_whose_cause_is_gone_before_it_was_told_is_not_told(
+    engine: AsyncEngine,
+) -> None:
+    await mirror_return(engine, finalize_by=date(2026, 1, 1))
+    await raised(engine)
+    await execute(engine, "UPDATE app.emag_returns SET status = 7")
+
     assert await told(engine) == []
 
 
@@ -149,5 +166,16 @@ async def test_a_flood_is_told_by_and_by_beginning_with_what_can_still_be_kept(
     monkeypatch.setattr(alarms, "MOST", 2)
     for number, age in ((1, 90), (2, 60), (3, 30)):
         await mirror_order(engine, number, finalized_at=hours_ago(age))
+
+    assert [await told(engine) for _ in range(3)] == [["2", "3"], ["1"], []]
+
+
+async def test_a_flood_that_was_raised_unheard_is_told_in_the_same_order(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, age in ((1, 90), (2, 60), (3, 30)):
+        await mirror_order(engine, number, finalized_at=hours_ago(age))
+    await raised(engine)
+    monkeypatch.setattr(alarms, "MOST", 2)
 
     assert [await told(engine) for _ in range(3)] == [["2", "3"], ["1"], []]

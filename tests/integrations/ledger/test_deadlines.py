@@ -278,6 +278,7 @@ async def crowded(engine: AsyncEngine) -> AsyncEngine:
 STATEMENTS: dict[str, str] = {
     "what is due": deadlines._CLOCKS,
     "raising alarms": alarms._RAISE,
+    "telling alarms": alarms._TAKE,
     "alarms in the inbox": alarms._RAISED,
     "parked news": matters._NEWEST,
     "long parked news": matters._LONG,

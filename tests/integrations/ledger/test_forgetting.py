@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger import alarms, drift
-from integrations.ledger.alarms import forget_settled, raise_alarms
+from integrations.ledger.alarms import forget_settled, raise_alarms, take_alarms
+from integrations.ledger.database import driver
 from integrations.ledger.deadlines import Hours
 from integrations.ledger.drift import What, note_drift
 from integrations.ledger.retention import Forgotten, forget_old
@@ -29,7 +30,9 @@ DAY = 24
 
 
 async def told(engine: AsyncEngine) -> list[str]:
-    return [each.subject for each in await raise_alarms(engine, [MAIN], Hours())]
+    async with driver(engine) as connection:
+        await raise_alarms(connection, [MAIN], Hours())
+        return [each.subject for each in await take_alarms(connection, [MAIN], Hours())]
 
 
 async def an_alarm(engine: AsyncEngine, about: str, subject: int, days: float) -> None:
