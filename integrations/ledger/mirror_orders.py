@@ -37,8 +37,9 @@ _EVER = f"""(SELECT coalesce(jsonb_object_agg(e.key, e.ever), '{{}}')
 # An older read never overwrites a newer one. An order that is seen first is owed where it tells the
 # ERP anything, a known one where it has changed. An order that goes on although we cancelled it may
 # look as it did before that: what our books say of it tells. A wish that was taken back may come
-# again as a new one. What rests because the ERP could not take it is due when it changes. Rows are
-# taken in order: no two runs wait for each other.
+# again as a new one. Where eMAG doesn't say when an order was finalized, it counts from when that
+# was first seen, however `modified` moves later. What rests because the ERP could not take it is
+# due when it changes. Rows are taken in order: no two runs wait for each other.
 _SEE = text(f"""
     WITH seen AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS s(
@@ -52,16 +53,19 @@ _SEE = text(f"""
          WHERE s.status IN (1, 2, 3, 4) AND i.sync_state = 'synced'
            AND lower(i.emag_status::text) = 'canceled'),
     before AS MATERIALIZED (
-        SELECT m.order_id, m.status, m.digest
+        SELECT m.order_id, m.status, m.digest, m.finalized_at
           FROM app.emag_orders m JOIN seen s USING (order_id) WHERE m.platform = :platform),
     stored AS (
         INSERT INTO app.emag_orders AS m (platform, order_id, account, type, status, placed_at,
             modified_at, finalized_at, wish_at, documents, lines, held, digest, read_at,
             changed_at, owed)
         SELECT :platform, s.order_id, :account, s.type, s.status, s.placed_at, s.modified_at,
-               s.finalized_at, s.wish_at, s.documents, s.lines, s.held, s.digest,
-               :read_at, clock_timestamp(), s.tells OR s.order_id IN (SELECT order_id FROM revived)
-          FROM seen s ORDER BY s.order_id
+               CASE WHEN s.finalized_at IS NOT NULL OR s.status <> 4 THEN s.finalized_at
+                    WHEN b.status = 4 THEN coalesce(b.finalized_at, s.modified_at)
+                    ELSE s.modified_at END,
+               s.wish_at, s.documents, s.lines, s.held, s.digest, :read_at, clock_timestamp(),
+               s.tells OR s.order_id IN (SELECT order_id FROM revived)
+          FROM seen s LEFT JOIN before b USING (order_id) ORDER BY s.order_id
         ON CONFLICT (platform, order_id) DO UPDATE SET
             account = excluded.account, type = excluded.type, status = excluded.status,
             placed_at = coalesce(excluded.placed_at, m.placed_at),
