@@ -5,6 +5,7 @@ The fields are the ERP's columns. A form that only changes a row leaves out what
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -52,10 +53,36 @@ def _word(value: object) -> object:
     return plain.lower() if isinstance(plain, str) else plain
 
 
-def _product(value: object) -> object:
-    if isinstance(value, int) and not 0 <= value <= LARGEST_ID:
-        raise ValueError(f"must be the ERP's id of a product, 0 to {LARGEST_ID}")
+def _code(value: object) -> object:
+    plain = _word(value)
+    return plain.upper() if isinstance(plain, str) else plain
+
+
+def _whole(value: object) -> object:
+    """Anything but true and false, which count as numbers in Python."""
+    if value is True or value is False:
+        raise ValueError("must be a whole number")
     return value
+
+
+def _product(value: object) -> object:
+    number = _whole(value)
+    if isinstance(number, int) and not 0 <= number <= LARGEST_ID:
+        raise ValueError(f"must be the ERP's id of a product, 0 to {LARGEST_ID}")
+    return number
+
+
+def _legible(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+def _dated(value: object) -> object:
+    """No number, in a text or not: it would be taken for seconds since 1970."""
+    if isinstance(value, date) or (isinstance(value, str) and _DAY.match(value)):
+        return value
+    raise ValueError("must be a day or a moment, like 2026-11-28 or 2026-11-28T10:00:00Z")
 
 
 def _moment(value: date) -> date:
@@ -70,17 +97,20 @@ def _moment(value: date) -> date:
 
 LARGEST_ID = 2**63 - 1
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
 Order = Annotated[str, BeforeValidator(_order)]
 Money = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
 Quantity = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=3)]
-Currency = Annotated[str, Field(pattern=r"^[A-Za-z]{3}$")]
+Currency = Annotated[Literal["RON", "EUR", "HUF", "BGN"], BeforeValidator(_code)]
 Account = Annotated[str, Field(min_length=1, max_length=10)]
 Name = Annotated[str, Field(max_length=255)]
-Number = Annotated[str, Field(min_length=1, max_length=50)]
+Number = Annotated[str, Field(min_length=1, max_length=50), AfterValidator(_legible)]
 Text = Annotated[str, Field(max_length=10_000)]
 Address = Annotated[str, Field(max_length=1024, pattern=r"^https?://")]
-Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
-Moment = Annotated[datetime | date, AfterValidator(_moment)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Id = Annotated[Whole, Field(ge=1, le=LARGEST_ID)]
+Moment = Annotated[datetime | date, BeforeValidator(_dated), AfterValidator(_moment)]
 Product = Annotated[str | int, Field(union_mode="left_to_right"), BeforeValidator(_product)]
 ReturnWord = Annotated[ReturnStatus, BeforeValidator(_word)]
 

@@ -16,6 +16,7 @@ from integrations.erp.forms import (
     ReturnForm,
     ReturnWord,
     Text,
+    Whole,
 )
 from integrations.erp.load import HIGHEST_ORDER
 from integrations.erp.write import Value
@@ -35,7 +36,7 @@ router = APIRouter(
     }
 )
 
-EmagReturn = Annotated[int, Field(ge=1, le=HIGHEST_ORDER)]
+EmagReturn = Annotated[Whole, Field(ge=1, le=HIGHEST_ORDER)]
 Platform = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,100}$")]
 
 
