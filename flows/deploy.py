@@ -390,9 +390,9 @@ async def _deploy_automation(
         return Done("automation", name, Outcome.CREATED, _harmless(actions))
     found = there[0]
     kept = [] if found.enabled else ["switched off by hand: left so"]
-    if block is None and _notifies(found):
+    if block is None and (by_hand := _by_hand(found, entry)):
         kept.append("notification added by hand: left so")
-        actions = _plain(found)["actions"]
+        actions = by_hand
     made = AutomationCore.model_validate({**fields, "actions": actions, "enabled": found.enabled})
     same = _plain(found) == _plain(made)
     if not same:
@@ -417,8 +417,15 @@ def _harmless(actions: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
-def _notifies(automation: Automation) -> bool:
-    return any(action.type == "send-notification" for action in automation.actions)
+def _by_hand(automation: Automation, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The actions that a person has made of it, whose notification is not the file's; or none."""
+    ours = {"type": "send-notification", **entry.get("notification", {})}
+    others = [
+        action
+        for action in _plain(automation)["actions"]
+        if "notification" not in entry or not ours.items() <= action.items()
+    ]
+    return others if any(each["type"] == "send-notification" for each in others) else []
 
 
 def _plain(automation: Any) -> dict[str, Any]:

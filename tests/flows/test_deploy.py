@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,16 +180,38 @@ async def notify_by_block(server: Server) -> None:
 
     told = await server.deploy("--json", EMAG_NOTIFY_BLOCK="slack-webhook/ops")
     again = await server.deploy("--json", EMAG_NOTIFY_BLOCK="slack-webhook/ops")
-    without = await server.deploy("--json")
 
     names = [each["name"] for each in read_automations() if "notification" in each]
     assert {told.outcomes[name] for name in names} == {"changed"}, told.err
     assert {again.outcomes[name] for name in names} == {"unchanged"}
-    assert {without.outcomes[name] for name in names} == {"unchanged"}
     automations = await server.automations()
     for automation in (automations[name] for name in names):
         [action] = [each for each in automation["actions"] if each["type"] == "send-notification"]
         assert action["block_document_id"] == made["id"]
+
+    await stop_notifying(server, names)
+
+
+async def stop_notifying(server: Server, names: Sequence[str]) -> None:
+    """Without the setting our notifications go; what a person has added beside one stays."""
+    late = (await server.automations())["emag-late-runs"]
+    by_hand = {**late["actions"][0], "subject": "Call the night shift"}
+    kept = {key: late[key] for key in ("name", "description", "enabled", "tags", "trigger")}
+    added = {**kept, "actions": [*late["actions"], by_hand]}
+    await server.ask("PUT", f"/automations/{late['id']}", added)
+
+    without = await server.deploy("--json")
+    again = await server.deploy("--json")
+
+    assert {without.outcomes[name] for name in names} == {"changed"}
+    assert {again.outcomes[name] for name in names} == {"unchanged"}
+    automations = await server.automations()
+    left = {name: automations[name]["actions"] for name in names}
+    assert [each["subject"] for each in left.pop("emag-late-runs")] == ["Call the night shift"]
+    assert {each["type"] for actions in left.values() for each in actions} == {"do-nothing"}
+    told = {name: detail for name, detail in without.details.items() if "by hand" in detail}
+    assert told["emag-late-runs"] == "notification added by hand: left so"
+    assert not told.keys() & left.keys()
 
 
 async def schedule_accounts_apart(server: Server) -> None:
