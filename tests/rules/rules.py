@@ -105,8 +105,9 @@ RULES: Sequence[Rule] = (
         "integrations.ledger.changes",
         [
             Edit(
-                '"quiet": timings.quiet, "quiet_cap": timings.quiet_cap, "chunk"',
-                '"quiet": 0.0, "quiet_cap": 0.0, "chunk"',
+                '"quiet": timings.quiet,\n            "quiet_cap": timings.quiet_cap,\n'
+                '            "chunk"',
+                '"quiet": 0.0,\n            "quiet_cap": 0.0,\n            "chunk"',
             )
         ],
         [
