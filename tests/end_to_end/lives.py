@@ -35,6 +35,7 @@ ADMITTED: Mapping[Kind, frozenset[str] | None] = {
     Kind.INVOICE: frozenset({"issued", "sent", "paid", "overdue"}),
 }
 WITHDRAWN = frozenset({"rejected", "cancelled"})
+DRAFT = "draft"
 ISSUED_INSTEAD = {"sales_invoice": "normal", "corrected_invoice": "normal", "credit_note": "storno"}
 
 Raw = dict[str, Any]
@@ -115,6 +116,8 @@ class Lives:
             ends.add("refused")  # something was sent that is not what is wanted now
         if not life.admitted or life.deleted:
             ends.add("absent")
+        if life.status == DRAFT:
+            ends.add("withdrawn")  # it was issued, and nothing was attached yet
         return ends
 
     def _outcomes(self, life: Life) -> Iterator[str]:
