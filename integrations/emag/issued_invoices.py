@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import blake2b
 
 from integrations.emag.wire import Raw, WireError, day, plain_text, truth, unusable, whole_number
+
+# An order's number, as long as eMAG's are.
+_ORDER = re.compile(r"(?<!\d)\d{6,10}(?!\d)")
+
+_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,9 @@ def read_issued_invoice(raw: object) -> IssuedInvoice:
 def read_in_part(raw: Raw, error: WireError) -> IssuedInvoice | None:
     """What can be told of an invoice that can't be read whole; None where it is of no order.
 
-    One without a readable number is called by what it holds.
+    One without a readable number is called by what it holds. Its order is the one whose number
+    stands somewhere in what eMAG sent, if that is one alone; what holds no digit names no order,
+    and is no problem of any.
     """
     number = plain_text(raw.get("number"))
     if number is None:
@@ -52,7 +60,14 @@ def read_in_part(raw: Raw, error: WireError) -> IssuedInvoice | None:
             return None
         content = json.dumps(raw, sort_keys=True, default=str).encode()
         number = f"unreadable {blake2b(content, digest_size=6).hexdigest()}"
-    return _invoice(raw, number, str(error))
+    invoice = _invoice(raw, number, str(error))
+    if error.field != "order_id":
+        return invoice
+    value = json.dumps(raw.get("order_id"), default=str)
+    orders = set(_ORDER.findall(value))
+    if len(orders) == 1:
+        return replace(invoice, order_id=int(orders.pop()))
+    return invoice if _DIGIT.search(value) else replace(invoice, problem=None)
 
 
 def _invoice(raw: Raw, number: str, problem: str | None = None) -> IssuedInvoice:

@@ -151,15 +151,20 @@ def readable(source: Source, rows: Sequence[Raw]) -> Readable:
 def _in_part(source: Source, raw: Raw, error: WireError) -> IssuedInvoice | None:
     invoice = read_in_part(raw, error)
     if invoice is None or source is Source.CUSTOMER:
-        return invoice and replace(invoice, problem=f"{invoice.problem}. {_remedy(invoice)}")
+        if invoice is None or invoice.problem is None:
+            return invoice
+        return replace(invoice, problem=f"{invoice.problem}. {_remedy(invoice, error)}")
     # Of an invoice to the seller the order is no matter.
     return None if error.field == "number" else replace(invoice, problem=None)
 
 
-def _remedy(invoice: IssuedInvoice) -> str:
+def _remedy(invoice: IssuedInvoice, error: WireError) -> str:
     where = f"in app.emag_issued_invoices, number {invoice.number!r}"
-    if invoice.order_id is None:
-        return f"Look up at eMAG which order it is of, and set order_id {where} (0: none)"
+    if error.field == "order_id":
+        return (
+            "Look up at eMAG which order it is of, and set order_id (0: none) and problem (NULL)"
+            f" {where}"
+        )
     return f"Where eMAG took it back, set problem to NULL {where}"
 
 

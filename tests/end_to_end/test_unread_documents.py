@@ -19,6 +19,7 @@ UNREADABLE: list[dict[str, Any]] = [
     {"order_id": [ORDER]},
     {"order_id": f"RO{ORDER}"},
     {"order_id": ORDER + 0.5},
+    {"order_id": [ORDER, ORDER + 1]},
     {"number": None},
     {"number": ["EXF1"]},
 ]
@@ -95,8 +96,15 @@ async def test_other_orders_are_not_held_by_one_whose_number_alone_is_missing(sh
     assert await shop.state(INVOICE, row) == "synced"
 
 
+async def test_orders_that_it_does_not_name_are_not_held(shop: Shop) -> None:
+    emag_issues(shop, {"order_id": [ORDER + 1]})
+    row = await issued(shop)
+    await shop.run(INVOICE)
+    assert await shop.state(INVOICE, row) == "synced"
+
+
 async def test_orders_of_another_account_are_not_held(shop: Shop, fbe: Shop) -> None:
-    emag_issues(shop, {"order_id": [ORDER]})
+    emag_issues(shop, {"order_id": [ORDER, ORDER + 1]})
     await shop.run(INVOICE)
     await shop.sql("UPDATE app.emag_issued_invoices SET account = 'fbe', number = 'F' || number")
     shop.market.customer_invoices.clear()

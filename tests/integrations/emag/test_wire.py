@@ -326,15 +326,38 @@ def test_an_invoice_that_names_no_order_is_of_none(blank: object) -> None:
     assert read_issued_invoice({"number": "EXF1", "order_id": blank}).order_id is None
 
 
-@pytest.mark.parametrize("order_id", [{"id": 5}, [5], "RO5", 5.5, True])
-def test_an_invoice_whose_order_cannot_be_read_is_an_error_that_names_it(order_id: object) -> None:
+@pytest.mark.parametrize(
+    ("order_id", "read_of_it"),
+    [
+        ({"id": 480000101}, 480000101),
+        ([480000101, 480000101], 480000101),
+        ("RO480000101", 480000101),
+        (480000101.5, 480000101),
+        ([480000101, 480000102], None),
+        ({"id": 5}, None),
+        ("RO" + "1" * 30, None),
+    ],
+)
+def test_an_invoice_whose_order_cannot_be_read_is_an_error_that_names_it(
+    order_id: object, read_of_it: int | None
+) -> None:
     raw = {"number": "EXF1", "order_id": order_id, "category": "storno", "date": "2026-11-20"}
     with pytest.raises(WireError, match="eMAG's invoice EXF1 has an unusable order_id") as caught:
         read_issued_invoice(raw)
     read = read_in_part(raw, caught.value)
     assert read is not None
-    assert (read.number, read.order_id, read.category) == ("EXF1", None, "storno")
+    assert (read.number, read.order_id, read.category) == ("EXF1", read_of_it, "storno")
     assert (read.date, read.problem) == (date(2026, 11, 20), str(caught.value))
+
+
+@pytest.mark.parametrize("order_id", [True, "x", ["none"], {"id": None}])
+def test_what_holds_no_digit_names_no_order(order_id: object) -> None:
+    raw = {"number": "EXF1", "order_id": order_id}
+    with pytest.raises(WireError) as caught:
+        read_issued_invoice(raw)
+    read = read_in_part(raw, caught.value)
+    assert read is not None
+    assert (read.order_id, read.problem) == (None, None)
 
 
 def test_an_invoice_without_a_number_is_kept_for_its_order_alone() -> None:
