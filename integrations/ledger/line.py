@@ -44,6 +44,7 @@ class Line:
         self._dialect = engine.dialect
         self._turn = asyncio.Lock()
         self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._used: psycopg.AsyncConnection[Any] | None = None
         self._compiled: dict[TextClause, str] = {}
 
     async def row(self, statement: TextClause, values: Mapping[str, Any]) -> Any:
@@ -75,10 +76,10 @@ class Line:
             return await self._execute(statements, values, AsyncClientCursor)
 
     def close(self) -> None:
-        """Let go of the connection."""
-        if self._connection is not None:
-            self._connection.pgconn.finish()
-            self._connection = None
+        """Let go of the connection; one in use is ended by who uses it, whose memory it is."""
+        connection, self._connection = self._connection, None
+        if connection is not None and connection is not self._used:
+            connection.pgconn.finish()
 
     async def _execute(
         self, statement: TextClause, values: Mapping[str, Any], way: type[Cursor]
@@ -86,12 +87,18 @@ class Line:
         if not self._is_usable():
             self.close()
             self._connection = await self._connect()
-        assert self._connection is not None
-        async with way(self._connection) as cursor:
-            await cursor.execute(self._text(statement), values)
-            while cursor.nextset():
-                pass
-            return await cursor.fetchone() if cursor.description else None
+        connection = self._used = self._connection
+        assert connection is not None
+        try:
+            async with way(connection) as cursor:
+                await cursor.execute(self._text(statement), values)
+                while cursor.nextset():
+                    pass
+                return await cursor.fetchone() if cursor.description else None
+        finally:
+            self._used = None
+            if self._connection is not connection:
+                connection.pgconn.finish()
 
     def _is_usable(self) -> bool:
         """Whether nothing has been heard yet of the connection's end."""
