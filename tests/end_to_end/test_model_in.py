@@ -37,7 +37,7 @@ from integrations.sandbox.shelf import Shelf
 from integrations.sync.channel import Tally
 from tests.end_to_end.playing import World, play, step
 
-STEPS = int(os.environ.get("EMAG_MODEL_IN_STEPS", "100"))
+STEPS = int(os.environ.get("EMAG_MODEL_IN_STEPS", "60"))
 STEPS_OF_A_CASE = 12
 
 UNTIL_QUIET = 8
