@@ -10,7 +10,6 @@ from integrations.erp.rows import Kind
 from integrations.ledger import changes, claims, leases
 from integrations.ledger.calls import tidy_calls
 from integrations.ledger.database import database_time
-from integrations.ledger.failed_writes import failed_writes
 from integrations.ledger.points import Point, reached
 from integrations.ledger.queueing import Refusal
 from integrations.ledger.sweep import sweep
@@ -76,7 +75,4 @@ async def load_pending_rows(
         due_by=due_by,
     )
     await reached(Point.CLAIMED)
-    if not claimed:
-        return None
-    failed = await failed_writes(channel.engine, kind, [each.id for each in claimed])
-    return batch_of(kind, token, claimed, failed)
+    return batch_of(kind, token, claimed) if claimed else None

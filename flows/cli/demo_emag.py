@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from integrations.sandbox.market import Market
@@ -44,21 +45,25 @@ class Emag:
 
 @contextmanager
 def emag_apart(answer_seconds: float) -> Iterator[Emag]:
-    """An empty eMAG that takes so long to answer; it ends with the block, or with this process."""
-    spawn = multiprocessing.get_context("spawn")
-    ours, theirs = spawn.Pipe()
-    process = spawn.Process(target=_serve, args=(theirs, answer_seconds), daemon=True)
+    """An empty eMAG that takes so long to answer; it ends with the block, or with this process.
+
+    A process of multiprocessing's own would leave its tracker behind for a moment.
+    """
+    ours, theirs = Pipe()
+    pipe = theirs.fileno()
+    command = [sys.executable, "-P", "-m", __name__, str(pipe), str(answer_seconds)]
     with _no_interrupts():
-        process.start()
+        process = subprocess.Popen(command, pass_fds=[pipe])
     theirs.close()
     try:
         yield Emag(ours.recv(), ours)
     finally:
         ours.close()
-        process.join(END_SECONDS)
-        if process.is_alive():
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
             process.kill()
-            process.join()
+            process.wait()
 
 
 @contextmanager
@@ -92,3 +97,7 @@ def _done(
         return work(market, *args), None
     except Exception as error:  # told to the other process, which raises it
         return None, f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    _serve(Connection(int(sys.argv[1])), float(sys.argv[2]))

@@ -92,7 +92,7 @@ def order_types(account: Account, accounts: Mapping[str, Account]) -> tuple[int,
 
     Both, unless another account has the same login: then each sees to its own.
     """
-    return (account.order_type,) if _with_its_login(account, accounts) else TYPES
+    return (account.order_type,) if with_its_login(account, accounts) else TYPES
 
 
 def who_sees_to(kind: int | None, account: Account, accounts: Mapping[str, Account]) -> Account:
@@ -100,13 +100,13 @@ def who_sees_to(kind: int | None, account: Account, accounts: Mapping[str, Accou
 
     That is the account itself where no other does.
     """
-    others = _with_its_login(account, accounts)
+    others = with_its_login(account, accounts)
     if kind == account.order_type:
         return account
     return next((other for other in others if other.order_type == kind), account)
 
 
-def _with_its_login(account: Account, accounts: Mapping[str, Account]) -> list[Account]:
+def with_its_login(account: Account, accounts: Mapping[str, Account]) -> list[Account]:
     """The other accounts that have the same login."""
     login = (account.platform, account.username)
     return [

@@ -69,6 +69,9 @@ class InvoiceRow:
 
 ErpRow = ReturnRow | CancellationRow | InvoiceRow
 
+UNAPPROVED = frozenset({"pending"})
+"""Statuses of cancellations that are not carried where only approved ones are."""
+
 QUEUED_INVOICES = frozenset({"issued", "sent", "paid", "overdue"})
 WITHDRAWING = frozenset({"rejected", "cancelled"})
 
@@ -83,7 +86,7 @@ def queued(row: ErpRow, require_approval: bool) -> bool:
         case ReturnRow():
             return True
         case CancellationRow():
-            return row.status == "approved" or (row.status == "pending" and not require_approval)
+            return row.status == "approved" or (row.status in UNAPPROVED and not require_approval)
         case InvoiceRow():
             return row.status in QUEUED_INVOICES
 
@@ -94,7 +97,7 @@ def held_back(row: ErpRow, require_approval: bool) -> bool:
         case ReturnRow():
             return False
         case CancellationRow():
-            return row.status == "pending" and require_approval
+            return row.status in UNAPPROVED and require_approval
         case InvoiceRow():
             return row.status == "draft"
 

@@ -13,11 +13,11 @@ from datetime import UTC, date, datetime, time
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from integrations.erp.rows import Kind
+from integrations.erp.rows import UNAPPROVED, Kind
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.database import autocommit, driver
-from integrations.ledger.unqueued import UNAPPROVED, count_unqueued, never_queued, sizing
+from integrations.ledger.unqueued import count_unqueued, never_queued, sizing
 
 CHUNK = 5000
 

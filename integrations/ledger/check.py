@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.adopt import adoptable
 from integrations.ledger.books import BOOKS
+from integrations.ledger.changes import KINDS
 from integrations.ledger.database import autocommit
 from integrations.ledger.unqueued import INTEGERS
 from integrations.ledger.way_in import missing_rights, unfit_columns
@@ -395,12 +395,11 @@ async def _check_room(name: str, connection: AsyncConnection) -> list[Finding]:
             )
             for row in rows
         ]
-    kinds = [kind.value for kind in Kind]
-    strange = await _rows(connection, _STRANGE_KINDS, kinds=kinds)
+    strange = await _rows(connection, _STRANGE_KINDS, kinds=KINDS)
     problems += [
         _Problem(
             f"app.emag_changes holds {row.changes} of kind {row.kind[:20]!r}",
-            f"let what writes them use one of {', '.join(kinds)}, and correct those",
+            f"let what writes them use one of {', '.join(KINDS)}, and correct those",
         )
         for row in strange
     ]

@@ -19,6 +19,7 @@ from integrations.erp.rows import ErpRow, Kind, held_back
 from integrations.erp.schema import ErpSchema
 from integrations.ledger import leases
 from integrations.ledger.books import BOOKS
+from integrations.ledger.failed_writes import RESPONSE, FailedWrite
 from integrations.ledger.queueing import entries_for, own_account, write_entries
 from integrations.ledger.timings import Timings
 
@@ -40,12 +41,13 @@ _DUE = """
 """
 
 # Of an order, what may have reached eMAG already is settled before anything new is measured there.
-_READ = """
-    SELECT t.id, t.{erp_id} AS row_id, t.emag_order_id AS order_id, t.wanted_revision AS revision,
-           t.{emag_id} AS emag_id, t.sent_at IS NOT NULL AS sent, t.reductions,
+_READ = f"""
+    SELECT t.id, t.{{erp_id}} AS row_id, t.emag_order_id AS order_id, t.wanted_revision AS revision,
+           t.{{emag_id}} AS emag_id, t.sent_at IS NOT NULL AS sent, t.reductions,
            t.sync_attempts AS attempts, t.waiting_for, t.erp_digest, t.emag_status::text,
-           t.last_synced_at IS NOT NULL AS was_synced, t.origin
-      FROM {table} t
+           t.last_synced_at IS NOT NULL AS was_synced, t.origin,
+           t.sync_state = 'in_doubt' AS in_doubt, {RESPONSE} AS failed_response
+      FROM {{table}} t
      WHERE t.id = ANY(:ids) AND NOT t.superseded AND t.emag_order_id IS NOT NULL
        AND t.sync_state IN ('pending', 'waiting', 'in_doubt')
      ORDER BY t.sent_at IS NULL, t.id
@@ -56,11 +58,11 @@ _READ = """
 class Claim:
     """A claimed row: what our books say of it and the ERP row as it is now (None: deleted).
 
-    `begun` says that eMAG may have had some of it. `stamp` tells whether the ERP row is still as it
-    was. `had` is what eMAG had, in our words, when
+    `stamp` tells whether the ERP row is still as it was. `had` is what eMAG had, in our words, when
     it had all that the row asked for and nothing was sent since; None where that was never so, or
     the ERP row is still what it was then. `is_wish` says that a customer's wish to cancel made the
-    ERP row and eMAG has never had what it asks for.
+    ERP row and eMAG has never had what it asks for. `begun` says that eMAG may have had some of it,
+    `failed` what became of its last request if that came to nothing.
     """
 
     id: int
@@ -77,6 +79,7 @@ class Claim:
     had: str | None = None
     is_wish: bool = False
     begun: bool = True
+    failed: FailedWrite | None = None
 
 
 async def claim(
@@ -173,6 +176,9 @@ async def _read(
             had=what_emag_had(row, erp_rows.get(row.row_id)),
             is_wish=row.row_id in wishes,
             begun=row.sent or row.was_synced,
+            failed=FailedWrite.of(row.failed_response, in_doubt=row.in_doubt)
+            if row.failed_response
+            else None,
         )
         for row in found
     ]

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Self
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from integrations.erp.rows import Kind
-from integrations.ledger.books import BOOKS
-from integrations.ledger.database import autocommit
-
-# What an earlier integration has left in the column may be anything.
-_FAILED = """
-    SELECT id, sync_state = 'in_doubt' AS in_doubt, emag_response::text AS response
-      FROM {table}
-     WHERE id = ANY(:ids) AND emag_response::text ~ '"verdict": ?"(unknown|unavailable)"'
-"""
+RESPONSE = """CASE WHEN t.emag_response::text ~ '"verdict": ?"(unknown|unavailable)"'
+                THEN t.emag_response::text END"""
+"""SQL for what our books `t` hold of such a request; an earlier integration's may be anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +21,11 @@ class FailedWrite:
     message: str
     in_doubt: bool
 
-
-async def failed_writes(
-    engine: AsyncEngine, kind: Kind, ids: Collection[int]
-) -> dict[int, FailedWrite]:
-    """The last requests that failed, by integration row; rows that are not there have none."""
-    query = text(_FAILED.format(table=BOOKS[kind].name))
-    async with autocommit(engine) as connection:
-        found = await connection.execute(query, {"ids": list(ids)})
-        return {row.id: FailedWrite(_message(row.response), row.in_doubt) for row in found}
-
-
-def _message(response: str) -> str:
-    try:
-        return str(json.loads(response)["message"])
-    except (ValueError, KeyError, TypeError):
-        return "eMAG's answer is not known"
+    @classmethod
+    def of(cls, response: str, *, in_doubt: bool) -> Self:
+        """The request of which our books hold this."""
+        try:
+            message = str(json.loads(response)["message"])
+        except (ValueError, KeyError, TypeError):
+            message = "eMAG's answer is not known"
+        return cls(message, in_doubt)

@@ -9,14 +9,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.erp.load import load_rows
-from integrations.erp.rows import Kind, queued
+from integrations.erp.rows import ErpRow, Kind, held_back, queued
 from integrations.erp.schema import read_schema
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
 from integrations.ledger.replay import Reference
 
 _KNOWN = """
-    SELECT {erp_id} AS row_id FROM {books}
+    SELECT {erp_id} AS row_id, sent_at IS NOT NULL OR last_synced_at IS NOT NULL AS begun
+      FROM {books}
      WHERE {erp_id} = ANY(CAST(:ids AS bigint[])) AND NOT superseded
 """
 
@@ -33,9 +34,10 @@ class PassedOver:
 async def passed_over(
     engine: AsyncEngine, references: Collection[Reference], *, require_approval: bool
 ) -> list[PassedOver]:
-    """Those of these rows that a run would leave alone: they were never queued, and are not to be.
+    """Those of these rows that a run would leave alone.
 
-    With `require_approval`, so are cancellations that nobody has approved.
+    They were never queued, and are not to be; or eMAG has had nothing of them, and the ERP does not
+    let them go any more. With `require_approval`, so are cancellations that nobody has approved.
     """
     found: list[PassedOver] = []
     async with autocommit(engine) as connection:
@@ -52,9 +54,16 @@ async def _of_a_kind(
     books = BOOKS[kind]
     rows = await load_rows(connection, await read_schema(connection), kind, ids)
     query = text(_KNOWN.format(books=books.name, erp_id=books.erp_id))
-    known = {row.row_id for row in await connection.execute(query, {"ids": sorted(rows)})}
+    known = await connection.execute(query, {"ids": sorted(rows)})
+    begun = {row.row_id: row.begun for row in known}
+
+    def is_left(row: ErpRow) -> bool:
+        if row.id not in begun:
+            return not queued(row, require_approval)
+        return not begun[row.id] and held_back(row, require_approval)
+
     return [
         PassedOver(Reference(kind, row.id), row.status, queued(row, require_approval=False))
         for row in rows.values()
-        if row.id not in known and not queued(row, require_approval)
+        if is_left(row)
     ]

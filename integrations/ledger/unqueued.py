@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
-from integrations.erp.rows import QUEUED_INVOICES, Kind
+from integrations.erp.rows import QUEUED_INVOICES, UNAPPROVED, Kind
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
 
@@ -26,9 +26,6 @@ _STATUSES: Mapping[Kind, frozenset[str]] = {
     Kind.CANCELLATION: frozenset({"pending", "approved"}),
     Kind.INVOICE: QUEUED_INVOICES,
 }
-
-UNAPPROVED = frozenset({"pending"})
-"""Statuses of cancellations that are not queued where only approved ones are."""
 
 _SIZE = """
     SELECT relkind IN ('r', 'p') AS sampled,

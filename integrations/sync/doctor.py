@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from integrations.emag.accounts import with_its_login
 from integrations.emag.routes import (
     CUSTOMER_INVOICE_READ,
     ORDER_COUNT,
@@ -107,13 +108,7 @@ async def _clock(channel: Channel, told: Visit) -> None:
 
 
 def _logins(channel: Channel, told: Visit) -> None:
-    own = channel.account
-    sharing = [
-        other.name
-        for other in channel.accounts.values()
-        if other.name != own.name
-        and (other.platform, other.username) == (own.platform, own.username)
-    ]
+    sharing = [other.name for other in with_its_login(channel.account, channel.accounts)]
     detail = f"shared with {', '.join(sharing)}" if sharing else "this account's alone"
     told.note("login", True, f"{detail}; the request limits are counted per login")
 

@@ -150,9 +150,9 @@ def readable(source: Source, rows: Sequence[Raw]) -> Readable:
 
 def _in_part(source: Source, raw: Raw, error: WireError) -> IssuedInvoice | None:
     invoice = read_in_part(raw, error)
-    if invoice is None or source is Source.CUSTOMER:
-        if invoice is None or invoice.problem is None:
-            return invoice
+    if invoice is None or invoice.problem is None:
+        return invoice
+    if source is Source.CUSTOMER:
         return replace(invoice, problem=f"{invoice.problem}. {_remedy(invoice, error)}")
     # Of an invoice to the seller the order is no matter.
     return None if error.field == "number" else replace(invoice, problem=None)

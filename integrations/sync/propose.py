@@ -37,7 +37,7 @@ async def propose(channel: Channel, kind: Kind, claims: Sequence[Claim]) -> list
         OutageError, BudgetBusyError: nothing can be asked of eMAG now.
         ReadRefusedError, WireError: the invoices that eMAG issued could not be read.
     """
-    batch = batch_of(kind, new_token(), claims, {})
+    batch = batch_of(kind, new_token(), claims)
     if kind is Kind.INVOICE and claims:
         batch.issued = await look_at_issued_invoices(channel)
     await page_copies(channel, batch, batch.works)

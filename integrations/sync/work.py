@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 from uuid import UUID
@@ -149,11 +149,9 @@ def known_of(claim: Claim) -> Known:
     )
 
 
-def batch_of(
-    kind: Kind, token: UUID, claims: Iterable[Claim], failed: Mapping[int, FailedWrite]
-) -> Batch:
-    """A batch of freshly claimed rows, with those whose last requests came to nothing."""
-    works = [Work(claim, known=known_of(claim), failed=failed.get(claim.id)) for claim in claims]
+def batch_of(kind: Kind, token: UUID, claims: Iterable[Claim]) -> Batch:
+    """A batch of freshly claimed rows."""
+    works = [Work(claim, known=known_of(claim), failed=claim.failed) for claim in claims]
     return Batch(kind, token, works)
 
 

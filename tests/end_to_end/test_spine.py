@@ -52,7 +52,7 @@ async def claimed(shop: Shop, kind: Kind = CANCELLATION) -> Batch:
         QUICK,
         require_approval=False,
     )
-    return batch_of(kind, token, claims, {})
+    return batch_of(kind, token, claims)
 
 
 async def planned(shop: Shop, kind: Kind = CANCELLATION) -> Batch:

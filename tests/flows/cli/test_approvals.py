@@ -118,6 +118,23 @@ async def test_what_was_queued_is_replayed_whatever_the_erp_calls_it_now(
     assert (said.code, said.out) == (0, "1 of 1 row queued; the next run carries them\n")
 
 
+async def test_what_is_up_for_approval_again_is_not_replayed(
+    emag_flows: CommandLine, market: Market, database_url: str
+) -> None:
+    cancel(database_url, market, 1, status="approved")
+    market.faults.add("order/read", kind="forbidden")
+    await emag_flows("run", "cancellations", **APPROVED_ONLY)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE app.cancellation_requests SET status = 'pending'")
+
+    said = await emag_flows("replay", "cancellation:1", **APPROVED_ONLY)
+
+    assert said.out.splitlines() == [
+        "0 of 1 row queued",
+        f"waits for approval, so not replayed: cancellation:1; {APPROVE_EACH}",
+    ]
+
+
 async def test_adopting_queues_what_is_approved_and_says_what_waits(
     emag_flows: CommandLine, market: Market, database_url: str
 ) -> None:
