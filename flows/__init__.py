@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from flows.history import History
     from flows.reconciliation import Reconciled
     from flows.report import Report
-    from integrations.ledger.check import Finding
+    from integrations.ledger.findings import Finding
 
 __all__ = [
     "backfill",

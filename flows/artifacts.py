@@ -12,7 +12,7 @@ from flows.untold import NOTHING_TOLD, Telling
 from flows.wording import counted
 from integrations.ledger.books import State
 from integrations.ledger.certificates import Certificate, Listed
-from integrations.ledger.check import Finding
+from integrations.ledger.findings import Finding
 
 MOST_PROBLEMS = 200
 

@@ -72,7 +72,7 @@ from flows.report import Report
 from flows.rma import sync_returns
 from flows.tidings import gather_tidings, tidings_table
 from flows.untold import NOTHING_TOLD, Telling, gather_untold
-from integrations.ledger.check import Finding
+from integrations.ledger.findings import Finding
 from integrations.ledger.retention import CallsInUseError
 from integrations.sync.backfill import Course
 

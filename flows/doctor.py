@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from flows.exposure import check_public_url
 from flows.shop import open_channel, open_shop
-from integrations.ledger.check import Finding, check_database
+from integrations.ledger.check import check_database
+from integrations.ledger.findings import Finding
 from integrations.ledger.profile import write_profile
 from integrations.sync.doctor import visit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from integrations.emag.accounts import is_loopback
-from integrations.ledger.check import Finding
+from integrations.ledger.findings import Finding
 from integrations.settings import ConfigurationError, Settings
 
 # As long as 16 random bytes in hexadecimal, which nobody guesses; words and names are shorter.

@@ -17,10 +17,11 @@ from integrations.erp.rows import Kind
 from integrations.ledger.books import State
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Subject
-from integrations.ledger.check import UPGRADE, Finding, check_database
+from integrations.ledger.check import check_database
 from integrations.ledger.database import driver
 from integrations.ledger.deadlines import Clocks, Connection, Hours, clocks_of
 from integrations.ledger.drift import Drift, lately_met
+from integrations.ledger.findings import UPGRADE, Finding
 from integrations.ledger.matters import LongParked, long_parked
 from integrations.ledger.standstill import Standstill, still_cursors
 from integrations.ledger.status import Count, Status, read_status

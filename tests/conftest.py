@@ -56,6 +56,8 @@ ENOUGH = 6 << 30  # bytes
 def pytest_configure(config: pytest.Config) -> None:
     """The first process makes the folder that its xdist workers find in their environment."""
     gc.disable()  # collecting tests makes a million objects and hardly any garbage
+    # What a shell puts into the background ignores Ctrl-C, and so would the programs under test.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         return
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up then, too

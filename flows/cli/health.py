@@ -12,7 +12,7 @@ from flows.cli.console import console, print_json, table
 from flows.parameters import HealthParameters
 
 if TYPE_CHECKING:
-    from integrations.ledger.check import Finding
+    from integrations.ledger.findings import Finding
 
 WRONG = 1
 UNREACHABLE = 3

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from psycopg.errors import InsufficientPrivilege
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -17,17 +15,16 @@ from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.adopt import adoptable
 from integrations.ledger.books import BOOKS
 from integrations.ledger.changes import KINDS
-from integrations.ledger.database import autocommit
-from integrations.ledger.unqueued import INTEGERS
+from integrations.ledger.check_capture import check_captures, check_columns, check_functions
+from integrations.ledger.database import autocommit, rows_of
+from integrations.ledger.findings import UPGRADE, Finding, Problem, one_line, summed_up
 from integrations.ledger.way_in import missing_rights, unfit_columns
-from migrations import capture
-from migrations.capture import CAPTURED, Captured
+from migrations.capture import CAPTURED
 
 OLDEST_SERVER = 14
 MOST_CLOCK_DIFFERENCE = 5.0  # seconds
 DAYS_AHEAD = 2
 
-UPGRADE = "run `emag-flows db upgrade`"
 RIGHTS_FIRST = "grant what the finding about rights lists"
 
 OUR_TABLES = (
@@ -53,29 +50,6 @@ OUR_TABLES = (
 CALLED = ("emag_prepare_calls", "emag_old_calls", "emag_drop_calls")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        name: what was looked at.
-        ok: whether it is as it must be.
-        detail: what was found, in a few words.
-        remedy: what to do about it; empty where nothing is to be done.
-    """
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True)
-class _Problem:
-    detail: str
-    remedy: str
-
-
 async def check_database(engine: AsyncEngine) -> list[Finding]:
     """Everything that was looked at, good or bad, in the order of what stands on what.
 
@@ -90,7 +64,7 @@ async def check_database(engine: AsyncEngine) -> list[Finding]:
                 if name == _REVISION and not findings[-1].ok:
                     return findings
     except (DBAPIError, PoolTimeoutError, OSError) as error:
-        return [Finding("database", False, _one_line(error), "check DATABASE_URL and the server")]
+        return [Finding("database", False, one_line(error), "check DATABASE_URL and the server")]
     return [*findings, *await _check_history(engine, findings)]
 
 
@@ -101,25 +75,7 @@ async def _carried_out(name: str, check: _Check, connection: AsyncConnection) ->
         if error.connection_invalidated:
             raise
         remedy = RIGHTS_FIRST if isinstance(error.orig, InsufficientPrivilege) else UPGRADE
-        return [Finding(name, False, _one_line(error), remedy)]
-
-
-def _one_line(error: Exception) -> str:
-    lines = str(getattr(error, "orig", error)).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
-def _finding(name: str, problems: Iterable[_Problem], good: str) -> Finding:
-    found = list(problems)
-    if not found:
-        return Finding(name, ok=True, detail=good)
-    details = dict.fromkeys(problem.detail for problem in found)
-    remedies = dict.fromkeys(problem.remedy for problem in found)
-    return Finding(name, ok=False, detail="; ".join(details), remedy="; ".join(remedies))
-
-
-async def _rows(connection: AsyncConnection, query: str, **values: object) -> Sequence[Row[Any]]:
-    return (await connection.execute(text(query), values)).all()
+        return [Finding(name, False, one_line(error), remedy)]
 
 
 async def _check_version(name: str, connection: AsyncConnection) -> list[Finding]:
@@ -163,7 +119,7 @@ _MISSING_RIGHTS = """
 
 async def _check_rights(name: str, connection: AsyncConnection) -> list[Finding]:
     role = await _role(connection)
-    missing = await _rows(
+    missing = await rows_of(
         connection,
         _MISSING_RIGHTS,
         read=[captured.table for captured in CAPTURED] + ["emag_alembic_version"],
@@ -172,13 +128,13 @@ async def _check_rights(name: str, connection: AsyncConnection) -> list[Finding]
         written=[f"{erp.name}.{column}" for erp in ERP_TABLES.values() for column in erp.written],
     )
     problems = (
-        _Problem(
+        Problem(
             f"no {right.privilege} on {right.object}",
             f"GRANT {right.privilege} ON {right.object} TO {role}",
         )
         for right in missing
     )
-    return [_finding(name, problems, f"role {role} has what a run needs")]
+    return [summed_up(name, problems, f"role {role} has what a run needs")]
 
 
 async def _role(connection: AsyncConnection) -> str:
@@ -188,25 +144,25 @@ async def _role(connection: AsyncConnection) -> str:
 async def _check_news_rights(name: str, connection: AsyncConnection) -> list[Finding]:
     role = await _role(connection)
     problems = [
-        _Problem(f"no {privilege} on {what}", f"GRANT {privilege} ON {what} TO {role}")
+        Problem(f"no {privilege} on {what}", f"GRANT {privilege} ON {what} TO {role}")
         for privilege, what in await missing_rights(connection)
     ]
-    return [_finding(name, problems, f"role {role} may write what eMAG's news needs")]
+    return [summed_up(name, problems, f"role {role} may write what eMAG's news needs")]
 
 
 async def _check_news_columns(name: str, connection: AsyncConnection) -> list[Finding]:
     problems = [
-        _Problem(each.why, f"ALTER TABLE app.{each.table} ALTER {each.column} SET DEFAULT ...")
+        Problem(each.why, f"ALTER TABLE app.{each.table} ALTER {each.column} SET DEFAULT ...")
         for each in await unfit_columns(connection)
     ]
-    return [_finding(name, problems, "nothing is required that eMAG has nothing for")]
+    return [summed_up(name, problems, "nothing is required that eMAG has nothing for")]
 
 
 async def _check_revision(name: str, connection: AsyncConnection) -> list[Finding]:
     from migrations.run import head
 
     there = await connection.scalar(text("SELECT to_regclass('app.emag_alembic_version')"))
-    found = await _rows(connection, "TABLE app.emag_alembic_version") if there else []
+    found = await rows_of(connection, "TABLE app.emag_alembic_version") if there else []
     revision = found[0].version_num if found else "none"
     if revision == head():
         return [Finding(name, True, head())]
@@ -220,152 +176,9 @@ _MISSING_TABLES = """
 
 
 async def _check_our_tables(name: str, connection: AsyncConnection) -> list[Finding]:
-    missing = await _rows(connection, _MISSING_TABLES, ours=list(OUR_TABLES))
-    problems = (_Problem(f"app.{row.name} is missing", UPGRADE) for row in missing)
-    return [_finding(name, problems, f"all {len(OUR_TABLES)} are there")]
-
-
-_FUNCTION = """
-    SELECT p.prosrc, quote_ident(r.rolname) AS owner,
-           has_schema_privilege(r.oid, 'app', 'USAGE')
-           AND has_table_privilege(r.oid, 'app.emag_changes', 'INSERT') AS may_append,
-           has_function_privilege('public', p.oid, 'EXECUTE') AS for_everybody
-      FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
-     WHERE p.oid = to_regprocedure(:function)
-"""
-
-# Settings that make a role's or the database's sessions pass over ordinary triggers.
-_REPLICAS = """
-    SELECT coalesce(quote_ident(r.rolname), 'everybody') AS who,
-           concat('ALTER ', 'ROLE ' || quote_ident(r.rolname),
-                  CASE WHEN r.oid IS NOT NULL AND s.setdatabase <> 0 THEN ' IN ' END,
-                  CASE WHEN s.setdatabase <> 0
-                       THEN 'DATABASE ' || quote_ident(current_database()) END,
-                  ' RESET session_replication_role') AS remedy
-      FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
-     WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
-       AND 'session_replication_role=replica' = ANY(s.setconfig)
-"""
-
-
-async def _check_functions(name: str, connection: AsyncConnection) -> list[Finding]:
-    problems: list[_Problem] = []
-    for function, body in capture.functions().items():
-        found = await _rows(connection, _FUNCTION, function=f"app.{function}()")
-        problems += _function_problems(f"app.{function}", body, found)
-    for row in await _rows(connection, _REPLICAS):
-        problems.append(
-            _Problem(
-                f"session_replication_role is replica for {row.who}, whose changes go unseen",
-                row.remedy,
-            )
-        )
-    return [_finding(name, problems, "up to date")]
-
-
-def _function_problems(function: str, body: str, found: Sequence[Row[Any]]) -> Iterator[_Problem]:
-    if not found or found[0].prosrc != body:
-        yield _Problem(f"{function} is {'another version' if found else 'missing'}", UPGRADE)
-    elif not found[0].may_append:
-        owner = found[0].owner
-        yield _Problem(
-            f"{owner}, the owner of {function}, may not append: the ERP's own statements fail",
-            f"GRANT USAGE ON SCHEMA app TO {owner}; GRANT INSERT ON app.emag_changes TO {owner}",
-        )
-    elif not found[0].for_everybody:
-        yield _Problem(
-            f"not everybody may execute {function}: who adds a partition to the ERP's table fails",
-            f"GRANT EXECUTE ON FUNCTION {function}() TO PUBLIC",
-        )
-
-
-_TRIGGERS = """
-    SELECT t.tgname AS name, t.tgenabled AS enabled, t.tgrelid::regclass::text AS relation,
-           t.tgparentid = 0 AS own
-      FROM pg_trigger t
-     WHERE t.tgname = ANY(:triggers)
-       AND (t.tgrelid = to_regclass(:table)
-            OR t.tgrelid IN (SELECT relid FROM pg_partition_tree(to_regclass(:table))))
-"""
-
-_RELATION = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:table)"
-_NO_TABLE = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
-
-
-async def _check_captures(name: str, connection: AsyncConnection) -> list[Finding]:
-    return [await _check_capture(f"{name} {each.table}", connection, each) for each in CAPTURED]
-
-
-async def _check_capture(name: str, connection: AsyncConnection, captured: Captured) -> Finding:
-    table = f"app.{captured.table}"
-    kind = next(iter(await _rows(connection, _RELATION, table=table)), None)
-    if kind is None:
-        return Finding(name, False, f"{table} is missing", UPGRADE)
-    if kind.relkind in _NO_TABLE:
-        return Finding(
-            name,
-            False,
-            f"{table} is {_NO_TABLE[kind.relkind]} and can't carry the triggers: changes go unseen",
-            f"let the ERP itself insert ('{captured.kind}', id) into app.emag_changes",
-        )
-    wanted = [captured.row_trigger, captured.truncate_trigger]
-    found = await _rows(connection, _TRIGGERS, table=table, triggers=wanted)
-    return _finding(name, _trigger_problems(wanted, found), "captured")
-
-
-def _trigger_problems(wanted: Iterable[str], found: Sequence[Row[Any]]) -> Iterator[_Problem]:
-    there = {trigger.name for trigger in found if trigger.own}
-    for name in wanted:
-        if name not in there:
-            yield _Problem(f"trigger {name} is missing", UPGRADE)
-    for trigger in found:
-        if trigger.enabled in ("D", "R"):
-            state = "disabled" if trigger.enabled == "D" else "enabled for replicas only"
-            yield _Problem(
-                f"trigger {trigger.name} on {trigger.relation} is {state}",
-                f"ALTER TABLE {trigger.relation} ENABLE TRIGGER {trigger.name}",
-            )
-
-
-_COLUMNS = """
-    SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
-           t.typcategory AS category
-      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-     WHERE a.attrelid = to_regclass(:table) AND a.attnum > 0 AND NOT a.attisdropped
-"""
-
-# pg_type.typcategory of what can be read as a word or a number: strings, enums, numbers.
-_READABLE = frozenset("SEN")
-
-
-async def _check_columns(name: str, connection: AsyncConnection) -> list[Finding]:
-    written = {erp.name: erp.written for erp in ERP_TABLES.values()}
-    problems: list[_Problem] = []
-    for captured in CAPTURED:
-        rows = await _rows(connection, _COLUMNS, table=f"app.{captured.table}")
-        columns = {row.name: row for row in rows}
-        if columns:
-            words = dict.fromkeys((*captured.columns, *written.get(captured.table, ())))
-            problems += _column_problems(captured, words, columns)
-    return [_finding(name, problems, "can be read")]
-
-
-def _column_problems(
-    captured: Captured, words: Iterable[str], columns: Mapping[str, Row[Any]]
-) -> Iterator[_Problem]:
-    table = f"app.{captured.table}"
-    for name in dict.fromkeys(("id", captured.key)):
-        if name not in columns or columns[name].type not in INTEGERS:
-            found = columns[name].type if name in columns else "missing"
-            yield _Problem(f"{table}.{name} is {found}", f"{table}.{name} must be an integer")
-    for name in words:
-        if name not in columns:
-            yield _Problem(f"{table}.{name} is missing", f"ALTER TABLE {table} ADD {name} text")
-        elif columns[name].category not in _READABLE:
-            yield _Problem(
-                f"{table}.{name} is {columns[name].type}",
-                f"{table}.{name} must be text, an enum or a number",
-            )
+    missing = await rows_of(connection, _MISSING_TABLES, ours=list(OUR_TABLES))
+    problems = (Problem(f"app.{row.name} is missing", UPGRADE) for row in missing)
+    return [summed_up(name, problems, f"all {len(OUR_TABLES)} are there")]
 
 
 # Integers of 4 bytes are the default of an integration that was there first.
@@ -387,23 +200,23 @@ async def _check_room(name: str, connection: AsyncConnection) -> list[Finding]:
     problems = []
     for kind, books in BOOKS.items():
         erp = f"app.{ERP_TABLES[kind].name}"
-        rows = await _rows(connection, _NARROW, books=books.name, erp_id=books.erp_id, erp=erp)
+        rows = await rows_of(connection, _NARROW, books=books.name, erp_id=books.erp_id, erp=erp)
         problems += [
-            _Problem(
+            Problem(
                 f"{books.name}.{books.erp_id} is {row.ours}, and {erp}.id {row.erps}",
                 f"ALTER TABLE {books.name} ALTER {books.erp_id} TYPE {row.erps}",
             )
             for row in rows
         ]
-    strange = await _rows(connection, _STRANGE_KINDS, kinds=KINDS)
+    strange = await rows_of(connection, _STRANGE_KINDS, kinds=KINDS)
     problems += [
-        _Problem(
+        Problem(
             f"app.emag_changes holds {row.changes} of kind {row.kind[:20]!r}",
             f"let what writes them use one of {', '.join(KINDS)}, and correct those",
         )
         for row in strange
     ]
-    return [_finding(name, problems, "can be queued")]
+    return [summed_up(name, problems, "can be queued")]
 
 
 _MISSING_DAYS = """
@@ -415,11 +228,11 @@ _MISSING_DAYS = """
 
 
 async def _check_partitions(name: str, connection: AsyncConnection) -> list[Finding]:
-    missing = await _rows(connection, _MISSING_DAYS, ahead=DAYS_AHEAD)
+    missing = await rows_of(connection, _MISSING_DAYS, ahead=DAYS_AHEAD)
     problems = (
-        _Problem(f"none for {row.day}", "SELECT app.emag_prepare_calls(14)") for row in missing
+        Problem(f"none for {row.day}", "SELECT app.emag_prepare_calls(14)") for row in missing
     )
-    return [_finding(name, problems, f"there for {DAYS_AHEAD} days ahead")]
+    return [summed_up(name, problems, f"there for {DAYS_AHEAD} days ahead")]
 
 
 async def _check_clock(name: str, connection: AsyncConnection) -> list[Finding]:
@@ -440,7 +253,7 @@ async def _check_history(engine: AsyncEngine, findings: Iterable[Finding]) -> li
     try:
         counts = await adoptable(engine)
     except DBAPIError as error:
-        return [Finding(_HISTORY, False, _one_line(error), "see that the ERP's tables can be read")]
+        return [Finding(_HISTORY, False, one_line(error), "see that the ERP's tables can be read")]
     detail = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     remedy = "`emag-flows adopt --since DATE` queues them" if detail else ""
     return [Finding(_HISTORY, True, detail or "none", remedy)]
@@ -458,9 +271,9 @@ _CHECKS: Mapping[str, _Check] = {
     _RIGHTS: _check_rights,
     _REVISION: _check_revision,
     _OUR_TABLES: _check_our_tables,
-    "capture functions": _check_functions,
-    "capture of": _check_captures,
-    "the ERP's columns": _check_columns,
+    "capture functions": check_functions,
+    "capture of": check_captures,
+    "the ERP's columns": check_columns,
     "rights to bring eMAG's news in": _check_news_rights,
     "room for eMAG's news": _check_news_columns,
     "every row of the ERP's": _check_room,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from sqlalchemy import event, text
+from sqlalchemy import Row, event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -90,3 +90,8 @@ async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]
     found = (await connection.get_raw_connection()).driver_connection
     assert isinstance(found, psycopg.AsyncConnection)
     return found
+
+
+async def rows_of(connection: AsyncConnection, query: str, **values: object) -> Sequence[Row[Any]]:
+    """What a query answers."""
+    return (await connection.execute(text(query), values)).all()

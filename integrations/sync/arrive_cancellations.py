@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 
-from integrations.emag.cancellation_reasons import describe_reason, erp_word
 from integrations.emag.matrices import OrderStatus
-from integrations.emag.order_facts import CLOSED, WISHED_IN, ZERO, LineFacts, OrderFacts
-from integrations.erp.news_numbers import news_number, which_of_news
+from integrations.emag.order_facts import CLOSED, WISHED_IN, OrderFacts
 from integrations.erp.order_rows import CancellationOfOrder, DeletedCancellation, ReturnOfOrder
-from integrations.erp.rows import Item, Kind
-from integrations.erp.write import Value
 from integrations.ledger.arrivals import ORIGIN, WISHED, Arrival
 from integrations.ledger.reopened import REOPENED
+from integrations.sync.cancellation_rows import (
+    DONE,
+    About,
+    Part,
+    arrival_of,
+    completed_row,
+    noted,
+    which_row,
+    why,
+    wish_row,
+)
 from integrations.sync.pieces import (
     REFUSED,
     SYNCED,
     TAKEN_BACK,
     Known,
-    Pieces,
     at_first,
     given_back,
     gone,
@@ -32,17 +37,15 @@ from integrations.sync.pieces import (
     rest,
     taken_by,
 )
-from integrations.sync.plan import Reduction, Reductions
+from integrations.sync.plan import Reductions
 from integrations.sync.plan_cancellations import (
     CANCEL,
     FULFILLED_BY_EMAG,
     PART,
     STORNO,
-    Way,
     in_words,
     order_goes_on,
 )
-from integrations.sync.reductions import fingerprint
 from integrations.sync.refunds import (
     has_share,
     in_sequence,
@@ -57,16 +60,6 @@ UNDECIDED = frozenset({"pending", "approved", "processing"})
 IN_FLIGHT = frozenset({"pending", "in_doubt"})
 
 _UNWISHED = "eMAG: the customer asks no more to cancel the order"
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """Where and how an order was read: what every arrival about it carries."""
-
-    platform: str
-    account: str
-    read_at: datetime
-    reasons: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +112,7 @@ class Meant:
 
 def is_of_news(row: CancellationOfOrder, platform: str) -> bool:
     """Whether eMAG's news made the row: our books say so, or the number that such rows get."""
-    return row.origin == ORIGIN or _which(row, platform) is not None
+    return row.origin == ORIGIN or which_row(row, platform) is not None
 
 
 def meant_for_cancellations(facts: OrderFacts, held: Held, about: About) -> Meant:
@@ -136,19 +129,6 @@ def meant_for_cancellations(facts: OrderFacts, held: Held, about: About) -> Mean
     return meant
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Pieces of an order that are gone in some way; `whole` is all that was left of it."""
-
-    way: Way
-    pieces: Pieces
-    whole: bool
-
-    @property
-    def word(self) -> str:
-        return self.way.whole if self.whole else self.way.part
-
-
 def _close(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
     """An order that is cancelled or returned as a whole: what no row accounts for gets one."""
     way = CANCEL if facts.status == _S.CANCELED else STORNO
@@ -162,7 +142,7 @@ def _close(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
     returned = given_back(held.returns, facts) if way is STORNO else Counter[int]()
     left = rest(gone(facts), [*accounted, returned])
     if left or not (rows or returned):
-        _record(facts, held, about, meant, _Part(way, left, whole=True))
+        _record(facts, held, about, meant, Part(way, left, whole=True))
 
 
 def _agree(held: Held, meant: Meant) -> None:
@@ -175,8 +155,8 @@ def _complete_wish(facts: OrderFacts, held: Held, about: About, meant: Meant) ->
     """The row that a customer's wish made is completed, if the ERP did not turn it down."""
     for row in held.cancellations:
         if is_of_news(row, about.platform) and row.status in UNDECIDED:
-            values = {**_why(facts, about), **_DONE, "emag_cancellation_id": str(facts.id)}
-            meant.rows.append(Brings(_arrival(facts, about, values, CANCEL.whole, row.id)))
+            values = {**why(facts, about), **DONE, "emag_cancellation_id": str(facts.id)}
+            meant.rows.append(Brings(arrival_of(facts, about, values, CANCEL.whole, row.id)))
             return
 
 
@@ -187,8 +167,8 @@ def _reopen(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
             continue
         if is_of_news(row, about.platform) and row.status == "completed":
             note = f"eMAG: order {facts.id} is {in_words(facts.status)} again"
-            values = {"status": "cancelled", "internal_notes": _noted(row.notes, note)}
-            meant.rows.append(Brings(_arrival(facts, about, values, REOPENED, row.id)))
+            values = {"status": "cancelled", "internal_notes": noted(row.notes, note)}
+            meant.rows.append(Brings(arrival_of(facts, about, values, REOPENED, row.id)))
         elif row.state == SYNCED and _is_certain(row, held, about):
             meant.reopened.append((row, order_goes_on(facts.id, facts.status)))
         else:
@@ -219,27 +199,16 @@ def _reduce(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
         accounted.append(given_back(held.returns, facts))
     left = rest(pieces, accounted)
     if left:
-        _record(facts, held, about, meant, _Part(way, left, whole=False))
+        _record(facts, held, about, meant, Part(way, left, whole=False))
 
 
-def _record(facts: OrderFacts, held: Held, about: About, meant: Meant, part: _Part) -> None:
+def _record(facts: OrderFacts, held: Held, about: About, meant: Meant, part: Part) -> None:
     """A completed cancellation of these pieces, unless a return may account for them."""
     if part.way is STORNO and held.return_is_coming:
         meant.undecided = True
         return
-    why = _why(facts, about) if part.whole and part.way is CANCEL else _LESS
-    values = {
-        **_head(facts, held, about),
-        **why,
-        **_DONE,
-        "reason_description": _description(facts, part),
-        "refund_status": "pending",
-        "refund_processed": False,
-        "emag_cancellation_id": str(facts.id),
-    }
-    items = [_item(line, part) for line in facts.lines if part.pieces[line.id]]
-    arrival = replace(_arrival(facts, about, values, part.word), items=items)
-    meant.rows.append(Brings(arrival, _targets(facts, part, items)))
+    arrival, targets = completed_row(facts, held.cancellations, about, part)
+    meant.rows.append(Brings(arrival, targets))
 
 
 def _wish(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
@@ -250,13 +219,7 @@ def _wish(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
         _answers(row, facts, about) for row in held.cancellations
     ):
         return
-    values = {
-        **_head(facts, held, about),
-        **WISHED,
-        "reason_description": "eMAG: the customer asked to cancel the order",
-        "refund_processed": False,
-    }
-    meant.rows.append(Brings(replace(_arrival(facts, about, values), is_wish=True)))
+    meant.rows.append(Brings(wish_row(facts, held.cancellations, about)))
 
 
 def _answers(row: CancellationOfOrder, facts: OrderFacts, about: About) -> bool:
@@ -273,8 +236,8 @@ def _unwish(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
     for row in held.cancellations:
         waits = row.status == WISHED["status"] and not row.sent and row.known_status is None
         if waits and _is_of_wish(row, about):
-            values = {"status": "cancelled", "internal_notes": _noted(row.notes, _UNWISHED)}
-            arrival = _arrival(facts, about, values, row_id=row.id)
+            values = {"status": "cancelled", "internal_notes": noted(row.notes, _UNWISHED)}
+            arrival = arrival_of(facts, about, values, row_id=row.id)
             meant.rows.append(Brings(replace(arrival, is_wish=True)))
 
 
@@ -312,7 +275,7 @@ def _pay_back(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None
         if row is None or refund is None or refund.is_held_by(row):
             continue
         if not _is_by_hand(row, facts, meant):
-            meant.rows.append(Brings(_arrival(facts, about, refund.values(), row_id=row.id)))
+            meant.rows.append(Brings(arrival_of(facts, about, refund.values(), row_id=row.id)))
     completed = {row.id: row for row in held.cancellations}
     for each, refund in zip(new, shares[len(sequence) :], strict=True):
         row = completed.get(each.arrival.row_id or 0)
@@ -335,118 +298,3 @@ def _is_by_hand(row: CancellationOfOrder | None, facts: OrderFacts, meant: Meant
 
 def _settled(held: Held) -> list[CancellationOfOrder]:
     return [row for row in held.cancellations if is_settled(row) and not is_taken_back(row)]
-
-
-def _head(facts: OrderFacts, held: Held, about: About) -> dict[str, Value]:
-    now = datetime.now(UTC)
-    return {
-        "cancellation_number": _next_number(facts, held, about),
-        "emag_order_id": str(facts.id),
-        "customer_name": facts.customer_name,
-        "customer_email": facts.customer_email,
-        "cancellation_fee": ZERO,
-        "refund_amount": ZERO,
-        "currency": facts.currency,
-        "stock_restored": False,
-        "account_type": about.account,
-        "created_at": now,
-        "updated_at": now,
-    }
-
-
-_DONE: Mapping[str, Value] = {"status": "completed"}
-_LESS: Mapping[str, Value] = {"reason": "other"}
-
-
-def _why(facts: OrderFacts, about: About) -> dict[str, Value]:
-    return {
-        "reason": erp_word(facts.reason, about.reasons),
-        "reason_description": describe_reason(facts.reason),
-    }
-
-
-def _description(facts: OrderFacts, part: _Part) -> str:
-    if part.way is STORNO:
-        return "eMAG: storno of the whole order" if part.whole else "eMAG: storno of a part"
-    return describe_reason(facts.reason) if part.whole else "eMAG: partial cancellation"
-
-
-def _arrival(
-    facts: OrderFacts,
-    about: About,
-    values: Mapping[str, Value],
-    emag_status: str | None = None,
-    row_id: int | None = None,
-) -> Arrival:
-    return Arrival(
-        kind=Kind.CANCELLATION,
-        platform=about.platform,
-        account=about.account,
-        order_id=facts.id,
-        read_at=about.read_at,
-        row_id=row_id,
-        values=values,
-        emag_id=str(facts.id),
-        emag_status=emag_status,
-    )
-
-
-def _item(line: LineFacts, part: _Part) -> dict[str, Value]:
-    """An item of a line; its price is what the customer gets back for a piece, VAT included.
-
-    What was never sent is to be put back into stock; what a customer had may be broken.
-    """
-    now = datetime.now(UTC)
-    pieces = part.pieces[line.id]
-    return {
-        "product_id": line.product_id,
-        "sku": line.sku or line.ext_sku,
-        "product_name": line.name,
-        "quantity": pieces,
-        "unit_price": line.worth(1),
-        "total_amount": line.worth(pieces),
-        "stock_to_restore": 0 if part.way is STORNO else pieces,
-        "emag_item_id": str(line.id),
-        "created_at": now,
-        "updated_at": now,
-    }
-
-
-def _targets(facts: OrderFacts, part: _Part, items: Sequence[Mapping[str, Value]]) -> Reductions:
-    """What the row has taken off the order's lines, as a cancellation that was sent says it."""
-    mark = fingerprint(
-        [
-            Item(
-                product_id=_text(item["product_id"]),
-                sku=_text(item["sku"]),
-                quantity=Decimal(str(item["quantity"])),
-                emag_item_id=_text(item["emag_item_id"]),
-            )
-            for item in items
-        ]
-    )
-    lines = tuple(
-        Reduction(line.id, line.now + pieces, line.now + pieces, line.now)
-        for line in facts.lines
-        if (pieces := part.pieces[line.id]) or line.now
-    )
-    return Reductions(part.whole, mark, lines, storno=part.way is STORNO)
-
-
-def _text(value: Value) -> str | None:
-    return None if value is None else str(value)
-
-
-def _next_number(facts: OrderFacts, held: Held, about: About) -> str:
-    """The number of a further row about the order: its own, then with -2, -3, ... behind it."""
-    used = [_which(row, about.platform) or 0 for row in held.cancellations]
-    return news_number(about.platform, facts.id, max(used, default=0) + 1)
-
-
-def _which(row: CancellationOfOrder, platform: str) -> int | None:
-    """Which of the order's rows of news one is by its number; None if it is none of them."""
-    return which_of_news(row.number, platform, row.order_id)
-
-
-def _noted(notes: str | None, note: str) -> str:
-    return f"{notes.rstrip()}\n{note}" if notes and notes.strip() else note

@@ -10,7 +10,7 @@ from integrations.erp.order_rows import InvoiceOfOrder
 from integrations.erp.rows import Kind
 from integrations.erp.write import Value
 from integrations.ledger.arrivals import Arrival
-from integrations.sync.arrive_cancellations import About
+from integrations.sync.cancellation_rows import About
 from integrations.sync.wishes import shown
 
 SALES = "sales_invoice"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from tenacity import (
     AsyncRetrying,
@@ -16,7 +16,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from integrations.emag.routes import LIMITS, Route
+from integrations.emag.routes import LIMITS, ORDER_READ, RMA_READ, Route
 from integrations.emag.verdicts import Answer, Cause, Verdict
 from integrations.emag.wire import Raw, rows
 from integrations.ledger import budget
@@ -30,7 +30,7 @@ from integrations.ledger.calls import (
 )
 from integrations.sync.channel import Channel
 from integrations.sync.drift import note_unknown_fields
-from integrations.sync.outage import GENERAL, OutageError
+from integrations.sync.outage import CORRECTABLE, GENERAL, OutageError
 
 ATTEMPTS = 4
 
@@ -46,8 +46,19 @@ OWN_SHARE = 0.85
 _HOPELESS = frozenset({Cause.CREDENTIALS, Cause.ADDRESS, Cause.ROUTE})
 
 
+# What tells whether a route fails at everything, or at one order or return only.
+_NEUTRAL: Final[Mapping[Route, Mapping[str, Any]]] = {
+    ORDER_READ: {"status": [4], "type": 3, "itemsPerPage": 1},
+    RMA_READ: {"request_status": 2, "itemsPerPage": 1},
+}
+
+
 class ReadRefusedError(Exception):
-    """This very read can't be had: eMAG refused it, or its answer is unusable; others may do."""
+    """This very read can't be had: eMAG refused it; others may do."""
+
+
+class ReadFailedError(ReadRefusedError):
+    """eMAG fails at this very read, or nobody can read its answer; it may be had later."""
 
 
 class _UnansweredError(Exception):
@@ -63,10 +74,23 @@ async def ask(
 
     Raises:
         OutageError: eMAG did not answer, or refused the credentials.
-        ReadRefusedError: eMAG refused this very read, or nobody can read its answer.
+        ReadRefusedError: eMAG refused this very read, or (ReadFailedError) cannot answer it.
         BudgetBusyError: the request budget has no slot in time, or eMAG keeps throttling.
     """
-    answer = await _ask_until_answered(channel, route, body, subject)
+    # Who is not answered keeps its place until it is: nobody else needs to find that out.
+    async with channel.gate:
+        answer = await _ask_until_answered(channel, route, body, subject)
+        neutral = _NEUTRAL.get(route)
+        if neutral is not None and body != neutral and _may_be_its_own(answer):
+            async with channel.tally.judging:
+                await _ask_neutrally(channel, route, neutral)
+            answer = await _ask_until_answered(channel, route, body, subject, most=1)
+            if _may_be_its_own(answer):
+                raise ReadFailedError(answer.text() or answer.verdict.value)
+    return await _rows_of(channel, route, answer)
+
+
+async def _rows_of(channel: Channel, route: Route, answer: Answer) -> list[Raw]:
     match answer.verdict:
         case Verdict.APPLIED:
             found = rows(answer.results)
@@ -75,11 +99,23 @@ async def ask(
         case Verdict.REFUSED:
             raise ReadRefusedError(answer.text())
         case Verdict.UNAVAILABLE if answer.cause not in GENERAL or _is_missing(route, answer):
-            raise ReadRefusedError(answer.text())
+            raise ReadFailedError(answer.text())
         case Verdict.THROTTLED:
             raise budget.BudgetBusyError("eMAG keeps answering that its request limit is exceeded")
         case _:
             raise await note_outage(channel, route, answer)
+
+
+def _may_be_its_own(answer: Answer) -> bool:
+    """Whether eMAG may have failed at what was asked for, and could answer something else."""
+    return answer.verdict is Verdict.UNAVAILABLE and answer.cause in GENERAL - CORRECTABLE
+
+
+async def _ask_neutrally(channel: Channel, route: Route, body: Mapping[str, Any]) -> None:
+    """See that the route answers others. Raises OutageError, BudgetBusyError: it does not."""
+    answer = await _ask_until_answered(channel, route, body, Subject(), most=1)
+    with suppress(ReadRefusedError):
+        await _rows_of(channel, route, answer)
 
 
 def _is_missing(route: Route, answer: Answer) -> bool:
@@ -88,18 +124,20 @@ def _is_missing(route: Route, answer: Answer) -> bool:
 
 
 async def _ask_until_answered(
-    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
+    channel: Channel,
+    route: Route,
+    body: Mapping[str, Any],
+    subject: Subject,
+    most: int = ATTEMPTS,
 ) -> Answer:
     attempts = AsyncRetrying(
         retry=retry_if_exception_type(_UnansweredError),
-        stop=stop_after_attempt(ATTEMPTS),
+        stop=stop_after_attempt(most),
         wait=partial(_pause, channel.timings.ask_again),
         reraise=True,
     )
     try:
-        # Who is not answered keeps its place until it is: nobody else needs to find that out.
-        async with channel.gate:
-            return await attempts(_ask_once, channel, route, body, subject)
+        return await attempts(_ask_once, channel, route, body, subject)
     except _UnansweredError as unanswered:
         return unanswered.answer
 

@@ -28,7 +28,6 @@ from integrations.ledger.database import autocommit
 from integrations.ledger.mirror_orders import Seen, orders_with_coming_returns
 from integrations.ledger.reopened import close_again, keep_targets, reopen
 from integrations.sync.arrive_cancellations import (
-    About,
     Brings,
     Held,
     Meant,
@@ -40,6 +39,7 @@ from integrations.sync.arrive_money import (
     lacks_invoice,
     meant_for_invoices,
 )
+from integrations.sync.cancellation_rows import About
 from integrations.sync.channel import Channel
 from integrations.sync.pieces import gone
 

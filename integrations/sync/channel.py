@@ -34,6 +34,7 @@ class Tally:
         spent: how many slots of the request budget that took, by bucket.
         waits: seconds that requests waited for their slots, all together, by bucket.
         probing: lets one at a time find out whether eMAG can be worked with.
+        judging: lets one read at a time find out whether others fail as it did.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
@@ -45,6 +46,7 @@ class Tally:
     looked_at: float = 0.0
     outage: OutageError | None = None
     probing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    judging: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def waited(self) -> float:

@@ -20,8 +20,8 @@ from integrations.emag.verdicts import Cause
 from integrations.emag.wire import Raw, to_utc, whole_number
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Subject
-from integrations.ledger.check import Finding
 from integrations.ledger.clock import read_clock
+from integrations.ledger.findings import Finding
 from integrations.sync.ask import ReadRefusedError, ask
 from integrations.sync.channel import Channel
 from integrations.sync.outage import OutageError

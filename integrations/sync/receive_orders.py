@@ -37,7 +37,7 @@ from integrations.ledger.mirror_orders import (
 )
 from integrations.ledger.persist import pause_after
 from integrations.sync.abreast import abreast
-from integrations.sync.ask import ReadRefusedError, ask
+from integrations.sync.ask import ReadFailedError, ReadRefusedError, ask
 from integrations.sync.bring_orders import Became, bring_orders
 from integrations.sync.channel import Channel
 from integrations.sync.drift import note_changed_type
@@ -256,18 +256,19 @@ async def read_again(
     It may be of the other type by now, or never have been of this one.
     """
     account = channel.account
-    problem = f"eMAG shows no order {order_id} any more: look for it there"
+    problem, failed = f"eMAG shows no order {order_id} any more: look for it there", False
     for each in dict.fromkeys((kind, *TYPES)):
         try:
             body = {"id": order_id, "type": each}
             rows = await ask(channel, ORDER_READ, body, Subject(orders=[order_id]))
         except ReadRefusedError as refused:
             rows, problem = [], str(refused)
+            failed |= isinstance(refused, ReadFailedError)
         found = [raw for raw in rows if whole_number(raw.get("id")) == order_id]
         if found:
             page.rows.append(found[0])
             return
-    if await forget_order(channel.engine, account.platform, order_id):
+    if not failed and await forget_order(channel.engine, account.platform, order_id):
         return
     receipt.count(Kind.CANCELLATION, Brought.PARKED)
     receipt.parked.append(Parked(Kind.CANCELLATION, order_id, problem))

@@ -35,7 +35,7 @@ from integrations.ledger.mirror_returns import (
 )
 from integrations.sync.abreast import abreast
 from integrations.sync.ahead import Ahead
-from integrations.sync.ask import ReadRefusedError, ask
+from integrations.sync.ask import ReadFailedError, ReadRefusedError, ask
 from integrations.sync.channel import Channel
 from integrations.sync.listing import Ends, FilterIgnoredError, IncompleteListingError, pages
 from integrations.sync.packed import PackedPage
@@ -197,9 +197,9 @@ async def _receive_owed(
 
 async def read_owed(clock: Clock, receipt: Receipt, channel: Channel, owed: Owed) -> None:
     """Read a return by its number and take it; one that can't be had is told of, and rests."""
-    problem = await _read_by_number(channel, owed, clock, receipt)
-    if problem:
-        await _rest(channel, owed, problem, receipt)
+    missed = await _read_by_number(channel, owed, clock, receipt)
+    if missed:
+        await _rest(channel, owed, missed, receipt)
 
 
 async def _receive_refunds(
@@ -219,11 +219,19 @@ async def _receive_refunds(
     await abreast(channel, due, read)
 
 
+@dataclass(frozen=True, slots=True)
+class _Missed:
+    """Why a return could not be had; `failed`: eMAG may know it, and could not answer."""
+
+    problem: str
+    failed: bool
+
+
 async def _read_by_number(
     channel: Channel, owed: Owed, clock: Clock, receipt: Receipt
-) -> str | None:
+) -> _Missed | None:
     """Read a return, of whichever type, and take it for whose it is; why it could not be had."""
-    problem = f"eMAG shows no return {owed.emag_id} any more: look for it there"
+    problem, failed = f"eMAG shows no return {owed.emag_id} any more: look for it there", False
     for kind in dict.fromkeys((owed.type, *TYPES)):
         began = time.monotonic()
         try:
@@ -231,22 +239,23 @@ async def _read_by_number(
             rows = await ask(channel, RMA_READ, body, Subject(returns=[owed.emag_id]))
         except ReadRefusedError as refused:
             rows, problem = [], str(refused)
+            failed |= isinstance(refused, ReadFailedError)
         found = [raw for raw in rows if emag_id_of(raw) == owed.emag_id]
         if found:
             owner = channel.seeing_to(type_of(found[0]))
             await take_returns(owner, Page(began, found[:1]), clock, receipt)
             return None
-    return problem
+    return _Missed(problem, failed)
 
 
-async def _rest(channel: Channel, owed: Owed, problem: str, receipt: Receipt) -> None:
+async def _rest(channel: Channel, owed: Owed, missed: _Missed, receipt: Receipt) -> None:
     """Tell of a return that could not be read, and let it rest; a mere hint is forgotten."""
     engine, platform = channel.engine, channel.account.platform
-    if await forget_return(engine, platform, owed.emag_id):
+    if not missed.failed and await forget_return(engine, platform, owed.emag_id):
         return
     receipt.count(Kind.RMA, Brought.PARKED)
-    receipt.parked.append(Parked(Kind.RMA, owed.emag_id, problem))
-    await rest_return(engine, platform, owed.emag_id, problem, channel.timings)
+    receipt.parked.append(Parked(Kind.RMA, owed.emag_id, missed.problem))
+    await rest_return(engine, platform, owed.emag_id, missed.problem, channel.timings)
 
 
 def _has(kind: int, status: int | None = None) -> Callable[[Raw], bool]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from integrations.emag.accounts import Account
-from integrations.ledger.check import Finding
+from integrations.ledger.findings import Finding
 from integrations.services.books import Database
 from integrations.services.service import Runner
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
-from integrations.ledger.check import Finding
+from integrations.ledger.findings import Finding
 from integrations.ledger.patience import NoAnswerError
 from integrations.web.context import Context, Given
 from integrations.web.problems import NotFoundError, documented

@@ -17,6 +17,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deploy import minutes_later, read_automations, read_deployments
 from flows.prefect_server import free_port, prefect_server, settings_for
+from tests.flows.asking import ask
 from tests.flows.cli.conftest import Said, run_as_process, run_here
 
 pytestmark = pytest.mark.long
@@ -59,10 +60,7 @@ class Server:
         return Deployed(**vars(said))
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-            answer = await client.request(method, f"{self.url}{path}", json=body)
-            answer.raise_for_status()
-            return answer.json() if answer.content else None
+        return await ask(method, f"{self.url}{path}", body)
 
     async def deployments(self) -> dict[str, Any]:
         found = await self.ask("POST", "/deployments/filter", {})

@@ -15,7 +15,7 @@ from flows.exposure import complaints
 from integrations.emag.accounts import Account
 from integrations.emag.routes import ORDER_READ
 from integrations.ledger.budget import is_down, mark_down, reserve
-from integrations.ledger.check import Finding
+from integrations.ledger.findings import Finding
 from integrations.ledger.profile import Profile, read_profile
 from integrations.sandbox.market import Market
 from integrations.sandbox.switches import Switches

@@ -16,8 +16,8 @@ from flows.tidings import gather_tidings, tidings_table
 from integrations.emag.accounts import Account
 from integrations.emag.routes import ORDER_COUNT, RMA_READ
 from integrations.ledger import budget
-from integrations.ledger.check import Finding
 from integrations.ledger.drift import What, note_drift
+from integrations.ledger.findings import Finding
 from integrations.ledger.status import read_status
 from integrations.sandbox.market import Market
 from tests.integrations.ledger.mirrored import (

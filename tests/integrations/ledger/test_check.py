@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger import check
-from integrations.ledger.check import Finding, check_database
+from integrations.ledger.check import check_database
 from integrations.ledger.database import open_engine
+from integrations.ledger.findings import Finding
 from migrations.run import upgrade
 from tests.migrations import existing_erp
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
-from integrations.ledger.check import Finding
+from integrations.ledger.findings import Finding
 from integrations.services.books import Database
 from integrations.web.app import create_app
 from integrations.web.context import Context
