@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import pytest
+
 from integrations.emag.accounts import Account
 from integrations.ledger.check import OUR_TABLES
 from integrations.sandbox.market import Market
@@ -13,10 +15,20 @@ from tests.end_to_end.conftest import QUICK, Shop, open_shop
 
 UNPACED = replace(QUICK, slot_tolerance=1.0, ask_again=0.001)
 
+# Seconds to stay away after an answer that the limit is exceeded.
+PAUSE = 0.3
+
+# Within a pause that eMAG has asked for, a slot at once would only make its owner ask for the next:
+# all are given the moment behind it.
 _FREE = """
     CREATE OR REPLACE FUNCTION app.free_at_once() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        NEW.next_free_at := clock_timestamp() + interval '0.1 s';
+        NEW.next_free_at := CASE
+            WHEN TG_OP = 'UPDATE' AND NEW.throttled > OLD.throttled
+                THEN NEW.next_free_at + interval '0.4 s'
+            WHEN TG_OP = 'UPDATE' AND OLD.next_free_at > clock_timestamp() + interval '0.15 s'
+                THEN OLD.next_free_at
+            ELSE clock_timestamp() + interval '0.1 s' END;
         RETURN NEW;
     END $$
 """
@@ -41,11 +53,13 @@ async def open_unpaced_shop(
 ) -> AsyncIterator[Shop]:
     """A shop whose requests are not spaced: by every slot of the budget, the next one is free."""
     market.switches = replace(market.switches, limits=False)
-    async with open_shop(database_url, market, account) as shop:
-        shop.channel = replace(shop.channel, timings=UNPACED)
-        await shop.sql(_FREE)
-        await shop.sql(_TRIGGER)
-        yield shop
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("integrations.sync.ask.WINDOW", PAUSE)
+        async with open_shop(database_url, market, account) as shop:
+            shop.channel = replace(shop.channel, timings=UNPACED)
+            await shop.sql(_FREE)
+            await shop.sql(_TRIGGER)
+            yield shop
 
 
 async def wipe(shop: Shop) -> None:

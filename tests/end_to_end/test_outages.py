@@ -33,6 +33,7 @@ from migrations.run import upgrade
 from tests.conftest import PASSWORD, USERNAME
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.pace import open_unpaced_shop
+from tests.flows.cli.conftest import Said, run_as_process, run_here
 from tests.kills.server import Server, serving_postgres
 
 FIRST = 480000101
@@ -335,15 +336,6 @@ class TestWhatAPersonIsTold:
             assert "Traceback" not in said.err
 
 
-@dataclass(frozen=True)
-class Said:
-    """What the command line answered."""
-
-    code: int
-    out: str
-    err: str
-
-
 def environment(place: Place) -> dict[str, str]:
     """The settings of a seller's host."""
     return {
@@ -356,10 +348,11 @@ def environment(place: Place) -> dict[str, str]:
 
 
 async def emag_flows(place: Place, folder: Path, *arguments: str, **more: str) -> Said:
-    """The command line as an operator runs it."""
-    process = await started(place, folder, "-m", "flows.cli.main", *arguments, **more)
-    out, err = await process.communicate()
-    return Said(process.returncode or 0, out.decode(), err.decode())
+    """The command line as an operator runs it, in this process unless it is told of Prefect."""
+    variables = {**environment(place), **more}
+    if any(name.startswith("PREFECT_") for name in more):
+        return await run_as_process(arguments, variables, folder)
+    return await asyncio.to_thread(run_here, arguments, variables, folder)
 
 
 async def started(place: Place, folder: Path, *arguments: str, **more: str) -> Process:

@@ -6,16 +6,20 @@ import asyncio
 import os
 import signal
 import sys
+from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from prefect.settings import PREFECT_API_URL
 
-from flows.prefect_server import await_ready, free_port, settings_for, start_server, stop
+from flows.prefect_server import settings_for
 from integrations.sandbox.market import Market
 from tests.flows.cli.conftest import ROOT, CommandLine
 
@@ -24,25 +28,50 @@ pytestmark = [pytest.mark.long, pytest.mark.xdist_group("prefect")]
 FIRST, ORDERS = 480_000_201, 20
 
 
-@dataclass(frozen=True)
+@dataclass
 class Prefect:
-    """A server of this test alone, and the variables that name it."""
+    """The way to a server that others use, too: once it is cut, the server is gone for its user.
 
-    process: Process
-    url: str
-    variables: dict[str, str]
+    Starting a server for each test, to kill it, would take seconds.
+    """
+
+    host: str
+    port: int
+    connections: set[StreamWriter] = field(default_factory=set)
+    url: str = ""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Self]:
+        async with await asyncio.start_server(self._connect, "127.0.0.1", 0) as self.server:
+            self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/api"
+            yield self
+            self.cut()
+
+    def cut(self) -> None:
+        """Nobody is listening any more, and what is under way breaks."""
+        self.server.close()
+        for each in self.connections:
+            each.transport.abort()
+
+    async def _connect(self, reader: StreamReader, writer: StreamWriter) -> None:
+        ours, theirs = await asyncio.open_connection(self.host, self.port)
+        self.connections |= {writer, theirs}
+        await asyncio.gather(_pass_on(reader, theirs), _pass_on(ours, writer))
+
+
+async def _pass_on(source: StreamReader, target: StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while some := await source.read(65536):
+            target.write(some)
+            await target.drain()
+        target.write_eof()
 
 
 @pytest.fixture
-async def prefect(prefect_home: Path, tmp_path: Path) -> AsyncIterator[Prefect]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    process = await start_server(prefect_home, port)
-    try:
-        await await_ready(process, url, prefect_home / "server.log")
-        yield Prefect(process, url, settings_for(tmp_path / "client", url))
-    finally:
-        await stop(process)
+async def prefect(prefect_server: None) -> AsyncIterator[Prefect]:
+    server = urlsplit(PREFECT_API_URL.value() or "")
+    async with Prefect(str(server.hostname), server.port or 0).open() as prefect:
+        yield prefect
 
 
 def fill(database_url: str, market: Market) -> None:
@@ -63,10 +92,15 @@ async def lose_the_server_in(
     market: Market,
     folder: Path,
 ) -> Process:
-    """A command whose server is killed as soon as eMAG is asked."""
+    """A command whose server goes away as soon as eMAG is asked."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "flows.cli.main", *command),
-        env={**os.environ, "PYTHONPATH": str(ROOT), **shop, **prefect.variables},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            **shop,
+            **settings_for(folder / "client", prefect.url),
+        },
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=PIPE,
@@ -74,8 +108,7 @@ async def lose_the_server_in(
     )
     while not (market.journal.requests or process.returncode):  # noqa: ASYNC110
         await asyncio.sleep(0.05)
-    prefect.process.kill()
-    await prefect.process.wait()
+    prefect.cut()
     return process
 
 

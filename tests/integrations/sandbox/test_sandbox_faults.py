@@ -139,7 +139,7 @@ async def test_a_held_connection_is_let_go_when_the_client_gives_up(remote: Sell
     remote.market.faults.add(kind="timeout")
     before = asyncio.all_tasks()
     with pytest.raises(httpx.ReadTimeout):
-        await remote.http.post("/api-3/order/count", timeout=0.1)
+        await remote.http.post("/api-3/order/count", timeout=httpx.Timeout(30.0, read=0.1))
     while asyncio.all_tasks() - before:  # noqa: ASYNC110
         await asyncio.sleep(0)
     assert await statuses(remote, "order/count") == [200]
