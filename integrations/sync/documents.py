@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from functools import cache
+from weakref import WeakKeyDictionary
 
 import httpx
 
@@ -12,7 +13,10 @@ from integrations.emag.pdf import BEGIN, LARGEST, TAIL, why_refused
 from integrations.sync.plan_invoices import Document
 
 SECONDS = 20.0
-AT_ONCE = asyncio.Semaphore(8)
+AT_ONCE = 8
+
+# A process may run one event loop after another, and none of them can wait for another's.
+_GATES: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class DocumentUnreachableError(Exception):
@@ -26,7 +30,7 @@ async def fetch_document(url: str) -> Document:
         DocumentUnreachableError: its host could not be asked or had an error of its own.
     """
     try:
-        async with AT_ONCE, asyncio.timeout(SECONDS):
+        async with _gate(), asyncio.timeout(SECONDS):
             return await _fetch(url)
     except (httpx.TransportError, TimeoutError) as error:
         raise DocumentUnreachableError(
@@ -35,6 +39,10 @@ async def fetch_document(url: str) -> Document:
         ) from error
     except httpx.InvalidURL:
         return Document(ok=False, problem="the address is malformed")
+
+
+def _gate() -> asyncio.Semaphore:
+    return _GATES.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
 
 
 async def _fetch(url: str) -> Document:

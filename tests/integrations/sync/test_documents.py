@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from integrations.sandbox.documents import small_pdf
-from integrations.sync.documents import fetch_document
+from integrations.sync.documents import AT_ONCE, fetch_document
+from integrations.sync.plan_invoices import Document
 
 PDF = small_pdf("F-1001")
 
@@ -62,3 +63,12 @@ async def test_what_emag_could_not_show_is_refused(pieces: Sequence[bytes], prob
     async with host(pieces) as url:
         document = await fetch_document(url)
     assert (document.ok, document.problem) == (False, problem)
+
+
+def test_more_than_go_at_once_are_fetched_by_one_event_loop_after_another() -> None:
+    async def fetch_many() -> list[Document]:
+        async with host([PDF]) as url:
+            return await asyncio.gather(*(fetch_document(url) for _ in range(AT_ONCE + 2)))
+
+    for _ in range(2):
+        assert all(document.ok for document in asyncio.run(fetch_many()))
