@@ -7,6 +7,7 @@ Python, a sync returns its list of Report.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -82,8 +83,8 @@ ASKED, USED_UP = "approval", "approval-used-up"
 # How long a person may take to answer.
 ANSWER_SECONDS = 24 * 3600
 
-# A suspended run's process ends after these seconds, in which it says again that it waits.
-SAID_AGAIN_AFTER = (2.0, 3.0)
+# A suspended run's process ends after about these seconds, in which it says again that it waits.
+SAID_AGAIN_AFTER = (2.0, 3.0, 5.0)
 
 PROGRESS_SECONDS = 5.0
 
@@ -227,11 +228,13 @@ async def _fall_silent(asking: Event) -> None:
 
     Prefect's automations look at two events at once and know no order of them. The first word can
     overtake the run's sign of life; without another one the run would be taken for killed. That one
-    event follows another can be said, but is then lost for a quarter of an hour now and then.
+    event follows another can be said, but is then lost for a quarter of an hour now and then. And
+    of two that come at the same instant one may be lost, where Prefect's tables are in an SQLite
+    file: so runs that were suspended together speak at instants of their own.
     """
     _emit([asking])
     for seconds in SAID_AGAIN_AFTER:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
         _emit([asking])
 
 

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from flows.deploy import read_automations
+from flows.deployed import SAID_AGAIN_AFTER
 from flows.events import Event, asking_event
 from flows.prefect_server import prefect_server, settings_for
 from tests.flows.asking import ask
@@ -94,7 +95,7 @@ async def test_a_killed_run_becomes_crashed_and_one_that_asks_a_person_does_not(
     waits = [(await ask("GET", f"{server}/flow_runs/{each}"))["state_name"] for each in asking]
     assert waits == ["Suspended"] * (1 + SUSPENSIONS)
     said = [len(await events_of(server, each, "emag.run.asks")) for each in asking]
-    assert said == [2] + [3] * SUSPENSIONS
+    assert said == [2] + [1 + len(SAID_AGAIN_AFTER)] * SUSPENSIONS
 
 
 async def overtaken(api: str) -> str:
