@@ -46,11 +46,11 @@ OWN_SHARE = 0.85
 _HOPELESS = frozenset({Cause.CREDENTIALS, Cause.ADDRESS, Cause.ROUTE})
 
 
-# What tells whether a route fails at everything, or at one order or return only.
-_NEUTRAL: Final[Mapping[Route, Mapping[str, Any]]] = {
+NEUTRAL: Final[Mapping[Route, Mapping[str, Any]]] = {
     ORDER_READ: {"status": [4], "type": 3, "itemsPerPage": 1},
     RMA_READ: {"request_status": 2, "itemsPerPage": 1},
 }
+"""Reads that tell whether a route fails at everything, or at one order or return only."""
 
 
 class ReadRefusedError(Exception):
@@ -80,17 +80,17 @@ async def ask(
     # Who is not answered keeps its place until it is: nobody else needs to find that out.
     async with channel.gate:
         answer = await _ask_until_answered(channel, route, body, subject)
-        neutral = _NEUTRAL.get(route)
+        neutral = NEUTRAL.get(route)
         if neutral is not None and body != neutral and _may_be_its_own(answer):
             async with channel.tally.judging:
                 await _ask_neutrally(channel, route, neutral)
             answer = await _ask_until_answered(channel, route, body, subject, most=1)
             if _may_be_its_own(answer):
                 raise ReadFailedError(answer.text() or answer.verdict.value)
-    return await _rows_of(channel, route, answer)
+    return await _rows_in(channel, route, answer)
 
 
-async def _rows_of(channel: Channel, route: Route, answer: Answer) -> list[Raw]:
+async def _rows_in(channel: Channel, route: Route, answer: Answer) -> list[Raw]:
     match answer.verdict:
         case Verdict.APPLIED:
             found = rows(answer.results)
@@ -115,7 +115,7 @@ async def _ask_neutrally(channel: Channel, route: Route, body: Mapping[str, Any]
     """See that the route answers others. Raises OutageError, BudgetBusyError: it does not."""
     answer = await _ask_until_answered(channel, route, body, Subject(), most=1)
     with suppress(ReadRefusedError):
-        await _rows_of(channel, route, answer)
+        await _rows_in(channel, route, answer)
 
 
 def _is_missing(route: Route, answer: Answer) -> bool:

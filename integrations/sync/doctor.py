@@ -22,7 +22,7 @@ from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Subject
 from integrations.ledger.clock import read_clock
 from integrations.ledger.findings import Finding
-from integrations.sync.ask import ReadRefusedError, ask
+from integrations.sync.ask import NEUTRAL, ReadRefusedError, ask
 from integrations.sync.channel import Channel
 from integrations.sync.outage import OutageError
 from integrations.sync.probe import ask_anew
@@ -200,7 +200,7 @@ def _zone(channel: Channel, told: Visit, rows: list[Raw]) -> None:
 
 async def _returns(channel: Channel, told: Visit) -> None:
     await ask_anew(channel, RMA_READ)
-    rows = await ask(channel, RMA_READ, {"request_status": 2, "itemsPerPage": 1}, Subject())
+    rows = await ask(channel, RMA_READ, NEUTRAL[RMA_READ], Subject())
     told.note("returns", True, f"readable; {'some are' if rows else 'none is'} new")
     try:
         counted = await _count(channel, RMA_COUNT, {"request_status": 2})

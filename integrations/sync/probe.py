@@ -9,13 +9,13 @@ from integrations.emag.routes import ORDER_COUNT, RMA_READ, Route
 from integrations.erp.rows import Kind
 from integrations.ledger import budget
 from integrations.ledger.calls import Subject
-from integrations.sync.ask import ask
+from integrations.sync.ask import NEUTRAL, ask
 from integrations.sync.channel import Channel
 from integrations.sync.outage import CORRECTABLE
 
 _ORDERS: Final = (ORDER_COUNT, {"status": [1], "type": 3})
 _PROBES: Final[Mapping[Kind, tuple[Route, Mapping[str, Any]]]] = {
-    Kind.RMA: (RMA_READ, {"request_status": 2, "itemsPerPage": 1}),
+    Kind.RMA: (RMA_READ, NEUTRAL[RMA_READ]),
     Kind.CANCELLATION: _ORDERS,
     Kind.INVOICE: _ORDERS,
 }
