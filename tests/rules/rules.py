@@ -21,7 +21,7 @@ def interleaving(subject: str, group: str, name: str) -> str:
 
 def poison(group: str, name: str) -> str:
     """A test of saves that always fail."""
-    return f"tests/end_to_end/test_poison_saves.py::{group}::{name}"
+    return f"tests/end_to_end/poison/test_saves.py::{group}::{name}"
 
 
 @dataclass(frozen=True)

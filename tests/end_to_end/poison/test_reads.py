@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.hints import hint_order, hint_return
-from integrations.ledger.status import INBOX_ATTEMPTS, read_inbox, read_status
-from integrations.sandbox.market import Market
+from integrations.ledger.status import INBOX_ATTEMPTS, read_inbox
 from tests.end_to_end.conftest import Shop
-from tests.end_to_end.pace import open_unpaced_shop
-from tests.end_to_end.test_outages import SCENES
+from tests.end_to_end.poison.conftest import FIRST, attempts, down, rows
 
 CANCELLATION, RETURN, INVOICE = Kind.CANCELLATION, Kind.RMA, Kind.INVOICE
-FIRST, POISONED = 480000101, 480000103
+POISONED = FIRST + 2
 LONG_AGO = datetime.now(UTC) - timedelta(days=10)
 READS = {CANCELLATION: "order/read", RETURN: "rma/read", INVOICE: "order/read"}
-
-
-@pytest.fixture
-async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
-    """A shop in which nothing waits for a request limit."""
-    async with open_unpaced_shop(database_url, market, account) as shop:
-        yield shop
-    assert market.journal.violations() == []
-
-
-async def rows(shop: Shop, kind: Kind, count: int = 5) -> dict[int, int]:
-    """Rows that are read singly, by their orders."""
-    return {FIRST + n: await SCENES[kind](shop, FIRST + n) for n in range(count)}
 
 
 def poison(shop: Shop, kind: Kind, fault: str = "http_500_json") -> None:
@@ -46,22 +29,11 @@ def poison(shop: Shop, kind: Kind, fault: str = "http_500_json") -> None:
     )
 
 
-async def attempts(shop: Shop, kind: Kind, row: int) -> int:
-    """How many failures were put down to a row."""
-    return int((await shop.books(kind, row))["sync_attempts"])
-
-
-async def down(shop: Shop) -> list[str]:
-    """The budgets for which eMAG counts as down."""
-    status = await read_status(shop.channel.engine)
-    return [budget.bucket for budget in status.budgets if budget.down_since]
-
-
 class TestNeighbours:
     @pytest.mark.parametrize("fault", ["http_500_json", "http_511_html", "reset", "empty_body"])
     @pytest.mark.parametrize("kind", Kind)
     async def test_are_carried_without_it(self, shop: Shop, kind: Kind, fault: str) -> None:
-        everyone = await rows(shop, kind)
+        everyone = await rows(shop, kind, 5)
         poison(shop, kind, fault)
         report = await shop.run(kind)
         poisoned = everyone.pop(POISONED)
@@ -102,7 +74,7 @@ class TestNeighbours:
 
 class TestTheRowItself:
     async def test_ends_in_the_inbox_with_what_emag_said(self, shop: Shop) -> None:
-        row = (await rows(shop, CANCELLATION))[POISONED]
+        row = (await rows(shop, CANCELLATION, 5))[POISONED]
         poison(shop, CANCELLATION)
         for _ in range(INBOX_ATTEMPTS):
             assert await read_inbox(shop.channel.engine) == []
@@ -127,7 +99,7 @@ class TestTheRowItself:
 class TestAnOutage:
     @pytest.mark.parametrize("kind", Kind)
     async def test_is_where_nothing_else_can_be_read(self, shop: Shop, kind: Kind) -> None:
-        everyone = await rows(shop, kind)
+        everyone = await rows(shop, kind, 5)
         shop.market.faults.add(READS[kind], kind="http_500_json", times=None)
         report = await shop.run(kind)
         assert report.exit_code == 3

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.books import BOOKS
 from integrations.ledger.points import Point, listening
-from integrations.ledger.status import INBOX_ATTEMPTS, read_inbox, read_status
-from integrations.sandbox.market import Market
+from integrations.ledger.status import INBOX_ATTEMPTS, read_inbox
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.interleavings.meanwhile import done_to, one_of_five
-from tests.end_to_end.pace import open_unpaced_shop
+from tests.end_to_end.poison.conftest import FIRST, attempts, down, rows
 from tests.end_to_end.test_outages import SCENES
 
 CANCELLATION, RETURN, INVOICE = Kind.CANCELLATION, Kind.RMA, Kind.INVOICE
-FIRST, POISONED = 480000101, 480000104
+POISONED = FIRST + 3
 SAVES = {CANCELLATION: "order/save", RETURN: "rma/save", INVOICE: "order/attachments/save"}
-
-
-@pytest.fixture
-async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
-    """A shop in which nothing waits for a request limit."""
-    async with open_unpaced_shop(database_url, market, account) as shop:
-        yield shop
-    assert market.journal.violations() == []
-
-
-async def rows(shop: Shop, kind: Kind, count: int = 10) -> dict[int, int]:
-    """Rows that one save each would bring to their end, by their orders."""
-    return {FIRST + n: await SCENES[kind](shop, FIRST + n) for n in range(count)}
 
 
 def poison(shop: Shop, kind: Kind, fault: str = "http_500_json", order: int = POISONED) -> None:
@@ -51,23 +34,12 @@ async def run(shop: Shop, kind: Kind, times: int = 1) -> None:
         await shop.later()
 
 
-async def attempts(shop: Shop, kind: Kind, row: int) -> int:
-    """How many failures were put down to a row."""
-    return int((await shop.books(kind, row))["sync_attempts"])
-
-
-async def down(shop: Shop) -> list[str]:
-    """The budgets for which eMAG counts as down."""
-    status = await read_status(shop.channel.engine)
-    return [budget.bucket for budget in status.budgets if budget.down_since]
-
-
 class TestNeighbours:
     @pytest.mark.parametrize(
         "fault", ["http_500_json", "http_511_html", "reset", "empty_body", "locked", "forbidden"]
     )
     async def test_are_saved_without_it(self, shop: Shop, fault: str) -> None:
-        everyone = await rows(shop, CANCELLATION)
+        everyone = await rows(shop, CANCELLATION, 10)
         poison(shop, CANCELLATION, fault)
         await run(shop, CANCELLATION, times=2)
         poisoned = everyone.pop(POISONED)
@@ -80,7 +52,7 @@ class TestNeighbours:
 
     @pytest.mark.parametrize("kind", [RETURN, INVOICE])
     async def test_of_every_kind_are(self, shop: Shop, kind: Kind) -> None:
-        everyone = await rows(shop, kind)
+        everyone = await rows(shop, kind, 10)
         poison(shop, kind)
         await run(shop, kind, times=2)
         poisoned = everyone.pop(POISONED)

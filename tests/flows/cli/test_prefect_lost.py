@@ -38,6 +38,7 @@ class Prefect:
     host: str
     port: int
     connections: set[StreamWriter] = field(default_factory=set)
+    server: asyncio.Server = field(init=False)
     url: str = ""
 
     @asynccontextmanager
