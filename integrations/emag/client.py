@@ -50,12 +50,17 @@ class EmagClient:
     """An account's connection to eMAG; `open_client` makes one."""
 
     def __init__(
-        self, account: Account, transport: httpx.AsyncHTTPTransport, deadline: float, largest: int
+        self,
+        account: Account,
+        transport: httpx.AsyncHTTPTransport,
+        deadline: float,
+        connecting: float,
+        largest: int,
     ) -> None:
         self.account = account
         self._transport = transport
         self._headers = httpx.Headers({**HEADERS, "Authorization": _basic(account)})
-        timeout = httpx.Timeout(deadline, connect=deadline / 4, pool=deadline / 4)
+        timeout = httpx.Timeout(deadline, connect=connecting, pool=connecting)
         self._extensions = {"timeout": timeout.as_dict()}
         self._deadline = deadline
         self._largest = largest
@@ -125,13 +130,14 @@ async def open_client(
     account: Account,
     *,
     deadline: float = 30.0,
+    connecting: float | None = None,
     max_connections: int = 16,
     largest_answer: int = LARGEST_ANSWER,
 ) -> AsyncIterator[EmagClient]:
     """A client for an account; `deadline` is in seconds, over all of a request and its answer.
 
-    Waiting for a free connection, connecting and TLS come before it and get a quarter of it each:
-    a request that the deadline itself ends has left.
+    Waiting for a free connection, connecting and TLS come before it and get `connecting` seconds
+    each, a quarter of it if nothing is said: a request that the deadline itself ends has left.
 
     httpx's transport is used without its client: nothing here follows redirects, and cookies must
     not be kept, since they would tie concurrent requests to one session of eMAG's.
@@ -140,7 +146,13 @@ async def open_client(
         max_connections=max_connections, max_keepalive_connections=max_connections
     )
     async with httpx.AsyncHTTPTransport(limits=limits, trust_env=False) as transport:
-        yield EmagClient(account, transport, deadline, largest_answer)
+        yield EmagClient(
+            account,
+            transport,
+            deadline,
+            deadline / 4 if connecting is None else connecting,
+            largest_answer,
+        )
 
 
 def _basic(account: Account) -> str:

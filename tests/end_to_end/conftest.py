@@ -53,6 +53,9 @@ QUICK = Timings(
     probe=0.0,
 )
 
+# Seconds to connect in: here the server has the same loop, and a busy machine halts both at once.
+CONNECTING = 10.0
+
 STORIES: Mapping[Kind, Story] = {
     Kind.RMA: rma._sync,
     Kind.CANCELLATION: cancellation._sync,
@@ -307,7 +310,7 @@ async def open_shop(database_url: str, market: Market, account: Account) -> Asyn
     engine = open_engine(database_url)
     async with engine.connect() as connection:
         schema = await read_schema(connection)
-    async with open_client(account, deadline=QUICK.deadline) as client:
+    async with open_client(account, deadline=QUICK.deadline, connecting=CONNECTING) as client:
         channel = Channel(
             account=account,
             accounts={account.name: account},
@@ -337,7 +340,7 @@ async def fbe(shop: Shop, account: Account) -> AsyncIterator[Shop]:
     """The seller's second account in `shop`, "fbe", for the orders that eMAG fulfils."""
     second = replace(account, name="fbe", account_type="fbe")
     shop.channel = replace(shop.channel, accounts={"main": account, "fbe": second})
-    async with open_client(second, deadline=QUICK.deadline) as client:
+    async with open_client(second, deadline=QUICK.deadline, connecting=CONNECTING) as client:
         yield Shop(shop.erp, shop.market, replace(shop.channel, account=second, client=client))
 
 

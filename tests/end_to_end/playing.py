@@ -20,7 +20,7 @@ from integrations.emag.client import open_client
 from integrations.sandbox.market import Market
 from integrations.sandbox.server import serving
 from tests.conftest import PASSWORD, USERNAME
-from tests.end_to_end.conftest import Shop
+from tests.end_to_end.conftest import CONNECTING, Shop
 from tests.end_to_end.pace import open_unpaced_shop, wipe
 
 SEED = int(os.environ.get("EMAG_MODEL_SEED", "1"))
@@ -66,7 +66,9 @@ class World(RuleBasedStateMachine):
         shop = await self.stack.enter_async_context(
             open_unpaced_shop(self.url, self.market, account)
         )
-        client = await self.stack.enter_async_context(open_client(account, deadline=DEADLINE))
+        client = await self.stack.enter_async_context(
+            open_client(account, deadline=DEADLINE, connecting=CONNECTING)
+        )
         shop.channel = replace(shop.channel, client=client)
         await wipe(shop)
         return shop

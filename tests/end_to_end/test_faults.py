@@ -18,7 +18,7 @@ from integrations.erp.rows import Kind
 from integrations.sandbox.fault_kinds import KINDS, ROUTES_OF, SAVES
 from integrations.sandbox.fault_kinds import Point as FaultPoint
 from integrations.sandbox.market import Market
-from tests.end_to_end.conftest import Shop
+from tests.end_to_end.conftest import CONNECTING, Shop
 from tests.end_to_end.fault_table import PROPERTY
 from tests.end_to_end.pace import open_unpaced_shop, wipe
 
@@ -214,7 +214,7 @@ async def scenery(database_url: str, market: Market, account: Account) -> AsyncI
     """A shop in which nothing waits."""
     async with (
         open_unpaced_shop(database_url, market, account) as shop,
-        open_client(account, deadline=HASTY_DEADLINE) as hasty,
+        open_client(account, deadline=HASTY_DEADLINE, connecting=CONNECTING) as hasty,
     ):
         yield Scenery(shop, hasty)
 

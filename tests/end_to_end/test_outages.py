@@ -270,7 +270,8 @@ class TestEmagCannotBeWorkedWith:
         await outage.ends(place.emag)
         await place.probe_is_due()
         await place.shop.later()
-        await place.shop.run(CANCELLATION)
+        report = await place.shop.run(CANCELLATION)
+        assert (report.exit_code, report.unreachable) == (0, None)
         assert {await place.shop.state(CANCELLATION, row) for row in rows} == {"synced"}
         assert len(place.shop.market.journal.effects_of("order.status")) == len(rows)
         assert await place.attempts() == 0

@@ -14,7 +14,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.mirror_returns import open_returns, owe
 from integrations.ledger.profile import Profile
-from tests.end_to_end.conftest import QUICK, Shop
+from tests.end_to_end.conftest import CONNECTING, QUICK, Shop
 from tests.end_to_end.returns_in.returning import (
     RETURN,
     asked,
@@ -94,7 +94,7 @@ async def test_accounts_with_one_login_each_see_to_their_own_type(swift: Shop) -
     await receive(swift)
     [row] = await rows(swift)
     assert row["emag_return_id"] == str(RETURN)
-    async with open_client(second, deadline=QUICK.deadline) as client:
+    async with open_client(second, deadline=QUICK.deadline, connecting=CONNECTING) as client:
         await receive(swift, account=second, client=client)
     assert (await row_of(swift, RETURN + 1))["account_type"] == "fbe"
 

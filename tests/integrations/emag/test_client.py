@@ -160,6 +160,18 @@ async def test_waiting_in_vain_for_a_free_connection_proves_that_nothing_was_sen
         assert len(server.requests) == 1
 
 
+async def test_connecting_may_take_longer_than_the_deadline(raw_server: Serve) -> None:
+    async with (
+        raw_server(never_answer) as server,
+        open_client(server.account, deadline=0.4, connecting=30.0, max_connections=1) as client,
+    ):
+        first, second = await asyncio.gather(
+            client.exchange(ORDER_SAVE, [{"id": 1}]), client.exchange(ORDER_SAVE, [{"id": 2}])
+        )
+        assert {first.verdict, second.verdict} == {Verdict.UNKNOWN}
+        assert len(server.requests) == 2
+
+
 async def test_an_answer_larger_than_the_bound_is_given_up(raw_server: Serve) -> None:
     bomb = gzip.compress(b" " * 2_000_000)
     async with (
