@@ -39,6 +39,9 @@ USERNAME, PASSWORD = "seller@example.com", "secret"
 # What a developer may ask of the tests themselves.
 FOR_TESTS = frozenset({"EMAG_MODEL_STEPS", "EMAG_MODEL_IN_STEPS", "EMAG_MODEL_SEED"})
 
+# The share of the tests among which the long ones are.
+WITH_LONG_ONES = 1 / 3
+
 # A test database needs to survive nothing, so it need not wait for the disk.
 THROWAWAY = {
     "fsync": "off",
@@ -105,8 +108,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests begin first: one that began last would have the others wait for it."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """What takes longest begins first: the tests that share a server, which one worker has to do.
+
+    Long tests keep a core busy while most others wait for something, so they are spread among them;
+    the last ones hold none, since everybody would wait for it.
+    """
+    grouped = [item for item in items if item.get_closest_marker("xdist_group")]
+    alone = [item for item in items if not item.get_closest_marker("xdist_group")]
+    long = [item for item in alone if item.get_closest_marker("long")]
+    mixed = [item for item in alone if not item.get_closest_marker("long")]
+    apart = 1 + int(len(mixed) * WITH_LONG_ONES) // max(1, len(long))
+    for number, item in enumerate(long):
+        mixed.insert(number * apart, item)
+    items[:] = grouped + mixed
 
 
 def pytest_collection_finish() -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -101,6 +102,10 @@ def end(server: Embedded, how: signal.Signals) -> None:
     pid = postmaster(server.url)
     os.kill(pid, how)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    for _ in range(1000):  # what it was just forking holds its socket for an instant longer
+        if not server.is_running:
+            break
+        time.sleep(0.01)
 
 
 def test_a_crashed_server_is_started_anew_where_its_users_know_it(data_dir: Path) -> None:

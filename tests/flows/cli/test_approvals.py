@@ -241,7 +241,7 @@ async def inbox(emag_flows: CommandLine, variables: dict[str, str]) -> list[dict
 
 
 @pytest.mark.long
-@pytest.mark.xdist_group("prefect")
+@pytest.mark.xdist_group("prefect-cli")
 async def test_resume_is_said_only_where_a_run_of_the_account_is_suspended(
     emag_flows: CommandLine,
     market: Market,

@@ -23,7 +23,7 @@ from flows.prefect_server import settings_for
 from integrations.sandbox.market import Market
 from tests.flows.cli.conftest import ROOT, CommandLine
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("prefect-cli")]
 
 FIRST, ORDERS = 480_000_201, 20
 

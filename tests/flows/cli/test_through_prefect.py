@@ -17,7 +17,7 @@ from tests.flows.cli.conftest import CommandLine, Said
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.xdist_group("prefect"),
+    pytest.mark.xdist_group("prefect-cli"),
     pytest.mark.usefixtures("shop"),
 ]
 
