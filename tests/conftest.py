@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
+from zlib import crc32
 
 import psycopg
 import pytest
@@ -40,7 +41,7 @@ USERNAME, PASSWORD = "seller@example.com", "secret"
 FOR_TESTS = frozenset({"EMAG_MODEL_STEPS", "EMAG_MODEL_IN_STEPS", "EMAG_MODEL_SEED"})
 
 # The share of the tests among which the long ones are.
-WITH_LONG_ONES = 1 / 3
+WITH_LONG_ONES = 1 / 2
 
 # A test database needs to survive nothing, so it need not wait for the disk.
 THROWAWAY = {
@@ -107,16 +108,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(folder)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first: the tests that share a server, which one worker has to do.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Several workers mix what keeps a core busy with what waits; one keeps the files' order.
 
-    Long tests keep a core busy while most others wait for something, so they are spread among them;
-    the last ones hold none, since everybody would wait for it.
+    What takes longest begins first: the tests that share a server, which one worker has to do. Long
+    tests are spread, but the last ones hold none, since everybody would wait for it.
     """
+    if not hasattr(config, "workerinput"):
+        return
     grouped = [item for item in items if item.get_closest_marker("xdist_group")]
     alone = [item for item in items if not item.get_closest_marker("xdist_group")]
     long = [item for item in alone if item.get_closest_marker("long")]
     mixed = [item for item in alone if not item.get_closest_marker("long")]
+    mixed.sort(key=lambda item: crc32(item.nodeid.encode()))
     apart = 1 + int(len(mixed) * WITH_LONG_ONES) // max(1, len(long))
     for number, item in enumerate(long):
         mixed.insert(number * apart, item)

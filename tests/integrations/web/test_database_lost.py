@@ -88,13 +88,14 @@ def frozen_whole(server: Server) -> Iterator[None]:
     """No process of the server does anything: it takes connections, and answers on none."""
     running = postmaster.running(server.home)
     assert running is not None
-    processes = [running.pid, *descendants(running.pid)]
-    for pid in processes:
-        os.kill(pid, signal.SIGSTOP)
+    os.kill(running.pid, signal.SIGSTOP)
     try:
+        for pid in descendants(running.pid):  # no more begin, but one or the other may be ending
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
         yield
     finally:
-        for pid in processes:
+        for pid in [running.pid, *descendants(running.pid)]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
