@@ -274,6 +274,16 @@ class Shop:
             row["id"] for row in await self.sql(f"SELECT {books.erp_id} AS id FROM {books.name}")
         }
 
+    async def rests(self, kind: Kind, row_id: int) -> float:
+        """The seconds that an ERP row rests, as the database has them."""
+        books = BOOKS[kind]
+        [found] = await self.sql(
+            "SELECT extract(epoch FROM next_attempt_at - updated_at AT TIME ZONE 'UTC')::float8"
+            f" AS pause FROM {books.name} WHERE {books.erp_id} = :row",
+            row=row_id,
+        )
+        return float(found["pause"])
+
     async def replay(self, kind: Kind, row_id: int) -> None:
         """Queue a row again by hand."""
         assert await replay(self.channel.engine, [Reference(kind, row_id)]) == []
@@ -328,9 +338,18 @@ async def open_shop(database_url: str, market: Market, account: Account) -> Asyn
 
 
 @pytest.fixture
-async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
-    """A shop on a fresh database; nothing illegal may ever have been asked of its eMAG."""
-    async with open_shop(database_url, market, account) as shop:
+async def shop(
+    request: pytest.FixtureRequest, database_url: str, market: Market, account: Account
+) -> AsyncIterator[Shop]:
+    """A shop on a fresh database; nothing illegal may ever have been asked of its eMAG.
+
+    Where a test is marked `unpaced`, its requests wait for no limit.
+    """
+    from tests.end_to_end.pace import open_unpaced_shop
+
+    unpaced = request.node.get_closest_marker("unpaced") is not None
+    opened = open_unpaced_shop if unpaced else open_shop
+    async with opened(database_url, market, account) as shop:
         yield shop
     assert market.journal.violations() == []
 

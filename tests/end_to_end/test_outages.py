@@ -33,6 +33,7 @@ from migrations.run import upgrade
 from tests.conftest import PASSWORD, USERNAME
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.pace import open_unpaced_shop
+from tests.end_to_end.scenes import SCENES, cancelled, invoiced
 from tests.flows.cli.conftest import Said, run_as_process, run_here
 from tests.kills.server import Server, serving_postgres
 
@@ -97,27 +98,6 @@ class Place:
         await self.shop.sql("UPDATE app.emag_rate_limits SET probe_at = clock_timestamp()")
 
 
-async def cancelled(shop: Shop, order_id: int) -> int:
-    shop.market.add_order({"id": order_id, "status": 2})
-    return await shop.erp.add(CANCELLATION, order_id)
-
-
-async def returned(shop: Shop, order_id: int) -> int:
-    shop.market.add_order({"id": order_id, "status": 4})
-    shop.market.add_return({"order_id": order_id, "request_status": 2})
-    return await shop.erp.add(RETURN, order_id)
-
-
-async def invoiced(shop: Shop, order_id: int) -> int:
-    shop.market.add_order({"id": order_id, "status": 4})
-    return await shop.erp.add(INVOICE, order_id, pdf_url=shop.document(f"F-{order_id}"))
-
-
-SCENES: Mapping[Kind, Callable[[Shop, int], Any]] = {
-    CANCELLATION: cancelled,
-    RETURN: returned,
-    INVOICE: invoiced,
-}
 ORDER = {kind: place for place, kind in enumerate(Kind)}
 
 
@@ -541,7 +521,7 @@ class TestPoison:
             assert {await shop.state(kind, row) for row in (*neighbours, late)} == {"synced"}
             books = await shop.books(kind, poisoned)
             assert (books["sync_state"], books["sync_attempts"]) == ("pending", failure)
-            pauses.append(await self.pause(shop, kind, poisoned))
+            pauses.append(await shop.rests(kind, poisoned))
             asked = len(journal.requests)
             await shop.run(kind)
             vain = {each.route for each in journal.requests[asked:]}
@@ -556,16 +536,6 @@ class TestPoison:
         [entry] = json.loads(said.out)
         assert (said.code, entry["kind"], entry["row_id"]) == (0, kind.value, poisoned)
         assert reason in entry["reason"]
-
-    async def pause(self, shop: Shop, kind: Kind, row: int) -> float:
-        """The seconds that a row rests, as the database has them."""
-        books = BOOKS[kind]
-        [found] = await shop.sql(
-            "SELECT extract(epoch FROM next_attempt_at - updated_at AT TIME ZONE 'UTC')::float8"
-            f" AS pause FROM {books.name} WHERE {books.erp_id} = :row",
-            row=row,
-        )
-        return float(found["pause"])
 
 
 async def inbox(shop: Shop) -> dict[int, str]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.certificates import newest
 from integrations.ledger.differences import Why
 from integrations.sandbox import routes
-from integrations.sandbox.market import Market
 from integrations.sync import census
 from integrations.sync.outage import OutageError
 from tests.end_to_end.conftest import Shop
-from tests.end_to_end.pace import open_unpaced_shop
 from tests.end_to_end.reconciling import (
     MANY,
     ORDER,
@@ -34,13 +29,7 @@ from tests.end_to_end.reconciling import (
 )
 from tests.end_to_end.returns_in.returning import carry_out, status_at_emag
 
-
-@pytest.fixture
-async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
-    """A shop whose requests wait for no limit."""
-    async with open_unpaced_shop(database_url, market, account) as shop:
-        yield shop
-    assert market.journal.violations() == []
+pytestmark = pytest.mark.unpaced
 
 
 # Agreeing

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
-from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.books import BOOKS
-from integrations.sandbox.market import Market
 from integrations.sync import census_rows
 from tests.end_to_end.conftest import Shop
-from tests.end_to_end.pace import open_unpaced_shop
 from tests.end_to_end.reconciling import ORDER, ago, receive, reconcile
 
 INVOICE = Kind.INVOICE
 FINALIZED = 4
 
 
-@pytest.fixture
-async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
-    """A shop whose requests wait for no limit."""
-    async with open_unpaced_shop(database_url, market, account) as shop:
-        yield shop
-    assert market.journal.violations() == []
+pytestmark = pytest.mark.unpaced
 
 
 async def attach(shop: Shop, order_id: int = ORDER, *, hours: float = 2) -> int:

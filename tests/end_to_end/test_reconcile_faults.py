@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -13,13 +13,11 @@ import pytest
 
 from flows.parameters import ReconcileParameters
 from flows.reconciliation import reconcile_channel
-from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.certificates import Certificate
 from integrations.ledger.differences import Why
 from integrations.sandbox import routes
 from integrations.sandbox.exchange import Answer, Ask, refusal
-from integrations.sandbox.market import Market
 from integrations.sync import census
 from integrations.sync import reconcile as reconciling
 from integrations.sync.ask import ReadRefusedError
@@ -27,7 +25,6 @@ from integrations.sync.census_state import Census
 from integrations.sync.channel import Tally
 from integrations.sync.span import Span
 from tests.end_to_end.conftest import Shop
-from tests.end_to_end.pace import open_unpaced_shop
 from tests.end_to_end.reconciling import (
     ORDER,
     a_day,
@@ -45,12 +42,7 @@ from tests.end_to_end.reconciling import (
 BUCHAREST = ZoneInfo("Europe/Bucharest")
 
 
-@pytest.fixture
-async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
-    """A shop whose requests wait for no limit."""
-    async with open_unpaced_shop(database_url, market, account) as shop:
-        yield shop
-    assert market.journal.violations() == []
+pytestmark = pytest.mark.unpaced
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.hints import hint_order, hint_return
-from integrations.sandbox.market import Market
 from tests.end_to_end.conftest import Shop
-from tests.end_to_end.pace import open_unpaced_shop
 from tests.end_to_end.reconciling import ORDER, a_day, receive, reconcile
 
 UNKNOWN = 999_999_999
@@ -20,11 +17,7 @@ UNKNOWN = 999_999_999
 Hint = Callable[[AsyncEngine, str, str, int, int], Awaitable[bool]]
 
 
-@pytest.fixture
-async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
-    """A shop whose requests wait for no limit."""
-    async with open_unpaced_shop(database_url, market, account) as shop:
-        yield shop
+pytestmark = pytest.mark.unpaced
 
 
 async def hint_at(shop: Shop, hint: Hint, number: int) -> None:

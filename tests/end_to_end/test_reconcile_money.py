@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
 
-from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.certificates import Certificate
 from integrations.ledger.differences import Why
-from integrations.sandbox.market import Market
 from integrations.sync import census, census_rows
 from integrations.sync import reconcile as reconciling
 from tests.end_to_end.conftest import Shop
-from tests.end_to_end.pace import open_unpaced_shop
 from tests.end_to_end.reconciling import (
     MANY,
     ORDER,
@@ -30,12 +26,7 @@ from tests.end_to_end.reconciling import (
 OLD = ORDER - 1000
 
 
-@pytest.fixture
-async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
-    """A shop whose requests wait for no limit."""
-    async with open_unpaced_shop(database_url, market, account) as shop:
-        yield shop
-    assert market.journal.violations() == []
+pytestmark = pytest.mark.unpaced
 
 
 async def paid_order(shop: Shop, order_id: int, days: float = 0.4) -> int:

@@ -5,18 +5,15 @@ One shop holds them all at once, so that none hides another.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import pytest
 
-from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.certificates import Certificate, Listed
 from integrations.ledger.differences import Why
-from integrations.sandbox.market import Market
 from tests.end_to_end.conftest import Shop
-from tests.end_to_end.pace import open_unpaced_shop
 from tests.end_to_end.reconciling import (
     ORDER,
     ago,
@@ -33,12 +30,7 @@ UNEXPLAINED = "unexplained"
 RETURN = 52000100
 
 
-@pytest.fixture
-async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
-    """A shop whose requests wait for no limit."""
-    async with open_unpaced_shop(database_url, market, account) as shop:
-        yield shop
-    assert market.journal.violations() == []
+pytestmark = pytest.mark.unpaced
 
 
 @dataclass(frozen=True)

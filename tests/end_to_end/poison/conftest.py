@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
-
-from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.status import read_status
-from integrations.sandbox.market import Market
 from tests.end_to_end.conftest import Shop
-from tests.end_to_end.pace import open_unpaced_shop
-from tests.end_to_end.test_outages import SCENES
+from tests.end_to_end.scenes import SCENES
 
 FIRST = 480000101
-
-
-@pytest.fixture
-async def shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
-    """A shop in which nothing waits for a request limit."""
-    async with open_unpaced_shop(database_url, market, account) as shop:
-        yield shop
-    assert market.journal.violations() == []
 
 
 async def rows(shop: Shop, kind: Kind, count: int) -> dict[int, int]:

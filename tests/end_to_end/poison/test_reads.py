@@ -12,6 +12,8 @@ from integrations.ledger.status import INBOX_ATTEMPTS, read_inbox
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.poison.conftest import FIRST, attempts, down, rows
 
+pytestmark = pytest.mark.unpaced
+
 CANCELLATION, RETURN, INVOICE = Kind.CANCELLATION, Kind.RMA, Kind.INVOICE
 POISONED = FIRST + 2
 LONG_AGO = datetime.now(UTC) - timedelta(days=10)

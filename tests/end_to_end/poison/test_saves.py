@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from integrations.erp.rows import Kind
-from integrations.ledger.books import BOOKS
 from integrations.ledger.points import Point, listening
 from integrations.ledger.status import INBOX_ATTEMPTS, read_inbox
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.interleavings.meanwhile import done_to, one_of_five
 from tests.end_to_end.poison.conftest import FIRST, attempts, down, rows
-from tests.end_to_end.test_outages import SCENES
+from tests.end_to_end.scenes import SCENES
+
+pytestmark = pytest.mark.unpaced
 
 CANCELLATION, RETURN, INVOICE = Kind.CANCELLATION, Kind.RMA, Kind.INVOICE
 POISONED = FIRST + 3
@@ -99,7 +100,7 @@ class TestTheRowItself:
             await shop.run(CANCELLATION)
             if await shop.state(CANCELLATION, row) == "pending":
                 failures = await attempts(shop, CANCELLATION, row)
-                pauses |= {failures: await pause(shop, row)} if failures else {}
+                pauses |= {failures: await shop.rests(CANCELLATION, row)} if failures else {}
             await shop.later()
         assert list(pauses) == [*range(1, INBOX_ATTEMPTS + 1)]
         assert all(pauses[each] < pauses[each + 2] for each in range(1, 6))
@@ -165,17 +166,6 @@ class TestTheRowItself:
         await run(shop, CANCELLATION)
         assert await shop.state(CANCELLATION, row) == "synced"
         assert done_to(shop) == [("order.line", 5, 4), ("order.line", 4, 3)]
-
-
-async def pause(shop: Shop, row: int) -> float:
-    """The seconds that a cancellation rests, as the database has them."""
-    books = BOOKS[CANCELLATION]
-    [found] = await shop.sql(
-        "SELECT extract(epoch FROM next_attempt_at - updated_at AT TIME ZONE 'UTC')::float8"
-        f" AS pause FROM {books.name} WHERE {books.erp_id} = :row",
-        row=row,
-    )
-    return float(found["pause"])
 
 
 class TestAnOutage:

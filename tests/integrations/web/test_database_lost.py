@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -43,13 +43,23 @@ def frozen(database_url: str) -> Iterator[None]:
     with psycopg.connect(database_url) as connection:
         backends = [pid for (pid,) in connection.execute(_BACKENDS).fetchall()]
     assert backends
-    for pid in backends:
-        os.kill(pid, signal.SIGSTOP)
+    with halted(backends):
+        yield
+
+
+@contextmanager
+def halted(processes: Iterable[int]) -> Iterator[None]:
+    """These processes do nothing; one or the other may be ending by itself."""
+    found = list(processes)
     try:
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
         yield
     finally:
-        for pid in backends:
-            os.kill(pid, signal.SIGCONT)
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("path", [f"{WATCHED}/ready", "/integration/status"])
@@ -88,16 +98,9 @@ def frozen_whole(server: Server) -> Iterator[None]:
     """No process of the server does anything: it takes connections, and answers on none."""
     running = postmaster.running(server.home)
     assert running is not None
-    os.kill(running.pid, signal.SIGSTOP)
-    try:
-        for pid in descendants(running.pid):  # no more begin, but one or the other may be ending
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
+    # The first one begins no others any more, so that all of them are found.
+    with halted([running.pid]), halted(descendants(running.pid)):
         yield
-    finally:
-        for pid in [running.pid, *descendants(running.pid)]:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
 
 
 async def comes(condition: Callable[[], bool]) -> None:
