@@ -24,26 +24,19 @@ pytestmark = [pytest.mark.long, pytest.mark.usefixtures("configured")]
 RUN = "import asyncio, flows; print(asyncio.run(flows.rma_sync())[0].problems[0].state)"
 
 
-async def test_a_refused_row_is_left_for_a_run_that_somebody_sees(
-    engine: AsyncEngine, prefect_home: Path
+async def test_a_refused_row_and_an_alarm_are_left_for_a_run_that_somebody_sees(
+    engine: AsyncEngine, account: Account, prefect_home: Path
 ) -> None:
+    """One test, because the server that Prefect starts for the call takes its time."""
     await ask_for_a_return(engine)
+    await mirror_return(engine, platform=account.platform, finalize_by=date(2026, 1, 1))
 
     said = await in_python(RUN, prefect_home)
 
     assert State.REFUSED in said.splitlines(), said  # Prefect may say something behind it
+    assert await alarms_in(engine) == [(str(RETURN), False)], said
     [told] = (await gather_untold("all")).told
     assert (told.problem.row_id, told.problem.state) == (1, State.REFUSED)
-
-
-async def test_an_alarm_is_raised_and_left_for_a_run_that_somebody_hears(
-    engine: AsyncEngine, account: Account, prefect_home: Path
-) -> None:
-    await mirror_return(engine, platform=account.platform, finalize_by=date(2026, 1, 1))
-
-    said = await in_python("import asyncio, flows; asyncio.run(flows.rma_sync())", prefect_home)
-
-    assert await alarms_in(engine) == [(str(RETURN), False)], said
     [alarm] = (await gather_tidings("all", heard=True)).alarms
     assert alarm.subject == str(RETURN)
 
