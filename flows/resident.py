@@ -274,13 +274,13 @@ def _note(desk: Desk, report: Report, vitals: Vitals) -> None:
 def _passes(pause_above: int) -> Passes:
     """What is done about rows of each kind that are due, and about each thing that eMAG hints at.
 
-    Of cancellations at most `pause_above` go unasked; with more of them due a person is to be
-    asked, which the scheduled run does.
+    Of cancellations at most `pause_above` go unasked in an hour; where more would, a person is to
+    be asked, which the scheduled run does.
     """
 
     async def carry_cancellations(channel: Channel, report: Report) -> None:
         limit = await most_unasked(channel, BATCH, pause_above)
-        if not limit:
+        if limit is None:
             raise NotNowError
         await carry_out(channel, Kind.CANCELLATION, limit, report, waits=False)
 
