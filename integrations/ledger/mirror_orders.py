@@ -113,10 +113,12 @@ _COMING = text("""
        AND (status = 6 OR owed AND status = 7)
 """)
 
-# Of what is owed no more, a wish is told as well: that it makes no row was decided.
+# Of what is owed no more, a wish is told as well: that it makes no row was decided. One that was
+# seen in an order that is over, or finalized, waits: the order may come back (see WISHED_IN).
 _SETTLE = text("""
     UPDATE app.emag_orders m SET owed = s.owed, problem = s.problem,
-           wish_told = m.wish_at IS NOT NULL AND (m.wish_told OR NOT s.owed),
+           wish_told = m.wish_at IS NOT NULL
+                       AND (m.wish_told OR NOT s.owed AND m.status IN (1, 2, 3)),
            attempts = CASE WHEN s.problem IS NULL THEN 0 ELSE m.attempts + 1 END,
            next_at = clock_timestamp() + make_interval(secs => s.delay)
       FROM (SELECT order_id, owed, problem, delay
