@@ -19,8 +19,10 @@ from integrations.ledger.database import autocommit, storable
 from integrations.ledger.timings import Timings
 
 # Whether a read tells what an order's lines hold now: one that is cancelled may come back with all
-# of them, and what was modified earlier than is known shows how things were.
-_SHOWS_LINES = "excluded.status NOT IN (0, 5) AND excluded.modified_at >= m.modified_at"
+# of them, and what was modified earlier than is known shows how things were. What could not be read
+# is not gone: it would count as added when it can be read again.
+_SHOWS_LINES = """excluded.held IS NOT NULL AND excluded.status IN (1, 2, 3, 4)
+                  AND excluded.modified_at >= m.modified_at"""
 
 # All pieces that each line was ever given: those by which it has grown since it was last read were
 # added. It is never less than eMAG says of it.
