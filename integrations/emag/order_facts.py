@@ -23,6 +23,7 @@ from integrations.emag.order_fields import (
     decimal_of,
     is_blank,
 )
+from integrations.emag.refund_words import REFUND_WORDS, Paid, refund_word
 from integrations.emag.wire import (
     Order,
     OrderLine,
@@ -123,7 +124,9 @@ class OrderFacts:
 
     Attributes:
         cashed: what eMAG says it has of the customer's money; None where it says no amount.
-        refunded: what eMAG has paid back to the customer.
+        refunded: what eMAG has paid back to the customer; nothing where its word for the refund
+            says that it is not paid yet, or never will be.
+        unknown_refund: eMAG's word for the refund where nobody knows it.
         beside_goods: shipping less vouchers, as far as eMAG tells: what is paid with the goods.
         is_paid: eMAG counts the order as paid.
         currency: an ISO code.
@@ -142,6 +145,7 @@ class OrderFacts:
     beside_goods: Decimal
     is_paid: bool
     refunded: Decimal
+    unknown_refund: str | None
     currency: str
 
     @property
@@ -188,6 +192,8 @@ def read_facts(
     check_lines(raw, order.id)
     if first:
         check_lines_are_there(raw, order.id)
+    word = refund_word(raw.get("refund_status"))
+    is_unpaid = REFUND_WORDS.get(word) in (Paid.NOT_YET, Paid.NEVER)
     customer = raw.get("customer")
     person = customer if isinstance(customer, dict) else {}
     return OrderFacts(
@@ -203,7 +209,8 @@ def read_facts(
         cashed=_cashed(raw),
         beside_goods=_beside_goods(raw),
         is_paid=whole_number(raw.get("payment_status")) == 1,
-        refunded=money(raw.get("refunded_amount")) or ZERO,
+        refunded=ZERO if is_unpaid else money(raw.get("refunded_amount")) or ZERO,
+        unknown_refund=word[:40] if word and word not in REFUND_WORDS else None,
         currency=currency_of(raw, order.id) or currency,
     )
 

@@ -497,3 +497,51 @@ class TestWhatWasNeverPaid:
         shop.market.emag_refunds_order(ORDER, Decimal("86.67"))
         await receive(shop)
         assert await refund(shop, storno) == (Decimal("86.67"), "partial", True)
+
+
+class TestTheWordForARefund:
+    @pytest.mark.parametrize("word", ["pending", "In Progress", "rejected", "failed"])
+    async def test_that_says_not_yet_or_never_is_no_refund(self, shop: Shop, word: str) -> None:
+        await _refunded_in_word(shop, word)
+        [row] = await rows(shop)
+        assert await refund(shop, row["id"]) == (Decimal(0), "pending", False)
+        at_emag(shop)["refund_status"] = "refunded"
+        shop.market.touch(at_emag(shop))
+        await receive(shop)
+        assert await refund(shop, row["id"]) == (TOTAL, "completed", True)
+
+    async def test_that_says_not_yet_leaves_an_invoice_paid(self, shop: Shop) -> None:
+        sold(shop, CARD)
+        row = await invoice(shop)
+        shop.market.card_is_cashed(ORDER)
+        shop.market.emag_refunds_order(ORDER, TOTAL)
+        at_emag(shop)["refund_status"] = "pending"
+        await receive(shop)
+        assert (await told(shop, row))[0] == "paid"
+        at_emag(shop)["refund_status"] = "refunded"
+        shop.market.touch(at_emag(shop))
+        await receive(shop)
+        assert (await told(shop, row))[0] == "refunded"
+
+    @pytest.mark.parametrize("word", [None, "", "completed"])
+    async def test_that_says_paid_or_nothing_leaves_it_to_the_amount(
+        self, shop: Shop, word: str | None
+    ) -> None:
+        await _refunded_in_word(shop, word)
+        [row] = await rows(shop)
+        assert await refund(shop, row["id"]) == (TOTAL, "completed", True)
+        assert await shop.sql("SELECT name FROM app.emag_drift") == []
+
+    async def test_that_nobody_knows_is_noted_and_the_amount_counts(self, shop: Shop) -> None:
+        await _refunded_in_word(shop, "Bani dati")
+        [row] = await rows(shop)
+        assert await refund(shop, row["id"]) == (TOTAL, "completed", True)
+        [noted] = await shop.sql("SELECT name, value FROM app.emag_drift")
+        assert noted == {"name": "order refund_status bani_dati", "value": "an unknown word"}
+
+
+async def _refunded_in_word(shop: Shop, word: str | None) -> None:
+    """All of a cancelled order is paid back at eMAG, which calls that so."""
+    sold(shop, CARD, status=0, refunded_amount=str(TOTAL), refund_status=word)
+    shop.market.card_is_cashed(ORDER)
+    await receive(shop)
