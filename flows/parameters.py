@@ -76,7 +76,7 @@ class CancellationParameters(SyncParameters):
     unasked: bool = Field(
         default=False,
         description="Cancel however many are due; else more than EMAG_CANCELLATIONS_PAUSE_ABOVE"
-        " wait for a person's word.",
+        " at once, or in an hour, wait for a person's word.",
         json_schema_extra={"position": 5},
     )
 

@@ -2,7 +2,8 @@
 
 Nothing is folded, leased or sent to find that out, so rows may wait for the answer as long as it
 takes: they stay pending. What was asked about is noted, and goes with a person's word alone from
-then on, however few of it are left.
+then on, however few of it are left. What an account cancelled unasked in the last hour counts with
+what is due, so that a flood that comes row by row is one all the same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from integrations.erp.rows import Kind, withdraws
 from integrations.ledger.amounts import refunds_of
 from integrations.ledger.asked import asked_about, forget_asked, note_asked
 from integrations.ledger.prospects import prospects
+from integrations.ledger.unasked import went_unasked
 from integrations.settings import load_settings
 from integrations.sync.channel import Channel
 
@@ -45,6 +47,7 @@ class Question:
         above: how many may go unasked.
         refunds: what the ERP would refund for them, by currency; an empty one where it names none.
         accounts: how many of them each account has; empty where they are one account's.
+        recent: how many others went unasked in the last hour; a person's word begins it anew.
         again: how many of them a person was asked about before and has not approved.
         about: their numbers, as far as nothing was sent for them, by account.
     """
@@ -53,6 +56,7 @@ class Question:
     above: int
     refunds: Mapping[str, Decimal]
     accounts: Mapping[str, int] = field(default_factory=dict)
+    recent: int = 0
     again: int = 0
     about: Mapping[str, Collection[int]] = field(default_factory=dict)
 
@@ -67,14 +71,20 @@ class Question:
 
     @property
     def _why(self) -> str:
-        if self.rows > self.above:
-            return f"more than EMAG_CANCELLATIONS_PAUSE_ABOVE={self.above} lets go unasked"
+        if self._are_too_many:
+            recent = f"with the {self.recent} of the last hour " if self.recent else ""
+            setting = f"EMAG_CANCELLATIONS_PAUSE_ABOVE={self.above}"
+            return f"{recent}more than {setting} lets go unasked"
         return f"{self.again} of which a person was asked about before and has not approved"
 
     @property
     def is_needed(self) -> bool:
         """Whether any of it has to wait for a person's word."""
-        return self.rows > self.above or self.again > 0
+        return self._are_too_many or self.again > 0
+
+    @property
+    def _are_too_many(self) -> bool:
+        return self.rows > 0 and self.rows + self.recent > self.above
 
     @property
     def asked(self) -> str:
@@ -112,6 +122,7 @@ def _together(each: Mapping[str, Question], above: int) -> Question:
         above,
         refunds,
         {name: question.rows for name, question in each.items()} if len(each) > 1 else {},
+        sum(question.recent for question in each.values() if question.rows),
         sum(question.again for question in each.values()),
         {name: rows for question in each.values() for name, rows in question.about.items()},
     )
@@ -135,7 +146,12 @@ async def _by_account(account: str, limit: int, above: int) -> dict[str, Questio
                 refunds = await refunds_of(channel.engine, counted)
                 about = {each.name: due.unsent} if due.unsent else {}
                 found[each.name] = Question(
-                    len(counted), above, refunds, again=len(due.again), about=about
+                    len(counted),
+                    above,
+                    refunds,
+                    recent=due.recent,
+                    again=len(due.again),
+                    about=about,
                 )
     return found
 
@@ -161,20 +177,20 @@ async def release(account: str, at_most: int) -> None:
                     await forget_asked(channel.engine, each.name)
 
 
-def within_bounds(parameters: CancellationParameters) -> CancellationParameters:
-    """The same run, which claims no more than may go unasked, whatever comes in meanwhile."""
+async def most_in_a_run(channel: Channel, limit: int) -> int:
+    """How many of an account's rows a run may claim unasked, whatever comes in meanwhile."""
     above = load_settings().cancellations_pause_above
-    if not above or parameters.unasked or parameters.dry_run:
-        return parameters
-    return parameters.model_copy(update={"limit": min(parameters.limit, above)})
+    return min(limit, (await _due(channel)).most(above)) if above else limit
 
 
-async def most_unasked(channel: Channel, limit: int, above: int) -> int:
-    """How many of an account's cancellations may go unasked now; 0: a person is to be asked."""
+async def most_unasked(channel: Channel, limit: int, above: int) -> int | None:
+    """How many of an account's rows may be claimed unasked now; None: a person is to be asked."""
     if not above:
         return limit
     due = await _due(channel)
-    return min(limit, above) if len(due.rows) <= above and not due.again else 0
+    if due.again or (due.rows and len(due.rows) + due.recent > above):
+        return None
+    return min(limit, due.most(above))
 
 
 @dataclass(frozen=True)
@@ -184,11 +200,19 @@ class _Due:
     Attributes:
         unsent: those of which nothing was sent yet.
         again: of these, those that a person was asked about and has not approved.
+        recent: how many others went unasked in the last hour.
+        withdrawn: how many rows beside them a run would only settle.
     """
 
     rows: list[int]
     unsent: list[int]
     again: list[int]
+    recent: int
+    withdrawn: int
+
+    def most(self, above: int) -> int:
+        """How many rows may be claimed where so many go unasked in an hour."""
+        return max(0, above - self.recent) + self.withdrawn
 
 
 async def _due(channel: Channel) -> _Due:
@@ -204,4 +228,8 @@ async def _due(channel: Channel) -> _Due:
     due = [claim for claim in found.claims if claim.row and not withdraws(claim.row)]
     unsent = [claim.row_id for claim in due if not claim.sent]
     asked = await asked_about(channel.engine, channel.account.name)
-    return _Due([claim.row_id for claim in due], unsent, [row for row in unsent if row in asked])
+    rows = [claim.row_id for claim in due]
+    recent = await went_unasked(channel.engine, channel.account.name) - set(rows)
+    again = [row for row in unsent if row in asked]
+    withdrawn = len(found.claims) - len(due) + len(found.deleted)
+    return _Due(rows, unsent, again, len(recent), withdrawn)

@@ -28,6 +28,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import read_schema
 from integrations.ledger import changes, pulse
 from integrations.ledger.books import State
+from integrations.ledger.calls import prepare_calls
 from integrations.ledger.claims import BATCH
 from integrations.ledger.database import autocommit
 from integrations.settings import ConfigurationError, without_password
@@ -39,7 +40,7 @@ log = logging.getLogger("emag.resident")
 
 LOOK_SECONDS = 1.0
 LONGEST_PAUSE = 30.0
-SCHEMA_SECONDS = 300.0
+LOOK_AROUND_SECONDS = 300.0
 
 # What a run left owed without a hint is the scheduled runs' matter: here it is read this seldom.
 HINT_REST = 300.0
@@ -181,7 +182,7 @@ async def _attend(
     Then nothing new is begun, and what is under way comes to its end with those it began with.
     """
     trouble = vitals.trouble("database", "the database")
-    schema_at = time.monotonic()
+    looked_around = time.monotonic()
     passes = _passes(shop.settings.cancellations_pause_above)
     wake = next(iter(desks.values())).wake
     file = EnvFile("the resident loops", shop.settings, lambda new: new.chosen(account))
@@ -193,8 +194,9 @@ async def _attend(
         wake.clear()
         rest = await _look(shop, desks, passes, vitals)
         trouble.ends()
-        if time.monotonic() - schema_at > SCHEMA_SECONDS:
-            schema_at = time.monotonic()
+        if time.monotonic() - looked_around > LOOK_AROUND_SECONDS:
+            looked_around = time.monotonic()
+            await prepare_calls(shop.engine)
             await _read_schema(shop, desks)
         await _sleep(stopping, rest, wake)
 
@@ -272,13 +274,13 @@ def _note(desk: Desk, report: Report, vitals: Vitals) -> None:
 def _passes(pause_above: int) -> Passes:
     """What is done about rows of each kind that are due, and about each thing that eMAG hints at.
 
-    Of cancellations at most `pause_above` go unasked; with more of them due a person is to be
-    asked, which the scheduled run does.
+    Of cancellations at most `pause_above` go unasked in an hour; where more would, a person is to
+    be asked, which the scheduled run does.
     """
 
     async def carry_cancellations(channel: Channel, report: Report) -> None:
         limit = await most_unasked(channel, BATCH, pause_above)
-        if not limit:
+        if limit is None:
             raise NotNowError
         await carry_out(channel, Kind.CANCELLATION, limit, report, waits=False)
 

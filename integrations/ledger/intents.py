@@ -53,7 +53,7 @@ _INTEND = """
     extended AS ({extend} AND EXISTS (SELECT FROM fit)),
     intended AS (
         UPDATE {table} t SET sent_at = coalesce(t.sent_at, clock_timestamp()),
-               reductions = coalesce(i.reductions, t.reductions), erp_digest = NULL
+               {noted}reductions = coalesce(i.reductions, t.reductions), erp_digest = NULL
           FROM intents i JOIN locked l ON l.id = i.id
          WHERE t.id = i.id),
     entry AS ({entry})
@@ -62,6 +62,8 @@ _INTEND = """
            array(SELECT id FROM judged WHERE held AND NOT unchanged) AS changed
 """
 
+# How many cancellations went without a person's word is counted by the hour (`unasked.py`).
+_NOTED = "unasked_at = clock_timestamp(), "
 
 # Who waits for a lock of an ERP's table holds up rows of that kind alone.
 USES = {
@@ -108,11 +110,12 @@ async def intend(
     *,
     life: float,
     sealer: Sealer | None,
+    by_word: bool = False,
 ) -> Call | Hindered:
     """Enter a request as sent, for all of the rows or for none.
 
     `life` is how many seconds from now the request can still take effect at eMAG: so long the
-    orders stay leased.
+    orders stay leased. `by_word` says that a person has let it go.
 
     Raises:
         psycopg.Error: what was sent to the database failed. Where `is_undone` does not say so of
@@ -126,7 +129,9 @@ async def intend(
         "erp_ids": [claim.row_id for claim in claims],
         "intents": json.dumps([_document(each) for each in intents]),
     }
-    entered = await line(engine, USES[kind]).last_row(_statement(kind, schema), values)
+    entered = await line(engine, USES[kind]).last_row(
+        _statement(kind, schema, by_word=by_word), values
+    )
     if entered.sent_at is None:
         return Hindered(lost=frozenset(entered.lost), changed=frozenset(entered.changed))
     return Call(id=values["id"], sent_at=entered.sent_at)
@@ -143,14 +148,16 @@ def _document(intent: Intent) -> dict[str, Any]:
     }
 
 
-def _statement(kind: Kind, schema: ErpSchema) -> TextClause:
+def _statement(kind: Kind, schema: ErpSchema, *, by_word: bool) -> TextClause:
     books = BOOKS[kind]
+    counts = kind is Kind.CANCELLATION and not by_word
     return _text(
         _INTEND.format(
             lock=LOCK,
             extend=EXTEND,
             table=books.name,
             erp_id=books.erp_id,
+            noted=_NOTED if counts else "",
             stamps=stamps(schema, kind, ":erp_ids"),
             entry=ENTRY.format(wait="0", slot="FROM fit"),
         )

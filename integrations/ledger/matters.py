@@ -70,7 +70,9 @@ _HELD = f"""
 _MOST_DUE = f"""
     SELECT (SELECT count(*) FROM {_CANCELLATIONS.name}
              WHERE sync_state IN ('pending', 'waiting', 'in_doubt') AND NOT superseded)
-         + (SELECT count(DISTINCT row_id) FROM app.emag_changes WHERE kind = 'cancellation') AS rows
+         + (SELECT count(DISTINCT row_id) FROM app.emag_changes WHERE kind = 'cancellation')
+         + (SELECT count(*) FROM {_CANCELLATIONS.name}
+             WHERE unasked_at > clock_timestamp() - interval '1 hour' AND NOT superseded) AS rows
 """
 
 ASKED = "cancellations-asked"
@@ -141,7 +143,7 @@ async def held_of(connection: Connection) -> Held:
 
 
 async def most_due(connection: Connection) -> int:
-    """No fewer than the cancellations that a run would find due; cheap, unlike the exact number."""
+    """No fewer than the cancellations that are due or went unasked in the last hour; cheap."""
     [found] = await fetch(connection, _MOST_DUE, {})
     return int(found.rows)
 

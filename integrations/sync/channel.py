@@ -85,6 +85,7 @@ class Channel:
         check_documents: whether a document is fetched before it is attached.
         scan: the open returns, read once for both directions; None where only one way is gone.
         background: whether others' requests come first.
+        by_word: whether a person has said that its cancellations may go.
         apart: whether it stays with this channel that eMAG can't be worked with.
         bring: brings a piece of news into the ERP.
         profile: what first contact showed of how eMAG answers this account.
@@ -105,6 +106,7 @@ class Channel:
     check_documents: bool = True
     scan: Scan | None = None
     background: bool = False
+    by_word: bool = False
     apart: bool = False
     bring: Bring = bring_in
     profile: Profile = field(default_factory=Profile)

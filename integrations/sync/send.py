@@ -245,6 +245,7 @@ async def _intend(
             lot.body,
             life=longest_life(channel, slot),
             sealer=channel.sealer,
+            by_word=channel.by_word,
         )
         if isinstance(entered, Call):
             return lot, entered

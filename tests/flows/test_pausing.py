@@ -69,6 +69,49 @@ async def test_what_may_go_unasked_goes(
     assert (said.code, said.json["rows"]["synced"]) == (0, 2)
 
 
+@pytest.mark.usefixtures("shop")
+async def test_what_went_unasked_in_the_last_hour_counts_until_a_person_has_spoken(
+    emag_flows: CommandLine, market: Market, database_url: str
+) -> None:
+    cancel(database_url, market, 2)
+    assert (await emag_flows("run", "cancellations", **PAUSE)).code == 0
+    nothing_due = await emag_flows("run", "cancellations", **PAUSE)
+    cancel(database_url, market, 1)
+
+    stopped = await emag_flows("run", "cancellations", **PAUSE)
+    [shown] = (await emag_flows("inbox", "--json", **PAUSE)).json
+
+    assert (nothing_due.code, stopped.code) == (0, 1)
+    why = (
+        "1 cancellation is due with refunds of 100.50 RON, with the 2 of the last hour more than"
+        " EMAG_CANCELLATIONS_PAUSE_ABOVE=2 lets go unasked"
+    )
+    assert why in stopped.err
+    assert shown["reason"] == why
+    assert states(database_url) == ["synced"] * 2
+
+    assert (await emag_flows("run", "cancellations", "--yes", **PAUSE)).code == 0
+    cancel(database_url, market, 2)
+    assert (await emag_flows("run", "cancellations", **PAUSE)).code == 0
+    assert states(database_url) == ["synced"] * 5
+
+
+@pytest.mark.usefixtures("shop")
+async def test_an_hour_later_as_many_go_unasked_again(
+    emag_flows: CommandLine, market: Market, database_url: str
+) -> None:
+    cancel(database_url, market, 2)
+    await emag_flows("run", "cancellations", **PAUSE)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "UPDATE app.emag_cancellation_integrations SET unasked_at = unasked_at - interval '1 h'"
+        )
+    cancel(database_url, market, 2)
+
+    assert (await emag_flows("run", "cancellations", **PAUSE)).code == 0
+    assert states(database_url) == ["synced"] * 4
+
+
 async def test_only_cancellations_are_approved(emag_flows: CommandLine) -> None:
     assert (await emag_flows("run", "rma", "--yes")).code == 2
 

@@ -19,6 +19,8 @@ from psycopg.rows import dict_row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows import resident
+from flows.cancellation import sync_cancellations
+from flows.parameters import CancellationParameters
 from flows.resident import Vitals, reside
 from integrations.emag.accounts import Account
 from integrations.embedded import postmaster
@@ -380,6 +382,28 @@ async def test_more_cancellations_than_may_go_unasked_are_left_alone(
             STATES,
             lambda rows: [row["state"] for row in rows] == ["withdrawn", "synced", "synced"],
         )
+
+
+async def test_of_cancellations_that_come_one_by_one_no_more_go_unasked_in_an_hour(
+    database_url: str, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMAG_CANCELLATIONS_PAUSE_ABOVE", "2")
+    monkeypatch.setattr(resident, "LONGEST_PAUSE", 0.2)
+    first, second, third, fourth = put_orders(market, 4)
+
+    async with residing():
+        for count, order_id in enumerate((first, second), 1):
+            await cancel(database_url, order_id)
+            await until(database_url, STATES, all_synced(count))
+        await cancel(database_url, third)
+        await until(database_url, STATES, lambda rows: len(rows) == 3)
+        await asyncio.sleep(2)
+        assert market.orders.get(third)["status"] == 2  # type: ignore[index]
+
+        await sync_cancellations(CancellationParameters(unasked=True))
+        await until(database_url, STATES, all_synced(3))
+        await cancel(database_url, fourth)
+        await until(database_url, STATES, all_synced(4))
 
 
 async def test_what_a_person_was_asked_about_is_left_alone_however_few_it_is_until_approved(
