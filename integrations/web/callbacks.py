@@ -27,7 +27,7 @@ LONGEST = 40
 Number = Annotated[str | None, Query(max_length=LONGEST)]
 
 router = APIRouter(
-    prefix="/callbacks", tags=["callbacks"], responses=documented(404, 422, 429, 503)
+    prefix="/callbacks", tags=["callbacks"], responses=documented(404, 421, 422, 429, 503)
 )
 
 

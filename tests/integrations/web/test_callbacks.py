@@ -103,7 +103,7 @@ async def test_callbacks_about_a_row_that_is_held_are_answered_and_keep_nobody_o
             calling = [asyncio.create_task(call_back()) for _ in range(6)]
             beside = [
                 await seller.get("/integration/status"),
-                await seller.get("http://api.example.com/ready"),
+                await seller.get("http://localhost/ready"),
             ]
             answers = [await each for each in calling]
         afterwards = await call_back()

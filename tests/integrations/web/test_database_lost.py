@@ -30,7 +30,7 @@ from tests.conftest import PASSWORD, USERNAME
 from tests.integrations.web.conftest import open_client
 from tests.kills.server import Server, serving_postgres
 
-WATCHED = "http://api.example.com"
+WATCHED = "http://localhost"
 
 # What takes this long waits for ever.
 WELL_BEYOND_SECONDS = 60.0
