@@ -28,7 +28,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
 from integrations.erp.times import readable_time
-from integrations.erp.write import UnfitError, Value
+from integrations.erp.write import NOW, UnfitError, Value
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
 
@@ -351,8 +351,7 @@ async def _insert(
     unsaid: Mapping[str, Value],
 ) -> int:
     table = ERP_TABLES[kind]
-    now = datetime.now(UTC)
-    stamps = {"created_at": now, "updated_at": now}
+    stamps = {"created_at": NOW, "updated_at": NOW}
     row = write.require_room(schema, table.name, values)
     row_id = await write.insert(connection, schema, table.name, {**stamps, **unsaid, **row})
     if table.items and table.parent:
