@@ -32,7 +32,7 @@ from integrations.web.problems import about, documented
 router = APIRouter(
     responses={
         202: {"model": Answer, "description": "Taken on; something more happens by itself"},
-        **documented(400, 401, 404, 408, 409, 413, 415, 422, 429, 503),
+        **documented(400, 401, 404, 408, 409, 413, 415, 421, 422, 429, 503),
     }
 )
 
