@@ -88,7 +88,7 @@ def served(database_url: str) -> Served:
         )
         there = await fill(context)
         await engine.dispose()
-        return context, there | {"secret": secret_of(context, account)}
+        return context, {**there, "secret": secret_of(context, account)}
 
     context, there = asyncio.run(build())
     app = create_app(context)
@@ -122,7 +122,7 @@ async def fill(context: Context) -> Mapping[str, Any]:
     return {**there, "rma_id": RMA, "name": name, "account_type": "main"}
 
 
-def point_at(there: Mapping[str, Any], case: schemathesis.Case) -> None:
+def point_at(there: Mapping[str, Any], case: schemathesis.Case[Any]) -> None:
     """Let a request name what is there, wherever it names something of that kind."""
     for place in (case.path_parameters, case.body):
         if isinstance(place, dict):
