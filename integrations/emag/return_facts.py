@@ -7,16 +7,15 @@ return unusable (API facts: RMA object; Refunds).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from enum import Enum
 from hashlib import blake2b
-from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from integrations.emag.refund_words import REFUND_WORDS, Paid, refund_word
 from integrations.emag.wire import (
     Raw,
     Return,
@@ -33,35 +32,6 @@ LARGEST_AMOUNT: Final = Decimal(10) ** 9
 _ZERO: Final = Decimal(0)
 _CENT: Final = Decimal("0.01")
 _VOUCHER: Final = 5
-
-
-class Paid(Enum):
-    """What eMAG says of a refund request."""
-
-    YES = "yes"
-    NOT_YET = "not yet"
-    NEVER = "never"
-
-
-# eMAG documents no values; what is not here is noted as unknown and not believed.
-REFUND_WORDS: Final[Mapping[str, Paid]] = MappingProxyType(
-    {
-        **dict.fromkeys(
-            ("refunded", "paid", "completed", "complete", "finalized", "finished", "processed"),
-            Paid.YES,
-        ),
-        **dict.fromkeys(("done", "success", "successful", "approved_and_paid"), Paid.YES),
-        **dict.fromkeys(
-            ("new", "pending", "requested", "in_progress", "processing", "initiated", "approved"),
-            Paid.NOT_YET,
-        ),
-        **dict.fromkeys(("waiting", "scheduled", "sent", "open"), Paid.NOT_YET),
-        **dict.fromkeys(
-            ("rejected", "refused", "canceled", "cancelled", "failed", "error", "declined"),
-            Paid.NEVER,
-        ),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,8 +290,7 @@ def _named(rma: Return, step: Raw, currency: str | None) -> Iterator[_Request]:
         amount = _amount(raw.get("amount"), rma.emag_id, "refund amount")
         if amount is None:
             continue
-        word = "_".join((plain_text(raw.get("refund_status")) or "").lower().split())
-        word = word.replace("-", "_")
+        word = refund_word(raw.get("refund_status"))
         yield _Request(
             amount=amount,
             paid=REFUND_WORDS.get(word),

@@ -311,12 +311,17 @@ def explained(kind: Kind) -> Iterator[None]:
         sqlstate = getattr(error.orig, "sqlstate", None)
         if error.connection_invalidated or sqlstate is None:
             raise
-        if sqlstate == _LOCKED:
+        if is_locked(error):
             raise LockedError(
                 f"another transaction holds the row in app.{ERP_TABLES[kind].name}: nothing was"
                 " written; try again once that has ended"
             ) from error
         raise OperationError(_why(kind, error), _column(error)) from error
+
+
+def is_locked(error: DBAPIError) -> bool:
+    """Whether a lock was not to be had in time."""
+    return getattr(error.orig, "sqlstate", None) == _LOCKED
 
 
 async def _made(connection: AsyncConnection, known: Row[Any], kind: Kind, fingerprint: str) -> int:

@@ -7,7 +7,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from integrations.emag.order_facts import ZERO, OrderFacts, cents, is_amount, read_facts
+from integrations.emag.order_facts import ZERO, OrderFacts, cents, read_facts
+from integrations.emag.order_fields import is_amount
 from integrations.emag.return_facts import return_facts
 from integrations.emag.wire import Raw, WireError
 from integrations.erp.order_rows import (

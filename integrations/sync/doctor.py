@@ -103,7 +103,7 @@ async def _clock(channel: Channel, told: Visit) -> None:
     clock = await read_clock(channel.engine)
     ahead = (datetime.now(UTC) - clock.now()).total_seconds()
     told.note(
-        "clock",
+        "host clock",
         abs(ahead) <= MOST_CLOCK_DIFFERENCE,
         f"this host and the database differ by {ahead:+.1f} s",
         "let NTP set the clock of both; our own times are the database's",

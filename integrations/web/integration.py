@@ -55,7 +55,9 @@ FLOWS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-router = APIRouter(prefix="/integration", tags=["integration"], responses=documented(401, 429, 503))
+router = APIRouter(
+    prefix="/integration", tags=["integration"], responses=documented(401, 421, 429, 503)
+)
 
 
 class AccountStatus(BaseModel):

@@ -54,7 +54,7 @@ async def ready(given: Given) -> Alive:
     "/metrics",
     summary="Figures for Prometheus",
     response_class=PlainTextResponse,
-    responses=documented(401, 429, 503),
+    responses=documented(401, 421, 429, 503),
 )
 async def metrics(given: Given) -> Response:
     """Rows by state, changes not queued yet, requests of the last day, the budget's state."""

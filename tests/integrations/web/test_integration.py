@@ -64,7 +64,7 @@ async def test_the_configuration_tells_no_secret(api: httpx.AsyncClient) -> None
 
 
 async def test_figures_for_prometheus(api: httpx.AsyncClient) -> None:
-    answer = await api.get("http://api.example.com/metrics")
+    answer = await api.get("http://localhost/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     assert "emag_changes 0.0" in answer.text
 
