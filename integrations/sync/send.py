@@ -327,9 +327,14 @@ def _refused(channel: Channel, lot: Lot, answer: Answer, own: bool) -> None:
 
 
 def _throttled(channel: Channel, lot: Lot, answer: Answer, own: bool) -> None:
-    """Proved not applied: the same plan may be sent again once the budget allows."""
+    """Proved not applied: the same plan may be sent again once the budget allows.
+
+    eMAG did not look at it, so it was no try: how often that is repeated is the run's matter.
+    """
     for item in lot.items:
         item.work.plan = None
+        item.work.tries -= 1
+        item.work.rounds -= 1
 
 
 def _unavailable(channel: Channel, lot: Lot, answer: Answer, own: bool) -> None:
