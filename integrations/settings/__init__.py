@@ -199,6 +199,8 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
 
     Raises ConfigurationError for the first mistake; a suspicious name is only logged.
     """
+    if env_file.is_dir():
+        raise ConfigurationError(str(env_file), "is a folder", "make it a file, or remove it")
     try:
         settings = Settings(_env_file=env_file)
         names = {*os.environ, *dotenv_values(env_file)}

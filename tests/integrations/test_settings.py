@@ -288,6 +288,13 @@ def test_an_unreadable_dotenv_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         load(monkeypatch)
 
 
+def test_a_dotenv_that_is_a_folder_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").mkdir()
+
+    with pytest.raises(ConfigurationError, match=r"^\.env: is a folder"):
+        load(monkeypatch)
+
+
 def test_an_unknown_account_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(monkeypatch, EMAG_ACCOUNTS=accounts(entry("main"), entry("fbe")))
 
