@@ -13,6 +13,7 @@ from flows.doctor import examine
 from flows.env_file import LOOK_SECONDS, EnvFile
 from flows.exposure import require_token
 from integrations.ledger.findings import Finding
+from integrations.ledger.patience import hold_at_most
 from integrations.ledger.web_secret import web_secret
 from integrations.services.books import Database
 from integrations.settings import ConfigurationError, Settings
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 PORT = 8000
+
+# No request needs a connection for longer: a transaction waits two seconds for a lock.
+HELD_SECONDS = 10.0
+
 EVENTS = ("new_order", "order_cancellation", "return_status", "awb_status", "documentation")
 
 
@@ -31,6 +36,7 @@ EVENTS = ("new_order", "order_cancellation", "return_status", "awb_status", "doc
 async def open_context(settings: Settings) -> AsyncIterator[Context]:
     """What the endpoints work with, for as long as the block runs."""
     async with open_database(settings) as engine:
+        hold_at_most(engine, HELD_SECONDS)
         yield Context(
             database=Database(engine),
             secret=await web_secret(engine),

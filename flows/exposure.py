@@ -15,6 +15,8 @@ MAKE_ONE = "make one with: head -c 32 /dev/urandom | base64 | tr +/ -_"
 
 def require_token(settings: Settings, host: str) -> None:
     """Raises ConfigurationError where others than this machine come in without a good token."""
+    if not host.strip():
+        raise ConfigurationError("--host", "is empty", "name an address, such as 127.0.0.1")
     if not is_loopback(host) and (fault := _token_fault(settings)):
         raise ConfigurationError(
             "EMAG_API_TOKEN", f"{fault}, and {host} is open to others", MAKE_ONE
@@ -39,10 +41,7 @@ def complaints(settings: Settings) -> list[str]:
 
 
 def _judge(settings: Settings, url: str) -> tuple[bool, str, str]:
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        return False, "can't be read", "write an address such as https://shop.example.com"
+    host = urlsplit(url).hostname or ""
     platforms = {account.platform for account in settings.accounts.values()}
     if is_loopback(host):
         if all(platform.startswith("sandbox-") for platform in platforms):

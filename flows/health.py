@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -12,6 +12,7 @@ from flows.deadlines import REMEDIES, SUBJECTS, counts_text, due_text
 from flows.parameters import HealthParameters
 from flows.shop import Shop, open_channel, open_shop
 from flows.wording import counted
+from integrations.emag.accounts import Account
 from integrations.emag.routes import ORDER_COUNT
 from integrations.erp.rows import Kind
 from integrations.ledger.books import State
@@ -65,7 +66,7 @@ async def check_health(parameters: HealthParameters) -> list[Finding]:
         patient = _patient(parameters, shop)
         findings += [
             swept,
-            *_check_budgets(status),
+            *_check_budgets(status, shop.settings.accounts),
             _check_changes(status, patient, timedelta(seconds=shop.timings.quiet_cap)),
             *_check_rows(status, patient),
         ]
@@ -126,10 +127,10 @@ def _check_sweep(swept: Sweep | None) -> Finding:
     return Finding(name, swept.found == 0, detail, "see `emag-flows db check`; they are queued now")
 
 
-def _check_budgets(status: Status) -> list[Finding]:
+def _check_budgets(status: Status, accounts: Mapping[str, Account]) -> list[Finding]:
     return [
         Finding(
-            name=f"request budget {budget.platform} {budget.bucket}",
+            name=f"request budget {budget.name(accounts.values())}",
             ok=budget.ahead <= STUCK_BUDGET,
             detail=(
                 f"reserved {budget.ahead:.1f} s ahead,"

@@ -144,6 +144,9 @@ class RetentionParameters(BaseModel):
 # eMAG's marketplace is not older.
 EARLIEST = date(2011, 1, 1)
 
+# What a form's server refuses by itself knows no dates: this is what one looks like from 2011 on.
+DAY = r"^20(1[1-9]|[2-9]\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(T.*)?$"
+
 
 def _latest() -> date:
     """The last day that has begun somewhere: a platform may be a day ahead of UTC."""
@@ -166,12 +169,12 @@ class BackfillParameters(BaseModel):
     since: date = Field(
         ge=EARLIEST,
         description="The first day of the history that is read, in the platform's local time.",
-        json_schema_extra={"position": 0},
+        json_schema_extra={"position": 0, "pattern": DAY},
     )
     until: date = Field(
         ge=EARLIEST,
         description="Its last day; not later than today.",
-        json_schema_extra={"position": 1},
+        json_schema_extra={"position": 1, "pattern": DAY},
     )
     account: str = Field(
         default="all",
@@ -217,13 +220,13 @@ class ReconcileParameters(BaseModel):
         default=None,
         ge=EARLIEST,
         description="The first local day of placement; nothing: 27 days before the last.",
-        json_schema_extra={"position": 1},
+        json_schema_extra={"position": 1, "pattern": DAY},
     )
     until: date | None = Field(
         default=None,
         ge=EARLIEST,
         description="The last local day of placement; nothing: today.",
-        json_schema_extra={"position": 2},
+        json_schema_extra={"position": 2, "pattern": DAY},
     )
     recount_minutes: float = Field(
         default=5,

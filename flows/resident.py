@@ -28,6 +28,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import read_schema
 from integrations.ledger import changes, pulse
 from integrations.ledger.books import State
+from integrations.ledger.calls import prepare_calls
 from integrations.ledger.claims import BATCH
 from integrations.ledger.database import autocommit
 from integrations.settings import ConfigurationError, without_password
@@ -39,7 +40,7 @@ log = logging.getLogger("emag.resident")
 
 LOOK_SECONDS = 1.0
 LONGEST_PAUSE = 30.0
-SCHEMA_SECONDS = 300.0
+LOOK_AROUND_SECONDS = 300.0
 
 # What a run left owed without a hint is the scheduled runs' matter: here it is read this seldom.
 HINT_REST = 300.0
@@ -181,7 +182,7 @@ async def _attend(
     Then nothing new is begun, and what is under way comes to its end with those it began with.
     """
     trouble = vitals.trouble("database", "the database")
-    schema_at = time.monotonic()
+    looked_around = time.monotonic()
     passes = _passes(shop.settings.cancellations_pause_above)
     wake = next(iter(desks.values())).wake
     file = EnvFile("the resident loops", shop.settings, lambda new: new.chosen(account))
@@ -193,8 +194,9 @@ async def _attend(
         wake.clear()
         rest = await _look(shop, desks, passes, vitals)
         trouble.ends()
-        if time.monotonic() - schema_at > SCHEMA_SECONDS:
-            schema_at = time.monotonic()
+        if time.monotonic() - looked_around > LOOK_AROUND_SECONDS:
+            looked_around = time.monotonic()
+            await prepare_calls(shop.engine)
             await _read_schema(shop, desks)
         await _sleep(stopping, rest, wake)
 

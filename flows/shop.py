@@ -15,6 +15,7 @@ from flows.database import open_database
 from integrations.emag.accounts import Account
 from integrations.emag.client import open_client
 from integrations.erp.schema import ErpSchema, read_schema
+from integrations.ledger.calls import prepare_calls
 from integrations.ledger.database import autocommit
 from integrations.ledger.profile import read_profile
 from integrations.ledger.sealing import sealer_of
@@ -56,8 +57,12 @@ async def open_shop(account: str) -> AsyncIterator[Shop]:
 async def open_channel(
     shop: Shop, account: Account, max_in_flight: int, *, background: bool = False
 ) -> AsyncIterator[Channel]:
-    """An account's way to eMAG, with one pooled client; in the background others come first."""
+    """An account's way to eMAG, with one pooled client; in the background others come first.
+
+    The days to come in which its requests are recorded are made.
+    """
     settings = shop.settings
+    await prepare_calls(shop.engine)
     profile = await read_profile(shop.engine, account.name)
     async with open_client(
         account, deadline=shop.timings.deadline, max_connections=max_in_flight

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from integrations.ledger.calls import tidy_calls
+from integrations.ledger.calls import close_dead_calls
 from integrations.sync.backfill import Course, Watch, backfill, open_courses
 from integrations.sync.channel import Channel
 from integrations.sync.receipt import Receipt
@@ -15,7 +15,7 @@ from tasks.step import step
 @step("open-courses", pauses=(1, 5, 15))
 async def find_what_is_left(channel: Channel, since: date, until: date) -> list[Course]:
     """The account's history between two days, with what an earlier run has stored of it."""
-    await tidy_calls(channel.engine)
+    await close_dead_calls(channel.engine)
     return await open_courses(channel, since, until)
 
 

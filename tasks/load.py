@@ -8,7 +8,7 @@ from datetime import datetime
 
 from integrations.erp.rows import Kind
 from integrations.ledger import changes, claims, leases
-from integrations.ledger.calls import tidy_calls
+from integrations.ledger.calls import close_dead_calls
 from integrations.ledger.database import database_time
 from integrations.ledger.points import Point, reached
 from integrations.ledger.queueing import Refusal
@@ -42,7 +42,7 @@ async def fold_changes(channel: Channel, kind: Kind, newest: int) -> Folding:
     The run waits for the changes of its kind up to the newest. One that another run is folding at
     this moment is not left yet: it is found in the next round.
     """
-    await tidy_calls(channel.engine)
+    await close_dead_calls(channel.engine)
     await sweep(channel.engine, channel.schema, require_approval=channel.require_approval)
     folded = await changes.fold(
         channel.engine,

@@ -102,6 +102,7 @@ def test_a_wheel_holds_every_file_that_the_packages_have(wheel: Path) -> None:
         if file.is_file() and "__pycache__" not in file.parts
     }
     assert {"flows/prefect.yaml", "flows/automations.yaml"} <= wanted
+    assert {f"{package}/py.typed" for package in PACKAGES} <= wanted
     assert wanted - held == set()
 
 

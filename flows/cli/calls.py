@@ -42,7 +42,10 @@ def calls(
     limit: Annotated[
         int | None,
         typer.Option(
-            help="At most this many, the newest.", min=1, max=1_000_000, show_default="50"
+            help="At most this many, the newest; of a story, writes first.",
+            min=1,
+            max=1_000_000,
+            show_default="50",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,

@@ -53,6 +53,9 @@ NOT_TAKEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EPIPE})
 # Errors of ours that repeat what the database's driver said.
 OF_THE_DRIVER = frozenset({"migrations.run.UpgradeError"})
 
+# What a company's proxy is never asked for: servers on this very host.
+THIS_HOST = ("127.0.0.1", "localhost", "::1")
+
 # Imports make many objects and no garbage: looking for it would be a tenth of `status`.
 GARBAGE = 100_000
 
@@ -116,8 +119,15 @@ def _root() -> None:
 def main() -> None:
     """The program `emag-flows`."""
     gc.set_threshold(GARBAGE)
+    _reach_this_host_directly()
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(_written(answer(sys.argv[1:])))
+
+
+def _reach_this_host_directly() -> None:
+    """For Prefect's clients, ours and those of the processes that we start."""
+    excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    os.environ["no_proxy"] = ",".join(filter(None, [excepted, *THIS_HOST]))
 
 
 def _written(code: int) -> int:

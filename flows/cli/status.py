@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -15,10 +15,11 @@ from flows.approving import EVERY_ACCOUNT
 from flows.cli.console import begin, console, print_json, table
 from flows.database import open_connection
 from flows.deadlines import SUBJECTS, due_text
+from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.deadlines import Clocks, Hours, clocks_of
 from integrations.ledger.patience import answers_within
-from integrations.ledger.status import Status, status_of
+from integrations.ledger.status import Budget, Status, status_of
 from integrations.ledger.unqueued import Unqueued, count_unqueued
 from integrations.settings import Settings
 
@@ -53,13 +54,14 @@ async def _status(settings: Settings, as_json: bool) -> int:
             "approvals": approvals,
             "bodies": _bodies(settings),
         }
-        print_json({**vars(found), **more})
+        budgets = [_budget(each, accounts) for each in found.budgets]
+        print_json({**vars(found), "budgets": budgets, **more})
         return 0
     screen = console()
     _show_rows(screen, found)
     _show_approvals(screen, approvals)
     _show_deadlines(screen, clocks)
-    _show_traffic(screen, found)
+    _show_traffic(screen, found, accounts)
     _show_bodies(screen, settings)
     earlier = ", ".join(
         f"{'about ' if each.estimated else ''}{each.rows} {kind}"
@@ -119,7 +121,12 @@ def _show_deadlines(screen: Console, clocks: Sequence[Clocks]) -> None:
         screen.print(table("Due at eMAG", columns, rows))
 
 
-def _show_traffic(screen: Console, found: Status) -> None:
+def _budget(budget: Budget, accounts: Sequence[Account]) -> Mapping[str, object]:
+    shown = {name: each for name, each in vars(budget).items() if name != "login"}
+    return {**shown, "accounts": budget.accounts(accounts)}
+
+
+def _show_traffic(screen: Console, found: Status, accounts: Sequence[Account]) -> None:
     if found.traffic:
         rows = [
             (
@@ -136,12 +143,10 @@ def _show_traffic(screen: Console, found: Status) -> None:
         screen.print(table("Requests of the last day", columns, rows))
     for each in found.budgets:
         if each.down_since:
-            what = f"{each.platform} {each.bucket}: {each.down_detail or 'it does not answer'}"
+            what = f"{each.name(accounts)}: {each.down_detail or 'it does not answer'}"
             since = f"{each.down_since.astimezone():%Y-%m-%d %H:%M:%S}"
             screen.print(f"eMAG counts as down since {since}; {what}", style="red")
-    ahead = [
-        f"{each.platform} {each.bucket} {each.ahead:.1f} s" for each in found.budgets if each.ahead
-    ]
+    ahead = [f"{each.name(accounts)} {each.ahead:.1f} s" for each in found.budgets if each.ahead]
     if ahead:
         screen.print(f"Request budget reserved ahead: {', '.join(ahead)}.")
 

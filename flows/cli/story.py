@@ -31,8 +31,15 @@ async def show_story(
     screen = console()
     _show_calls(screen, wanted, told)
     if len(calls) == most:
-        screen.print(f"There may be earlier ones: these are the newest {most}, see --limit.")
+        screen.print(_left_out(calls))
     _show_rows(screen, standing)
+
+
+def _left_out(calls: Sequence[PastCall]) -> str:
+    """What may be missing from as many calls as were asked for."""
+    if all(call.writes for call in calls):
+        return f"There may be more: these are the newest {len(calls)} writes, see --limit."
+    return "All writes are here; there may be earlier reads, see --limit."
 
 
 def _object(call: PastCall, told: Told) -> dict[str, object]:

@@ -1,29 +1,38 @@
 """What an order of eMAG's tells the ERP, read tolerantly; money is Decimal, VAT included.
 
-An amount that eMAG leaves out counts as nothing. One that is there and can't be read makes the
-order unusable: what the customer paid or gets back is never guessed.
+What eMAG leaves out counts as nothing. What decides something and can't be read makes the order
+unusable (see `order_fields`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from hashlib import blake2b
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from integrations.emag.matrices import OrderStatus
+from integrations.emag.order_fields import (
+    check_lines,
+    check_lines_are_there,
+    check_order,
+    currency_of,
+    decimal_of,
+    is_blank,
+)
+from integrations.emag.refund_words import REFUND_WORDS, Paid, refund_word
 from integrations.emag.wire import (
     Order,
     OrderLine,
     Raw,
+    WireError,
     entries,
     plain_text,
     read_order,
     to_utc,
-    unusable,
     whole_number,
 )
 
@@ -41,10 +50,9 @@ CLOSED: Final = frozenset({OrderStatus.CANCELED, OrderStatus.RETURNED})
 WISHED_IN: Final = frozenset({OrderStatus.NEW, OrderStatus.IN_PROGRESS, OrderStatus.PREPARED})
 """Where a customer's wish to cancel waits for the seller."""
 
-_SMALLEST, _LARGEST = 0, 32_767
+_SMALLEST, _LARGEST = 0, 99
 _DOCUMENTS: Final = 10_000
 _PIECES: Final = 1_000_000
-_PRICE: Final = Decimal(10) ** 12
 
 _ORDER_FIELDS: Final = (
     "status",
@@ -68,11 +76,12 @@ class Sight:
     """An order as a read showed it, free of customers' data.
 
     Attributes:
-        status: UNREADABLE where eMAG's can't be read.
+        status: UNREADABLE where eMAG's is no number that a status can be.
         placed_at, modified_at, finalized_at, wish_at: aware UTC.
         documents: how many fiscal documents hang on it.
         lines: the most pieces that eMAG shows of each line, by line id.
-        held: the pieces that each line has now; of an order that is over, what it had.
+        held: the pieces that each line has now; of an order that is over, what it had. None
+            where they can't be read.
         digest: differs when anything differs that matters to the ERP.
         tells: whether the ERP is to be told anything about an order that it sees first like this.
     """
@@ -86,7 +95,7 @@ class Sight:
     wish_at: datetime | None
     documents: int
     lines: Mapping[str, int]
-    held: Mapping[str, int]
+    held: Mapping[str, int] | None
     digest: str
     tells: bool
 
@@ -115,7 +124,9 @@ class OrderFacts:
 
     Attributes:
         cashed: what eMAG says it has of the customer's money; None where it says no amount.
-        refunded: what eMAG has paid back to the customer.
+        refunded: what eMAG has paid back to the customer; nothing where its word for the refund
+            says that it is not paid yet, or never will be.
+        unknown_refund: eMAG's word for the refund where nobody knows it.
         beside_goods: shipping less vouchers, as far as eMAG tells: what is paid with the goods.
         is_paid: eMAG counts the order as paid.
         currency: an ISO code.
@@ -134,6 +145,7 @@ class OrderFacts:
     beside_goods: Decimal
     is_paid: bool
     refunded: Decimal
+    unknown_refund: str | None
     currency: str
 
     @property
@@ -149,6 +161,9 @@ def sight_of(order_id: int, raw: Raw, zone: ZoneInfo, read_at: datetime, usual_t
     status = _small(raw.get("status"))
     wish_at = _wish_at(raw, zone, read_at)
     lines = dict(_first_pieces(products))
+    held = lines if status in CLOSED else dict(_pieces_held(products))
+    reads_lines = _passes(check_lines, raw)
+    is_readable = reads_lines and _passes(check_order, raw)
     return Sight(
         order_id=order_id,
         type=order_type if (order_type := _small(raw.get("type"))) > 0 else usual_type,
@@ -159,9 +174,9 @@ def sight_of(order_id: int, raw: Raw, zone: ZoneInfo, read_at: datetime, usual_t
         wish_at=wish_at,
         documents=documents,
         lines=lines,
-        held=lines if status in CLOSED else dict(_pieces_held(products)),
+        held=held if reads_lines and _passes(check_lines_are_there, raw) else None,
         digest=_digest(raw, products, documents),
-        tells=_tells(raw, status, wish_at, products),
+        tells=not is_readable or _tells(raw, status, wish_at, products),
     )
 
 
@@ -170,9 +185,15 @@ def read_facts(
 ) -> OrderFacts:
     """What an order tells the ERP; `first` are all pieces ever seen, by line id. Raises WireError.
 
-    `currency` is the platform's own, for an order that names none.
+    `currency` is the platform's own, for an order of which neither it nor its lines name one.
     """
     order = read_order(raw, zone)
+    check_order(raw, order.id)
+    check_lines(raw, order.id)
+    if first:
+        check_lines_are_there(raw, order.id)
+    word = refund_word(raw.get("refund_status"))
+    is_unpaid = REFUND_WORDS.get(word) in (Paid.NOT_YET, Paid.NEVER)
     customer = raw.get("customer")
     person = customer if isinstance(customer, dict) else {}
     return OrderFacts(
@@ -185,28 +206,32 @@ def read_facts(
         customer_name=plain_text(person.get("name")),
         customer_email=plain_text(person.get("email")),
         lines=tuple(_lines(order, first)),
-        cashed=_cashed(raw, order.id),
+        cashed=_cashed(raw),
         beside_goods=_beside_goods(raw),
         is_paid=whole_number(raw.get("payment_status")) == 1,
-        refunded=_amount(raw, "refunded_amount", order.id) or ZERO,
-        currency=_currency(raw, currency),
+        refunded=ZERO if is_unpaid else money(raw.get("refunded_amount")) or ZERO,
+        unknown_refund=word[:40] if word and word not in REFUND_WORDS else None,
+        currency=currency_of(raw, order.id) or currency,
     )
 
 
 def money(value: object) -> Decimal | None:
     """An amount as a number or a text, in whole cents; None for anything else."""
-    amount = _decimal(value)
+    amount = decimal_of(value)
     return None if amount is None else cents(amount)
-
-
-def is_amount(number: Decimal) -> bool:
-    """Whether a number can be an amount of money: none that has no end or more digits than any."""
-    return number.is_finite() and abs(number) < _PRICE
 
 
 def cents(amount: Decimal) -> Decimal:
     """An amount (see `is_amount`) with two decimals, half up."""
     return amount.quantize(CENT, ROUND_HALF_UP)
+
+
+def _passes(check: Callable[[Raw, int], None], raw: Raw) -> bool:
+    try:
+        check(raw, 0)
+    except WireError:
+        return False
+    return True
 
 
 def _tells(raw: Raw, status: int, wish_at: datetime | None, products: Iterable[Raw]) -> bool:
@@ -215,15 +240,9 @@ def _tells(raw: Raw, status: int, wish_at: datetime | None, products: Iterable[R
         return True
     if whole_number(raw.get("payment_status")) == 1:
         return True
-    if any(_is_money(raw.get(name)) for name in _AMOUNTS):
+    if any(money(raw.get(name)) for name in _AMOUNTS):
         return True
     return any(_has_shrunk(line) for line in products)
-
-
-def _is_money(value: object) -> bool:
-    """Whether it is an amount other than zero, or was meant to be one and can't be read."""
-    amount = money(value)
-    return bool(amount) if amount is not None else not _is_blank(value)
 
 
 def _has_shrunk(line: Raw) -> bool:
@@ -288,18 +307,18 @@ def _line(order: Order, line: OrderLine, raw: Raw, first: int | None) -> LineFac
         name=plain_text(raw.get("name")),
         first=max(_first(raw), first or 0),
         now=left,
-        unit_price=_unit_price(raw, order.id),
+        unit_price=_unit_price(raw),
     )
 
 
-def _unit_price(raw: Raw, order_id: int) -> Decimal:
-    net = _number(raw, "sale_price", order_id) or ZERO
-    return net * (1 + (_number(raw, "vat", order_id) or ZERO))
+def _unit_price(raw: Raw) -> Decimal:
+    net = decimal_of(raw.get("sale_price")) or ZERO
+    return net * (1 + (decimal_of(raw.get("vat")) or ZERO))
 
 
-def _cashed(raw: Raw, order_id: int) -> Decimal | None:
+def _cashed(raw: Raw) -> Decimal | None:
     """What eMAG has by card and by the courier; nothing of either is no amount."""
-    amounts = (_amount(raw, name, order_id) or ZERO for name in ("cashed_co", "cashed_cod"))
+    amounts = (money(raw.get(name)) or ZERO for name in ("cashed_co", "cashed_cod"))
     return sum(amounts, ZERO) or None
 
 
@@ -316,32 +335,16 @@ def _beside_goods(raw: Raw) -> Decimal:
     for split in splits:
         if isinstance(split, dict):
             parts += [split.get("value"), split.get("vat_value")]
-    return cents(sum((_decimal(part) or ZERO for part in parts), ZERO))
-
-
-def _amount(raw: Raw, name: str, order_id: int) -> Decimal | None:
-    amount = _number(raw, name, order_id)
-    return None if amount is None else cents(amount)
-
-
-def _number(raw: Raw, name: str, order_id: int) -> Decimal | None:
-    """The number of a field, None where it is left out. Raises WireError for what is none."""
-    value = raw.get(name)
-    number = _decimal(value)
-    if number is None and not _is_blank(value):
-        raise unusable("order", order_id, name, value)
-    return number
-
-
-def _is_blank(value: object) -> bool:
-    """Whether eMAG says nothing: an empty object comes as an empty list."""
-    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
+    return cents(sum((decimal_of(part) or ZERO for part in parts), ZERO))
 
 
 def _wish_at(raw: Raw, zone: ZoneInfo, read_at: datetime) -> datetime | None:
-    """When the customer asked to cancel; a wish without a usable time counts from what is known."""
-    value = plain_text(raw.get("cancellation_request"))
-    if value is None or not value.strip("0-: ."):
+    """When the customer asked to cancel; a wish without a usable time counts from what is known.
+
+    What can't be read may be a wish: the mirror does not forget one that the ERP was told of.
+    """
+    value = raw.get("cancellation_request")
+    if is_blank(value) or value is False or not (plain_text(value) or "?").strip("0-: ."):
         return None
     return to_utc(value, zone) or to_utc(raw.get("modified"), zone) or read_at
 
@@ -356,21 +359,6 @@ def _documents(raw: Raw) -> int:
     return min(found, _DOCUMENTS)
 
 
-def _currency(raw: Raw, default: str) -> str:
-    code = (plain_text(raw.get("currency")) or "").upper()
-    return code if len(code) == 3 and code.isascii() and code.isalpha() else default
-
-
 def _small(value: object) -> int:
     number = whole_number(value)
     return number if number is not None and _SMALLEST <= number <= _LARGEST else UNREADABLE
-
-
-def _decimal(value: object) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        amount = Decimal(str(value).strip())
-    except InvalidOperation:
-        return None
-    return amount if is_amount(amount) else None

@@ -10,7 +10,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from integrations.erp.load import HIGHEST_ORDER, order_number
 from integrations.erp.write import Value
@@ -41,10 +48,15 @@ CancellationReason = Literal[
 
 def _order(value: object) -> object:
     """An eMAG order as the ERP holds it; raises ValueError for what can be none."""
-    text = str(value).strip()
+    text = str(_plain(value)).strip()
     if not order_number(text):
         raise ValueError(f"must be eMAG's number of an order, 1 to {HIGHEST_ORDER}")
     return text
+
+
+def _plain(value: object) -> object:
+    """A whole number however it is written: to JSON, 480000101.0 is one, too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _word(value: object) -> object:
@@ -66,7 +78,7 @@ def _whole(value: object) -> object:
 
 
 def _product(value: object) -> object:
-    number = _whole(value)
+    number = _plain(_whole(value))
     if isinstance(number, int) and not 0 <= number <= LARGEST_ID:
         raise ValueError(f"must be the ERP's id of a product, 0 to {LARGEST_ID}")
     return number
@@ -99,19 +111,66 @@ LARGEST_ID = 2**63 - 1
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
-Order = Annotated[str, BeforeValidator(_order)]
-Money = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
-Quantity = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=3)]
+# OpenAPI is to say what is taken, not what Python's types are called: amounts as texts, since a
+# number of JSON's is a float (one with few enough decimals is taken, too).
+Order = Annotated[
+    str,
+    BeforeValidator(_order),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^[1-9][0-9]{0,8}$"},
+                {"type": "integer", "minimum": 1, "maximum": HIGHEST_ORDER},
+            ]
+        }
+    ),
+]
+Money = Annotated[
+    Decimal,
+    Field(ge=0, max_digits=12, decimal_places=2),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$"},
+                {"type": "integer", "minimum": 0, "maximum": 10**10 - 1},
+            ]
+        }
+    ),
+]
+Quantity = Annotated[
+    Decimal,
+    Field(gt=0, max_digits=12, decimal_places=3),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^[1-9][0-9]{0,8}(\.[0-9]{1,3})?$"},
+                {"type": "integer", "minimum": 1, "maximum": 10**9 - 1},
+            ]
+        }
+    ),
+]
 Currency = Annotated[Literal["RON", "EUR", "HUF", "BGN"], BeforeValidator(_code)]
 Account = Annotated[str, Field(min_length=1, max_length=10)]
 Name = Annotated[str, Field(max_length=255)]
-Number = Annotated[str, Field(min_length=1, max_length=50), AfterValidator(_legible)]
+Number = Annotated[
+    str,
+    Field(min_length=1, max_length=50),
+    AfterValidator(_legible),
+    WithJsonSchema({"type": "string", "maxLength": 50, "pattern": r"[0-9A-Za-z]"}),
+]
 Text = Annotated[str, Field(max_length=10_000)]
 Address = Annotated[str, Field(max_length=1024, pattern=r"^https?://")]
-Whole = Annotated[int, BeforeValidator(_whole)]
-Id = Annotated[Whole, Field(ge=1, le=LARGEST_ID)]
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID), BeforeValidator(_whole)]
+EmagReturn = Annotated[int, Field(ge=1, le=HIGHEST_ORDER), BeforeValidator(_whole)]
 Moment = Annotated[datetime | date, BeforeValidator(_dated), AfterValidator(_moment)]
-Product = Annotated[str | int, Field(union_mode="left_to_right"), BeforeValidator(_product)]
+Product = Annotated[
+    str | int,
+    Field(union_mode="left_to_right"),
+    BeforeValidator(_product),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0, "maximum": LARGEST_ID}]}
+    ),
+]
 ReturnWord = Annotated[ReturnStatus, BeforeValidator(_word)]
 
 

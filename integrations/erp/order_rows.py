@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from integrations.emag.order_facts import is_amount
+from integrations.emag.order_fields import is_amount
 from integrations.erp.load import Fields, account_name, order_number
 from integrations.erp.schema import ErpSchema
 from integrations.erp.spelling import INTEGERS

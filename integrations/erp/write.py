@@ -11,22 +11,30 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from integrations.erp.schema import Column, ErpSchema
 
-Value = str | int | Decimal | bool | datetime | None
+
+class Moment(Enum):
+    """A time that the database tells as it writes, since a host's clock may be wrong."""
+
+    NOW = "statement_timestamp()"
+
+
+NOW: Final = Moment.NOW
+
+Value = str | int | Decimal | bool | datetime | Moment | None
 
 _LARGEST = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
 _LENGTH = re.compile(r"character(?: varying)?\((\d+)\)")
 
 _SCALE = re.compile(r"numeric\(\d+,(\d+)\)")
-
-# When the ERP's row was changed last.
-TOUCHED = "updated_at"
 
 # What stands in a required column that eMAG has no word for.
 _NEUTRAL = {
@@ -58,21 +66,27 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True)
 class Stored:
-    """Values as texts that PostgreSQL casts to the columns' types, and those types by column."""
+    """Values as texts that PostgreSQL casts to the columns' types, and those types by column.
+
+    The text of a moment, which only the database knows, is SQL.
+    """
 
     values: Mapping[str, str | None]
     types: Mapping[str, str]
+    moments: Collection[str] = ()
 
     def assignments(self) -> str:
         return ", ".join(f"{name} = {self.cast(name)}" for name in self.values)
 
     def differences(self) -> str:
-        """The condition that row `r` does not hold all of these values."""
-        terms = (f"r.{name} IS DISTINCT FROM {self.cast(name)}" for name in self.values)
+        """The condition that row `r` does not hold all of these values, of whatever moment."""
+        told = (name for name in self.values if name not in self.moments)
+        terms = (f"r.{name} IS DISTINCT FROM {self.cast(name)}" for name in told)
         return " OR ".join(terms) or "false"
 
     def cast(self, name: str) -> str:
-        return f"CAST(:{name} AS {self.types[name]})"
+        value = self.values[name] if name in self.moments else f":{name}"
+        return f"CAST({value} AS {self.types[name]})"
 
 
 def stored(schema: ErpSchema, table: str, values: Mapping[str, Value]) -> Stored:
@@ -86,6 +100,7 @@ def stored(schema: ErpSchema, table: str, values: Mapping[str, Value]) -> Stored
     return Stored(
         {name: _text(table, name, column, values[name]) for name, column in known.items()},
         {name: column.type_name for name, column in known.items()},
+        [name for name in known if isinstance(values[name], Moment)],
     )
 
 
@@ -107,7 +122,7 @@ def with_required(schema: ErpSchema, table: str, values: Mapping[str, Value]) ->
 
 def _neutral(table: str, name: str, column: Column) -> Value:
     if column.type_name.startswith(("timestamp", "date")):
-        return datetime.now(UTC)
+        return NOW
     value = _NEUTRAL.get(column.type_name.partition("(")[0])
     if value is None:
         raise UnfitError(
@@ -120,8 +135,10 @@ def _neutral(table: str, name: str, column: Column) -> Value:
 def _text(table: str, name: str, column: Column, value: Value) -> str | None:
     if value is None:
         return None
+    zoned = "with time zone" in column.type_name
+    if isinstance(value, Moment):
+        return value.value if zoned else f"timezone('utc', {value.value})"
     if isinstance(value, datetime):
-        zoned = "with time zone" in column.type_name
         moment = value.astimezone(UTC)
         return str(moment if zoned else moment.replace(tzinfo=None))
     if column.labels:
@@ -171,7 +188,7 @@ def _plain(column: Column, value: Value) -> Value:
 
 def _no_room(column: Column, value: Value) -> str | None:
     """Why the column would not hold the value as it is, None where it would."""
-    if value is None or isinstance(value, datetime | bool) or column.labels:
+    if value is None or isinstance(value, datetime | Moment | bool) or column.labels:
         return None
     given = str(value)
     if "\0" in given:
@@ -221,15 +238,14 @@ async def update(
 ) -> bool:
     """Write the values into a row where any differs; whether one did.
 
-    That `updated_at` differs is no reason to write.
+    That it was written at another moment is no reason to write.
     """
     row = stored(schema, table, values)
-    telling = stored(schema, table, {n: each for n, each in values.items() if n != TOUCHED})
-    if not telling.values:
+    if not row.values.keys() - set(row.moments):
         return False
     query = text(
         f"UPDATE app.{table} r SET {row.assignments()}"
-        f" WHERE r.id = :row_id AND ({telling.differences()}) RETURNING r.id"
+        f" WHERE r.id = :row_id AND ({row.differences()}) RETURNING r.id"
     )
     written = await connection.execute(query, {"row_id": row_id, **row.values})
     return written.first() is not None
@@ -244,9 +260,9 @@ async def holds(
 ) -> bool:
     """Whether the row holds exactly these values now, whatever the ERP's own triggers did.
 
-    When it was changed last is left to them.
+    When it was made and changed is left to them.
     """
-    row = stored(schema, table, {n: each for n, each in values.items() if n != TOUCHED})
+    row = stored(schema, table, values)
     query = text(f"SELECT NOT ({row.differences()}) FROM app.{table} r WHERE r.id = :row_id")
     found = await connection.execute(query, {"row_id": row_id, **row.values})
     return bool(found.scalar_one_or_none())

@@ -186,8 +186,13 @@ async def recent_calls(engine: AsyncEngine, platform: str, route: Route, seconds
     return int(row.calls)
 
 
-async def tidy_calls(engine: AsyncEngine) -> None:
-    """Make the coming days' partitions; close what a killed worker left open and is dead by now."""
+async def prepare_calls(engine: AsyncEngine) -> None:
+    """Make the coming days' partitions: what can't be recorded is not sent."""
     async with autocommit(engine) as connection:
         await connection.execute(_PREPARE)
+
+
+async def close_dead_calls(engine: AsyncEngine) -> None:
+    """Close what a killed worker left open and is dead by now."""
+    async with autocommit(engine) as connection:
         await connection.execute(_CLOSE_DEAD)

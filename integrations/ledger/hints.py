@@ -6,14 +6,22 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import TextClause, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
+from integrations.ledger.operations import LockedError, is_locked
+from integrations.ledger.patience import prompt_transaction
 
 # Hints about orders and returns that nobody has ever seen: more of them are thrown away.
 MOST_UNSEEN = 1000
+
+# Whoever gives a hint is answered soon: a run that stores the order holds its row for a moment, and
+# what holds it for longer may not hold up the asker, too.
+PATIENCE_SECONDS = 3.0
+LOCK_SECONDS = 0.5
 
 # What is due since the beginning of time was hinted at; what was never read is only a hint.
 _HINT = """
@@ -56,14 +64,24 @@ SOLD_BY_THE_SELLER = 3
 async def hint_order(
     engine: AsyncEngine, platform: str, account: str, order_type: int, order_id: int
 ) -> bool:
-    """Let the next run read this order; False where too many hints wait to be looked at."""
+    """Let the next run read this order; False where too many hints wait to be looked at.
+
+    Raises:
+        LockedError: another transaction holds it.
+        TimeoutError, NoAnswerError: the database does not answer soon.
+    """
     return await _hint(engine, _HINT_ORDER, platform, account, order_type, order_id)
 
 
 async def hint_return(
     engine: AsyncEngine, platform: str, account: str, order_type: int, emag_id: int
 ) -> bool:
-    """Let the next run read this return; False where too many hints wait to be looked at."""
+    """Let the next run read this return; False where too many hints wait to be looked at.
+
+    Raises:
+        LockedError: another transaction holds it.
+        TimeoutError, NoAnswerError: the database does not answer soon.
+    """
     return await _hint(engine, _HINT_RETURN, platform, account, order_type, emag_id)
 
 
@@ -119,5 +137,13 @@ async def _hint(
         "number": number,
         "most": MOST_UNSEEN,
     }
-    async with autocommit(engine) as connection:
-        return (await connection.execute(statement, hinted)).rowcount > 0
+    try:
+        async with prompt_transaction(engine, PATIENCE_SECONDS, LOCK_SECONDS) as connection:
+            return (await connection.execute(statement, hinted)).rowcount > 0
+    except DBAPIError as error:
+        if not is_locked(error):
+            raise
+        raise LockedError(
+            f"another transaction holds what our books have of {number}: no read of it was queued;"
+            " try again once that has ended"
+        ) from error

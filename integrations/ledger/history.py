@@ -33,10 +33,13 @@ _NEWEST = f"""
 """
 
 # Found before it is sorted: else a plan may walk through all calls by time until it has enough.
-_CALLS = f"""
+# A row that waits is read for months: what was written must not be lost among its reads.
+_STORY = f"""
     WITH found AS MATERIALIZED (
-        SELECT {_ALL} FROM app.emag_api_calls WHERE true {{conditions}})
-    SELECT * FROM found ORDER BY sent_at DESC, id DESC LIMIT :most
+        SELECT {_ALL} FROM app.emag_api_calls WHERE true {{conditions}}),
+    told AS (
+        SELECT * FROM found ORDER BY (writes IS TRUE) DESC, sent_at DESC, id DESC LIMIT :most)
+    SELECT * FROM told ORDER BY sent_at, id
 """
 
 _NEXT = f"""
@@ -150,12 +153,15 @@ async def read_calls(engine: AsyncEngine, wanted: Wanted, *, most: int = 50) -> 
 
 
 async def read_story(engine: AsyncEngine, wanted: Wanted, *, most: int = 200) -> list[WholeCall]:
-    """The newest calls about an order or a return, oldest first."""
+    """The writes about an order or a return and its newest reads, oldest first.
+
+    Of more writes than `most`, the newest.
+    """
     async with autocommit(engine) as connection:
         conditions, values = await _conditions(connection, wanted)
-        query = text(_CALLS.format(conditions=conditions))
+        query = text(_STORY.format(conditions=conditions))
         found = await connection.execute(query, {**values, "most": most})
-        return [WholeCall(**row._asdict()) for row in found][::-1]
+        return [WholeCall(**row._asdict()) for row in found]
 
 
 async def every_call(engine: AsyncEngine, wanted: Wanted) -> AsyncIterator[WholeCall]:

@@ -19,8 +19,10 @@ from integrations.ledger.database import autocommit, storable
 from integrations.ledger.timings import Timings
 
 # Whether a read tells what an order's lines hold now: one that is cancelled may come back with all
-# of them, and what was modified earlier than is known shows how things were.
-_SHOWS_LINES = "excluded.status NOT IN (0, 5) AND excluded.modified_at >= m.modified_at"
+# of them, and what was modified earlier than is known shows how things were. What could not be read
+# is not gone: it would count as added when it can be read again.
+_SHOWS_LINES = """excluded.held IS NOT NULL AND excluded.status IN (1, 2, 3, 4)
+                  AND excluded.modified_at >= m.modified_at"""
 
 # All pieces that each line was ever given: those by which it has grown since it was last read were
 # added. It is never less than eMAG says of it.
@@ -113,10 +115,12 @@ _COMING = text("""
        AND (status = 6 OR owed AND status = 7)
 """)
 
-# Of what is owed no more, a wish is told as well: that it makes no row was decided.
+# Of what is owed no more, a wish is told as well: that it makes no row was decided. One that was
+# seen in an order that is over, or finalized, waits: the order may come back (see WISHED_IN).
 _SETTLE = text("""
     UPDATE app.emag_orders m SET owed = s.owed, problem = s.problem,
-           wish_told = m.wish_at IS NOT NULL AND (m.wish_told OR NOT s.owed),
+           wish_told = m.wish_at IS NOT NULL
+                       AND (m.wish_told OR NOT s.owed AND m.status IN (1, 2, 3)),
            attempts = CASE WHEN s.problem IS NULL THEN 0 ELSE m.attempts + 1 END,
            next_at = clock_timestamp() + make_interval(secs => s.delay)
       FROM (SELECT order_id, owed, problem, delay

@@ -28,7 +28,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
 from integrations.erp.times import readable_time
-from integrations.erp.write import UnfitError, Value
+from integrations.erp.write import NOW, UnfitError, Value
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
 
@@ -311,12 +311,17 @@ def explained(kind: Kind) -> Iterator[None]:
         sqlstate = getattr(error.orig, "sqlstate", None)
         if error.connection_invalidated or sqlstate is None:
             raise
-        if sqlstate == _LOCKED:
+        if is_locked(error):
             raise LockedError(
                 f"another transaction holds the row in app.{ERP_TABLES[kind].name}: nothing was"
                 " written; try again once that has ended"
             ) from error
         raise OperationError(_why(kind, error), _column(error)) from error
+
+
+def is_locked(error: DBAPIError) -> bool:
+    """Whether a lock was not to be had in time."""
+    return getattr(error.orig, "sqlstate", None) == _LOCKED
 
 
 async def _made(connection: AsyncConnection, known: Row[Any], kind: Kind, fingerprint: str) -> int:
@@ -346,8 +351,7 @@ async def _insert(
     unsaid: Mapping[str, Value],
 ) -> int:
     table = ERP_TABLES[kind]
-    now = datetime.now(UTC)
-    stamps = {"created_at": now, "updated_at": now}
+    stamps = {"created_at": NOW, "updated_at": NOW}
     row = write.require_room(schema, table.name, values)
     row_id = await write.insert(connection, schema, table.name, {**stamps, **unsaid, **row})
     if table.items and table.parent:

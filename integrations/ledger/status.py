@@ -5,7 +5,7 @@ It is read over the driver's own connection: loading SQLAlchemy takes as long as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.books import BOOKS, State
 
@@ -63,10 +64,10 @@ _CALLS = """
 """
 
 _BUDGETS = """
-    SELECT platform, bucket, throttled,
+    SELECT platform, login, bucket, throttled,
            greatest(0, extract(epoch FROM next_free_at - clock_timestamp()))::float8 AS ahead,
            down_since, down_detail
-      FROM app.emag_rate_limits ORDER BY platform, bucket
+      FROM app.emag_rate_limits ORDER BY platform, login, bucket
 """
 
 _NOW = "SELECT clock_timestamp() AS now"
@@ -98,14 +99,25 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Budget:
-    """A bucket of the request budget, reserved `ahead` seconds; whether eMAG counts as down."""
+    """A login's bucket of the request budget, reserved `ahead` seconds; since when eMAG is down."""
 
     platform: str
+    login: str
     bucket: str
     throttled: int
     ahead: float
     down_since: datetime | None
     down_detail: str | None
+
+    def accounts(self, accounts: Iterable[Account]) -> list[str]:
+        """The names of those with this login, which itself is shown to nobody."""
+        login = (self.platform, self.login)
+        return [each.name for each in accounts if (each.platform, each.username) == login]
+
+    def name(self, accounts: Iterable[Account]) -> str:
+        """What to call it before a person: `emag-ro orders (main, fbe)`."""
+        whose = ", ".join(self.accounts(accounts)) or "of no account here"
+        return f"{self.platform} {self.bucket} ({whose})"
 
 
 @dataclass(frozen=True)

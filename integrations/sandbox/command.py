@@ -78,7 +78,10 @@ def _switches(file: Path | None, plan: Plan, settings: list[str]) -> Switches:
     """The switches of both files, and over them those of the command line."""
     given: dict[str, Any] = {}
     if file is not None:
-        given = json.loads(file.read_text())
+        try:
+            given = json.loads(file.read_bytes())
+        except (OSError, ValueError) as problem:
+            raise ValueError(f"{file}: this is not JSON: {problem}") from None
         if not isinstance(given, dict):
             raise ValueError(f"{file} must hold a JSON object")
     given |= plan.switches

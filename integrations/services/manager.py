@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
 
-from integrations.ledger.status import read_status
+from integrations.ledger.status import Status, read_status
 from integrations.services.books import Database, close_all
 from integrations.services.cancellations import EmagCancellationIntegration
 from integrations.services.invoices import EmagInvoiceIntegration
@@ -56,6 +55,10 @@ class EmagIntegrationManager:
         """Queue an invoice of the ERP's by its id."""
         return await self.invoices.create_invoice(invoice_id)
 
-    async def get_sync_status(self) -> Any:
-        """How many rows stand where, as `emag-flows status` tells it."""
+    async def get_sync_status(self) -> Status:
+        """How many rows stand where, as `emag-flows status` tells it.
+
+        Raises:
+            ConfigurationError, DBAPIError: there is no database to ask, or it does not answer.
+        """
         return await read_status((await self.rma.books()).engine)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import psycopg
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from integrations.emag.accounts import Account
 from integrations.erp.forms import LARGEST_ID, Form, ItemForm
@@ -13,6 +16,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
 from integrations.erp.write import Value
+from integrations.ledger.findings import one_line
 from integrations.ledger.operations import (
     IDLE,
     OperationError,
@@ -26,13 +30,21 @@ from integrations.ledger.operations import (
 from integrations.ledger.replay import Reference, replay
 from integrations.services.books import Database, database
 from integrations.services.results import Result, failed, result_of
-from integrations.settings import ConfigurationError, load_settings
+from integrations.settings import ConfigurationError, load_settings, without_password
 
 Runner = Callable[[Kind], Awaitable[object]]
 F = TypeVar("F", bound=Form)
 
 # Where a field may have several forms, pydantic names the one that it tried as if it were a field.
 _FORMS_OF_A_FIELD = frozenset({"datetime", "date", "str", "int"})
+
+
+_DATABASE_FAILED = (DBAPIError, PoolTimeoutError, psycopg.Error, OSError)
+
+_AGAIN = (
+    "see that it runs, and whether the ERP's row is as it should be, before you try again; with a"
+    " key nothing is done twice"
+)
 
 
 class MalformedError(OperationError):
@@ -102,8 +114,10 @@ class Service:
         """The guide's answer, whatever comes of it."""
         try:
             return result_of(await answer)
-        except OperationError as error:
+        except (OperationError, ConfigurationError) as error:
             return failed(self.kind, str(error))
+        except _DATABASE_FAILED as error:
+            return failed(self.kind, f"the database: {without_password(one_line(error))}; {_AGAIN}")
 
     async def books(self) -> Database:
         """The database that this service works with."""

@@ -29,6 +29,7 @@ from integrations.settings.entries import (
 from integrations.settings.errors import ConfigurationError, problem_of
 from integrations.settings.keys import read_keys
 from integrations.settings.reasons import read_reasons
+from integrations.settings.token import check_token
 
 __all__ = ["ConfigurationError", "Settings", "load_settings", "redacted", "without_password"]
 
@@ -198,6 +199,8 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
 
     Raises ConfigurationError for the first mistake; a suspicious name is only logged.
     """
+    if env_file.is_dir():
+        raise ConfigurationError(str(env_file), "is a folder", "make it a file, or remove it")
     try:
         settings = Settings(_env_file=env_file)
         names = {*os.environ, *dotenv_values(env_file)}
@@ -208,6 +211,7 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
         raise ConfigurationError(str(env_file), f"can't be read: {reason}", "mend it") from None
     _ = settings.accounts, settings.database_url, settings.calls_keys, settings.reasons
     check_public_url(settings.public_url)
+    check_token(settings.api_token)
     _check_data_dir(settings.data_dir)
     _warn_of_strangers(names)
     return settings

@@ -23,9 +23,26 @@ def checked_url(url: str, setting: str) -> str:
 
 
 def check_public_url(url: str | None) -> None:
-    if url is not None and not url.startswith(("http://", "https://")):
+    """Raises ConfigurationError, which repeats none of it, for what is no plain address."""
+    if url is not None and (problem := _no_public_url(url)):
         raise ConfigurationError(
             "EMAG_PUBLIC_URL",
-            "does not begin with https://",
-            "write the address under which eMAG can fetch documents from this host",
+            problem,
+            "write the address under which eMAG can fetch documents from this host, such as"
+            " https://shop.example.com",
         )
+
+
+def _no_public_url(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "is not an address"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "does not begin with https:// and a host"
+    if "@" in parts.netloc:
+        return "holds a user name or a password, which everybody would be shown"
+    if "?" in url or "#" in url:
+        return "has a query or a fragment, behind which no path can stand"
+    return None

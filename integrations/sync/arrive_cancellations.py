@@ -215,11 +215,15 @@ def _wish(facts: OrderFacts, held: Held, about: About, meant: Meant) -> None:
     """A customer's wish to cancel becomes a row for the ERP to decide, once per order."""
     if facts.wish_at is None or facts.status not in WISHED_IN or not held.wish_is_new:
         return
-    if facts.type == FULFILLED_BY_EMAG or any(
-        _answers(row, facts, about) for row in held.cancellations
-    ):
+    over = {each.arrival.row_id for each in meant.rows if _takes_back(each)}
+    rows = [row for row in held.cancellations if row.id not in over]
+    if facts.type == FULFILLED_BY_EMAG or any(_answers(row, facts, about) for row in rows):
         return
     meant.rows.append(Brings(wish_row(facts, held.cancellations, about)))
+
+
+def _takes_back(each: Brings) -> bool:
+    return each.arrival.values.get("status") in TAKEN_BACK
 
 
 def _answers(row: CancellationOfOrder, facts: OrderFacts, about: About) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from integrations.emag.matrices import return_path
@@ -12,7 +12,7 @@ from integrations.emag.return_facts import LineFacts, ReturnFacts, customer
 from integrations.emag.return_reasons import return_reason
 from integrations.emag.wire import Raw, ReturnLine
 from integrations.erp.rows import Kind, ReturnRow
-from integrations.erp.write import Value
+from integrations.erp.write import NOW, Value
 from integrations.ledger.arrivals import Arrival, Arrived, Brought
 from integrations.ledger.return_owners import Owner, owners_of, unlinked_rows, wake
 from integrations.sync.abreast import abreast
@@ -88,7 +88,8 @@ def _is_usable(news: News, arrived: dict[int, Arrived]) -> bool:
     facts = news.facts
     problem = None
     if facts.order_id is None:
-        problem = f"return {facts.emag_id} names no order: look at it at eMAG"
+        unread = facts.unread("order_id") or f"return {facts.emag_id} names no order"
+        problem = f"{unread}: look at it at eMAG"
     elif facts.status not in ERP_STATUS:
         problem = f"return {facts.emag_id} has the unknown status {facts.status}"
     if problem:
@@ -117,6 +118,8 @@ async def _arrive(channel: Channel, read_at: datetime, news: News, places: _Plac
     if owner is None:
         if places.waiting(news.facts):
             return Arrived(Brought.UNSENT)
+        if unread := news.facts.unread("products"):
+            return Arrived(Brought.PARKED, problem=f"{unread}: it comes in with its lines")
         return await _create(channel, read_at, news)
     return await _update(channel, read_at, news, owner)
 
@@ -190,7 +193,7 @@ async def _bring(
     *,
     beside: bool,
 ) -> Arrived:
-    told = {**values, "updated_at": datetime.now(UTC)}
+    told = {**values, "updated_at": NOW}
     arrival = _arrival(channel, read_at, facts, told, row_id=owner.row_id, beside=beside)
     return await channel.bring(channel.engine, channel.schema, arrival)
 
@@ -241,7 +244,7 @@ def _refund(facts: ReturnFacts) -> dict[str, Value]:
 
 
 def _new_values(channel: Channel, news: News) -> dict[str, Value]:
-    facts, who, now = news.facts, customer(news.raw), datetime.now(UTC)
+    facts, who = news.facts, customer(news.raw)
     described = f"eMAG {facts.reason}" if facts.reason is not None else "eMAG"
     return {
         "return_number": f"{channel.account.platform}-{facts.emag_id}",
@@ -256,14 +259,13 @@ def _new_values(channel: Channel, news: News) -> dict[str, Value]:
         "customer_name": who.name,
         "customer_phone": who.phone,
         "customer_email": who.email,
-        "created_at": now,
-        "updated_at": now,
+        "created_at": NOW,
+        "updated_at": NOW,
         **_beside(facts),
     }
 
 
 def _item(channel: Channel, facts: ReturnFacts, line: LineFacts, status: str) -> dict[str, Value]:
-    now = datetime.now(UTC)
     item: dict[str, Value] = {
         "product_id": line.product_id,
         "sku": line.sku,
@@ -273,8 +275,8 @@ def _item(channel: Channel, facts: ReturnFacts, line: LineFacts, status: str) ->
         "reason": return_reason(line.reason if line.reason is not None else facts.reason),
         "status": status,
         "emag_item_id": str(line.id),
-        "created_at": now,
-        "updated_at": now,
+        "created_at": NOW,
+        "updated_at": NOW,
     }
     if line.refund and line.refund > 0:
         pieces = line.quantity or 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from integrations.emag.cancellation_reasons import describe_reason, erp_word
@@ -12,7 +12,7 @@ from integrations.emag.order_facts import ZERO, LineFacts, OrderFacts
 from integrations.erp.news_numbers import news_number, which_of_news
 from integrations.erp.order_rows import CancellationOfOrder
 from integrations.erp.rows import Item, Kind
-from integrations.erp.write import Value
+from integrations.erp.write import NOW, Value
 from integrations.ledger.arrivals import WISHED, Arrival
 from integrations.sync.pieces import Pieces
 from integrations.sync.plan import Reduction, Reductions
@@ -76,7 +76,6 @@ def wish_row(facts: OrderFacts, rows: Sequence[CancellationOfOrder], about: Abou
 
 
 def _head(facts: OrderFacts, rows: Sequence[CancellationOfOrder], about: About) -> dict[str, Value]:
-    now = datetime.now(UTC)
     return {
         "cancellation_number": _next_number(facts, rows, about),
         "emag_order_id": str(facts.id),
@@ -87,8 +86,8 @@ def _head(facts: OrderFacts, rows: Sequence[CancellationOfOrder], about: About) 
         "currency": facts.currency,
         "stock_restored": False,
         "account_type": about.account,
-        "created_at": now,
-        "updated_at": now,
+        "created_at": NOW,
+        "updated_at": NOW,
     }
 
 
@@ -132,7 +131,6 @@ def _item(line: LineFacts, part: Part) -> dict[str, Value]:
 
     What was never sent is to be put back into stock; what a customer had may be broken.
     """
-    now = datetime.now(UTC)
     pieces = part.pieces[line.id]
     return {
         "product_id": line.product_id,
@@ -143,8 +141,8 @@ def _item(line: LineFacts, part: Part) -> dict[str, Value]:
         "total_amount": line.worth(pieces),
         "stock_to_restore": 0 if part.way is STORNO else pieces,
         "emag_item_id": str(line.id),
-        "created_at": now,
-        "updated_at": now,
+        "created_at": NOW,
+        "updated_at": NOW,
     }
 
 

@@ -36,13 +36,16 @@ PAGE = 100
 _OUTAGES: Mapping[Cause, tuple[str, str]] = {
     Cause.CREDENTIALS: (
         "user name and password",
-        "check EMAG_USERNAME and EMAG_PASSWORD, and give the user API rights in eMAG's panel",
+        "check EMAG_USERNAME and EMAG_PASSWORD (or EMAG_ACCOUNTS), and the user's API rights",
     ),
     Cause.ADDRESS: (
         "this host's address",
         "add this host's outgoing IPv4 address to the allowed ones in eMAG's panel",
     ),
-    Cause.ROUTE: ("the API's address", "EMAG_BASE_URL must end in /api-3"),
+    Cause.ROUTE: (
+        "the API's address",
+        "EMAG_BASE_URL, or base_url in EMAG_ACCOUNTS, must end in /api-3",
+    ),
     Cause.NETWORK: ("the way to eMAG", "check the network, DNS and any firewall of this host"),
     Cause.TIMEOUT: ("the way to eMAG", "eMAG did not answer in time: try again later"),
     Cause.SERVER: ("eMAG's servers", "eMAG answers with an error of its own: try again later"),
@@ -100,7 +103,7 @@ async def _clock(channel: Channel, told: Visit) -> None:
     clock = await read_clock(channel.engine)
     ahead = (datetime.now(UTC) - clock.now()).total_seconds()
     told.note(
-        "clock",
+        "host clock",
         abs(ahead) <= MOST_CLOCK_DIFFERENCE,
         f"this host and the database differ by {ahead:+.1f} s",
         "let NTP set the clock of both; our own times are the database's",

@@ -10,9 +10,15 @@ GENERAL = frozenset(
 )
 
 _REMEDIES = {
-    Cause.CREDENTIALS: "check EMAG_USERNAME and EMAG_PASSWORD, and that the user has API rights",
+    Cause.CREDENTIALS: (
+        "check the account's user name and password (EMAG_USERNAME and EMAG_PASSWORD, or its entry"
+        " in EMAG_ACCOUNTS), and that the user has API rights"
+    ),
     Cause.ADDRESS: "allow this host's address in the eMAG panel",
-    Cause.ROUTE: "check EMAG_BASE_URL: it must end in /api-3",
+    Cause.ROUTE: (
+        "check the account's address (EMAG_BASE_URL, or base_url in EMAG_ACCOUNTS): it must end in"
+        " /api-3"
+    ),
 }
 
 

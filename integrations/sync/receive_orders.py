@@ -134,6 +134,7 @@ async def _take_due(channel: Channel, due: Due, receipt: Receipt) -> None:
                 became = Became([(Kind.CANCELLATION, Arrived(Brought.PARKED, None, str(error)))])
                 settled.append(_settled(channel, seen, became, receipt))
             else:
+                await _note_refund(channel, facts)
                 news.append((facts, seen))
         brought = await bring_orders(channel, due.read_at, news)
         for order_id, became in brought.items():
@@ -142,6 +143,14 @@ async def _take_due(channel: Channel, due: Due, receipt: Receipt) -> None:
         # An order's refund can be that of a return, which is closed and would not be read soon.
         refunded = {facts.id for facts, seen in news if seen.changed and facts.refunded}
         await look_now(engine, platform, refunded)
+
+
+async def _note_refund(channel: Channel, facts: OrderFacts) -> None:
+    """Note a word for a refund that nobody knows; what is paid back is told all the same."""
+    if facts.unknown_refund is not None:
+        name = f"refund_status {facts.unknown_refund}"
+        strange = WireError("order", facts.id, name, "an unknown word")
+        await note_changed_type(channel, ORDER_READ, strange)
 
 
 def facts_of(channel: Channel, due: Due, seen: Seen) -> OrderFacts:

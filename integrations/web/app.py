@@ -32,6 +32,7 @@ def create_app(context: Context) -> FastAPI:
     app.add_middleware(
         Guard,
         token=lambda: app.state.context.token,
+        public_url=lambda: app.state.context.public_url,
         rate=context.rate,
         largest=LARGEST_BODY,
         largest_document=LARGEST,

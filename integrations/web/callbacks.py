@@ -5,7 +5,10 @@ Each account has an address of its own, which holds a secret (API facts: Callbac
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Annotated
 
@@ -14,7 +17,7 @@ from pydantic import BaseModel
 
 from integrations.emag.accounts import Account
 from integrations.erp.load import HIGHEST_ORDER, order_number
-from integrations.ledger.hints import hint_order, hint_return
+from integrations.ledger.hints import PATIENCE_SECONDS, hint_order, hint_return
 from integrations.web.context import Context, Given
 from integrations.web.problems import NotFoundError, documented
 
@@ -24,7 +27,7 @@ LONGEST = 40
 Number = Annotated[str | None, Query(max_length=LONGEST)]
 
 router = APIRouter(
-    prefix="/callbacks", tags=["callbacks"], responses=documented(404, 422, 429, 503)
+    prefix="/callbacks", tags=["callbacks"], responses=documented(404, 421, 422, 429, 503)
 )
 
 
@@ -43,15 +46,28 @@ async def callback(
     emag_id: Number = None,
     rma_id: Number = None,
 ) -> Heard:
-    """Queue a read of what the callback names; what names nothing readable is passed over."""
+    """Queue a read of what the callback names; what names nothing readable is passed over.
+
+    A hint that can't be noted soon is answered with 503, not kept: the next run reads news anyway.
+    """
     account, engine = account_of(given, secret), given.database.engine
     order = order_number(order_id)
-    if order:
-        await hint_order(engine, account.platform, account.name, account.order_type, order)
     number = order_number(rma_id) or order_number(emag_id)
-    if 0 < number <= HIGHEST_ORDER:
-        await hint_return(engine, account.platform, account.name, account.order_type, number)
+    whose = account.platform, account.name, account.order_type
+    async with _turn(given.hinting):
+        if order:
+            await hint_order(engine, *whose, order)
+        if 0 < number <= HIGHEST_ORDER:
+            await hint_return(engine, *whose, number)
     return Heard()
+
+
+@asynccontextmanager
+async def _turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Raises TimeoutError where those in front take too long."""
+    async with asyncio.timeout(PATIENCE_SECONDS) as coming, turns:
+        coming.reschedule(None)
+        yield
 
 
 def secret_of(context: Context, account: Account) -> str:

@@ -17,6 +17,9 @@ from integrations.services.service import Runner
 
 LARGEST_BODY = 1024 * 1024
 
+# Of the five connections that there are: whoever calls back from outside leaves some to others.
+HINTING_AT_ONCE = 2
+
 Question = Callable[[], Awaitable[Mapping[str, Any]]]
 Examine = Callable[[str], Coroutine[Any, Any, Mapping[str, Sequence[Finding]]]]
 
@@ -75,6 +78,7 @@ class Context:
     runner: carries pending rows at once; None leaves it to the syncs.
     rate: requests a second of each of those who ask; more are refused.
     recent, ready: what the books said, and that they answered.
+    hinting: lets so many callbacks at once ask the database.
     """
 
     accounts: Mapping[str, Account]
@@ -88,6 +92,7 @@ class Context:
     rate: float = 500.0
     recent: Recent = field(default_factory=Recent)
     ready: Recent = field(default_factory=lambda: Recent(stale=Recent.SECONDS))
+    hinting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HINTING_AT_ONCE))
 
 
 def _context(request: Request) -> Context:

@@ -33,7 +33,7 @@ class NotPublicError(OperationError):
 @router.put(
     "/{invoice_id}",
     summary="Store an invoice's document",
-    responses=documented(400, 401, 404, 408, 409, 413, 422, 429, 503),
+    responses=documented(400, 401, 404, 408, 409, 413, 421, 422, 429, 503),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -67,7 +67,7 @@ async def store(
     response_class=Response,
     responses={
         200: {"description": "The document", "content": {PDF: {}}},
-        **documented(404, 422, 429, 503),
+        **documented(404, 421, 422, 429, 503),
     },
 )
 async def fetch(given: Given, name: Annotated[str, Path(pattern=r"^[0-9a-f]{48}$")]) -> Response:

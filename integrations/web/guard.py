@@ -8,16 +8,20 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from integrations.emag.accounts import is_loopback
 from integrations.web.problems import problem
 
-# What eMAG, and those who watch this server, ask for without a token.
+# What eMAG, those who watch this server, and a browser that shows what there is, ask for without a
+# token.
 CALLBACKS = "/api/v1/emag/callbacks/"
 DOCUMENTS = "/api/v1/emag/documents/"
 WATCHED = frozenset({"/health", "/ready"})
+DESCRIPTION = frozenset({"/docs", "/openapi.json"})
 
 BURST = 2.0
 
@@ -38,7 +42,7 @@ class Who(Enum):
 
     WATCHER = "whoever watches the server"
     SELLER = "the seller's programs"
-    OUTSIDER = "eMAG, at the addresses that are open to all"
+    OUTSIDER = "eMAG and others, at the addresses that are open to all"
     STRANGER = "whoever ought to show the token and does not"
 
 
@@ -65,7 +69,9 @@ class Guard:
     """Asks for the token, counts requests and bytes, before anything else looks at a request.
 
     Args:
-        token: says what must be shown now; None asks for none.
+        token: says what must be shown now; None asks for none, but for a Host that is ours: a page
+            of somebody else's, whose name is made to lead to this machine, can't come in by it.
+        public_url: says where others reach this server now; None where they don't.
         rate: requests a second of each of those who ask, but for watchers.
         largest, largest_document: bytes of a body, and of a document that is stored.
     """
@@ -75,12 +81,14 @@ class Guard:
         app: ASGIApp,
         *,
         token: Callable[[], str | None],
+        public_url: Callable[[], str | None],
         rate: float,
         largest: int,
         largest_document: int,
     ) -> None:
         self._app = app
         self._token = token
+        self._public_url = public_url
         self._largest = largest
         self._largest_document = largest_document
         self._buckets: Mapping[Who, Bucket] = {
@@ -95,7 +103,10 @@ class Guard:
         headers = Headers(scope=scope)
         who = self._who(scope, headers)
         refused = (
-            self._refuse_rate(who) or _refuse_stranger(who) or self._refuse_size(scope, headers)
+            self._refuse_rate(who)
+            or _refuse_stranger(who)
+            or self._refuse_host(who, headers)
+            or self._refuse_size(scope, headers)
         )
         if refused is not None:
             await refused(scope, receive, send)
@@ -109,7 +120,8 @@ class Guard:
         token = self._token()
         if token is not None and self._shows_token(headers, token):
             return Who.SELLER
-        if reads and scope["path"].startswith((CALLBACKS, DOCUMENTS)):
+        path = scope["path"]
+        if reads and (path.startswith((CALLBACKS, DOCUMENTS)) or path in DESCRIPTION):
             return Who.OUTSIDER
         return Who.SELLER if token is None else Who.STRANGER
 
@@ -122,6 +134,19 @@ class Guard:
         if who not in self._buckets or self._buckets[who].take():
             return None
         return problem(429, "too many requests: slow down", headers={"Retry-After": "1"})
+
+    def _refuse_host(self, who: Who, headers: Headers) -> ASGIApp | None:
+        if who is Who.WATCHER or self._token() is not None:
+            return None
+        host = _host(f"//{headers.get('host', '')}")
+        if host is not None and (is_loopback(host) or host == _host(self._public_url())):
+            return None
+        return problem(
+            421,
+            "this server answers only to localhost and to EMAG_PUBLIC_URL's host: ask for one of"
+            " them, or set EMAG_API_TOKEN",
+            "Host",
+        )
 
     def _refuse_size(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         length = headers.get("content-length", "0")
@@ -181,6 +206,14 @@ class _Body:
             self.fault = TooLargeError()
             raise self.fault
         return message
+
+
+def _host(url: str | None) -> str | None:
+    """The host's name in an address, None where it has none."""
+    try:
+        return urlsplit(url or "").hostname
+    except ValueError:
+        return None
 
 
 def _refuse_stranger(who: Who) -> ASGIApp | None:

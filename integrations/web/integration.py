@@ -19,14 +19,20 @@ from integrations.web.prompt import prompt, unless_frozen
 # The last successful call is younger than this.
 CONNECTED_SECONDS = 300
 
-# By the calls' own order, newest first: a day may hold very many.
-_LAST_SUCCESS = text("""
+# So many calls are looked through for an account's last success: more than eMAG's limits let three
+# accounts of three platforms make in CONNECTED_SECONDS.
+_LOOKED_THROUGH = 20_000
+
+# By the calls' own order, newest first, whosever they are: a day may hold a million of others'.
+_LAST_SUCCESS = text(f"""
     SELECT a.name AS account, c.closed_at AS at,
            c.closed_at > clock_timestamp() - make_interval(secs => :recent) AS connected
       FROM unnest(CAST(:names AS text[])) AS a(name),
-           LATERAL (SELECT closed_at FROM app.emag_api_calls
-                     WHERE sent_at > clock_timestamp() - interval '1 day'
-                       AND verdict = 'applied' AND lower(account) = a.name
+           LATERAL (SELECT closed_at
+                      FROM (SELECT account, verdict, closed_at, sent_at FROM app.emag_api_calls
+                             WHERE sent_at > clock_timestamp() - interval '1 day'
+                             ORDER BY sent_at DESC LIMIT {_LOOKED_THROUGH}) AS newest
+                     WHERE verdict = 'applied' AND lower(account) = a.name
                      ORDER BY sent_at DESC LIMIT 1) AS c
 """)
 
@@ -55,7 +61,9 @@ FLOWS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-router = APIRouter(prefix="/integration", tags=["integration"], responses=documented(401, 429, 503))
+router = APIRouter(
+    prefix="/integration", tags=["integration"], responses=documented(401, 421, 429, 503)
+)
 
 
 class AccountStatus(BaseModel):

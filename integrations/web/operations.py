@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from integrations.erp.forms import (
     LARGEST_ID,
     CancellationForm,
+    EmagReturn,
     Id,
     InvoiceForm,
     Money,
     ReturnForm,
     ReturnWord,
     Text,
-    Whole,
 )
 from integrations.erp.load import HIGHEST_ORDER
 from integrations.erp.write import Value
@@ -32,11 +32,10 @@ from integrations.web.problems import about, documented
 router = APIRouter(
     responses={
         202: {"model": Answer, "description": "Taken on; something more happens by itself"},
-        **documented(400, 401, 404, 408, 409, 413, 415, 422, 429, 503),
+        **documented(400, 401, 404, 408, 409, 413, 415, 421, 422, 429, 503),
     }
 )
 
-EmagReturn = Annotated[Whole, Field(ge=1, le=HIGHEST_ORDER)]
 Platform = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,100}$")]
 
 
@@ -44,8 +43,23 @@ class _Change(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _named_by(one: str, *others: str) -> dict[str, Any]:
+    """In JSON Schema: this field is given, the others are not."""
+    absent: dict[str, Any] = {other: {"type": "null"} for other in others}
+    return {"required": [one], "properties": {one: {"type": "integer"}, **absent}}
+
+
 class StatusChange(_Change):
     """A decision about a return: named by the ERP's id, or by eMAG's."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                _named_by("return_id", "rma_id", "platform"),
+                _named_by("rma_id", "return_id"),
+            ]
+        }
+    )
 
     return_id: Id | None = Field(default=None, description="The id in return_requests.")
     rma_id: EmagReturn | None = Field(default=None, description="eMAG's number of the return.")

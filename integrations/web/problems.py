@@ -48,6 +48,7 @@ TITLES: Mapping[int, str] = {
     409: "Conflict",
     413: "Too large",
     415: "Unsupported media type",
+    421: "Not this server's name",
     422: "Wrong value",
     429: "Too many requests",
     503: "Not available",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -14,7 +15,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from integrations.ledger.database import driver_of
-from integrations.ledger.status import Status, status_of
+from integrations.ledger.status import Budget, Status, status_of
 from integrations.web.context import Given
 from integrations.web.problems import documented
 from integrations.web.prompt import prompt
@@ -53,7 +54,7 @@ async def ready(given: Given) -> Alive:
     "/metrics",
     summary="Figures for Prometheus",
     response_class=PlainTextResponse,
-    responses=documented(401, 429, 503),
+    responses=documented(401, 421, 429, 503),
 )
 async def metrics(given: Given) -> Response:
     """Rows by state, changes not queued yet, requests of the last day, the budget's state."""
@@ -100,8 +101,16 @@ class _Figures(Collector):
             "How far ahead requests are reserved",
             labels=["platform", "bucket"],
         )
-        for budget in status.budgets:
-            throttled.add_metric([budget.platform, budget.bucket], budget.throttled)
-            ahead.add_metric([budget.platform, budget.bucket], max(0.0, budget.ahead))
+        for bucket, budgets in _by_bucket(status.budgets).items():
+            throttled.add_metric(bucket, sum(each.throttled for each in budgets))
+            ahead.add_metric(bucket, max(each.ahead for each in budgets))
         yield throttled
         yield ahead
+
+
+def _by_bucket(budgets: Sequence[Budget]) -> Mapping[tuple[str, str], Sequence[Budget]]:
+    """The budgets of all logins, whose names are no labels, by platform and bucket."""
+    found: defaultdict[tuple[str, str], list[Budget]] = defaultdict(list)
+    for each in budgets:
+        found[each.platform, each.bucket].append(each)
+    return found

@@ -6,13 +6,12 @@ import asyncio
 import re
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
@@ -20,6 +19,7 @@ import psycopg
 from flows.prefect_server import (
     await_ready,
     descendants,
+    environment,
     free_port,
     settings_for,
     start_server,
@@ -29,13 +29,17 @@ from flows.prefect_server import (
 )
 from integrations.embedded import postmaster
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.place import Place
+from tests.benchmarks.place import ROOT, Place
 from tests.benchmarks.processes import cpu_of, tree
+from tests.benchmarks.resident import delays, p95, spread
 from tests.benchmarks.run import RunFailedError, marketplace
 from tests.benchmarks.scene import Scene
 
-SCENE = Scene("cancellation", rows=1, wish="pending", status=2)
+# The first is carried while all is starting, the others once it stands.
+SCENE = Scene("cancellation", rows=31, wish="pending", status=2)
+QUIET = 5.0  # as set by default
 POOL = "emag"
+OURS = UP, POSTGRES, SERVER, WORKER = "up itself", "PostgreSQL", "Prefect server", "Prefect worker"
 
 # After everything has answered, caches fill and what was begun at the start comes to its end.
 SETTLES, IDLE = 20.0, 60.0
@@ -50,6 +54,17 @@ _ADD = "INSERT INTO app.cancellation_requests (emag_order_id, status) VALUES (%s
 _SYNCED = "SELECT count(*) FROM app.emag_cancellation_integrations WHERE sync_state = 'synced'"
 
 
+Parts = Callable[[], Mapping[str, list[int]]]
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A Prefect without us: the address of its API, and the processes of each part."""
+
+    api: str
+    parts: Mapping[str, list[int]]
+
+
 @dataclass
 class Up:
     """A running `emag-flows up`.
@@ -58,14 +73,14 @@ class Up:
         process, data: it, and the folder of its data.
         began: when it was started, by `time.perf_counter`.
         carried: seconds until the first row was.
-        prefect: the address of its Prefect server.
+        database: the URL of its PostgreSQL.
     """
 
     process: Process
     data: Path
     began: float
     carried: float = 0.0
-    prefect: str = ""
+    database: str = ""
 
     @property
     def parts(self) -> Mapping[str, list[int]]:
@@ -73,10 +88,10 @@ class Up:
         database = postmaster.running(self.data)
         assert database is not None
         return {
-            "up itself": [self.process.pid],
-            "PostgreSQL": tree(database.pid),
-            "Prefect server": self._prefects("server"),
-            "Prefect worker": self._prefects("worker"),
+            UP: [self.process.pid],
+            POSTGRES: tree(database.pid),
+            SERVER: self._prefects("server"),
+            WORKER: self._prefects("worker"),
         }
 
     def _prefects(self, what: str) -> list[int]:
@@ -102,18 +117,22 @@ class Up:
 def whole(place: Place) -> list[Figure]:
     """Seconds from nothing to the first row carried, and the idle share beyond Prefect's own."""
     with marketplace(place, SCENE) as emag:
-        environment = {**place.environment(place.server, emag)}
-        del environment["DATABASE_URL"], environment["EMAG_QUIET_SECONDS"]  # as set by default
-        return asyncio.run(_measure(place.folder, environment))
+        settings = {**place.environment(place.server, emag)}
+        del settings["DATABASE_URL"], settings["EMAG_QUIET_SECONDS"]  # as set by default
+        return asyncio.run(_measure(place.folder, settings, emag))
 
 
-async def _measure(folder: Path, environment: Mapping[str, str]) -> list[Figure]:
-    async with _up(folder / "up", environment) as up, _prefect_alone(folder / "alone") as alone:
-        up.prefect = (await up.says(r"Prefect (http\S+) · endpoints http"))[1]
+async def _measure(folder: Path, settings: Mapping[str, str], emag: str) -> list[Figure]:
+    async with _up(folder / "up", settings) as up, _prefect_alone(folder / "alone") as alone:
+        prefect = (await up.says(r"Prefect (http\S+) · endpoints http"))[1]
         everything = time.perf_counter() - up.began
-        idle = await _idle({**up.parts, **alone})
-        run = await _cost_of_a_run(up)
-    share = sum(idle[part] for part in _ours(idle)) - sum(idle[part] for part in alone)
+        late = await asyncio.to_thread(delays, up.database, emag, list(SCENE.orders)[1:], QUIET)
+        idle = await _idle({**up.parts, **alone.parts})
+        ours = await _cost_of_a_run(
+            f"{prefect}/api", "cancellation-sync/scheduled", lambda: up.parts
+        )
+        empty = await _cost_of_a_run(alone.api, "empty/alone", lambda: alone.parts)
+    share = sum(idle[part] for part in OURS) - sum(idle[part] for part in alone.parts)
     return [
         Figure(
             "up: from nothing to the first row carried, its quiet time included",
@@ -123,37 +142,46 @@ async def _measure(folder: Path, environment: Mapping[str, str]) -> list[Figure]
             details={"seconds_until_prefect_and_endpoints_answer": everything},
         ),
         Figure(
+            "up: from the ERP's commit to the first request, beyond the quiet time, p95",
+            measured=p95(late),
+            limit=2.0,
+            unit="s",
+            details=spread(late),
+        ),
+        Figure(
             "up: share of one core between scheduled runs, beyond a Prefect without us",
             measured=share,
             limit=3.0,
             unit="%",
+            details={"percent_of_a_core": idle, "seconds": IDLE},
+        ),
+        Figure(
+            "up: the same with the scheduled runs of an hour, beyond as many of an empty flow",
+            measured=share + 100 * RUNS_AN_HOUR * (ours - empty) / 3600,
+            limit=3.0,
+            unit="%",
             details={
-                "percent_of_a_core": idle,
-                "seconds": IDLE,
-                "cpu_seconds_of_a_scheduled_run": run,
-                "percent_with_all_scheduled_runs": share + 100 * RUNS_AN_HOUR * run / 3600,
+                "runs_an_hour": RUNS_AN_HOUR,
+                "cpu_seconds_of_a_run": ours,
+                "cpu_seconds_of_a_run_of_an_empty_flow": empty,
             },
         ),
     ]
 
 
-def _ours(parts: Mapping[str, Any]) -> list[str]:
-    return [part for part in parts if not part.startswith("alone: ")]
-
-
 @asynccontextmanager
-async def _up(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[Up]:
+async def _up(folder: Path, settings: Mapping[str, str]) -> AsyncIterator[Up]:
     """`emag-flows up` in an empty folder, when the first row is carried."""
     await asyncio.to_thread(folder.mkdir)
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "flows.cli.main", "up"), cwd=folder, env=environment, stdout=PIPE
+        *(sys.executable, "-m", "flows.cli.main", "up"), cwd=folder, env=settings, stdout=PIPE
     )
     try:
         up = Up(process, folder / ".emag", began)
-        database = (await up.says(r"PostgreSQL, embedded: (\S+)"))[1]
+        up.database = (await up.says(r"PostgreSQL, embedded: (\S+)"))[1]
         await up.says("resident loops")
-        await asyncio.to_thread(_carry_one, database)
+        await asyncio.to_thread(_carry_one, up.database)
         up.carried = time.perf_counter() - began
         yield up
     finally:
@@ -172,23 +200,38 @@ def _carry_one(database: str) -> None:
 
 
 @asynccontextmanager
-async def _prefect_alone(home: Path) -> AsyncIterator[Mapping[str, list[int]]]:
-    """A Prefect server and a worker with the same settings, and nothing of ours there."""
+async def _prefect_alone(home: Path) -> AsyncIterator[Alone]:
+    """A Prefect server and a worker with the same settings, and an empty flow for all there is."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     server = await start_server(home, port)
     try:
         await await_ready(server, url, home / "server.log")
+        await _deploy_empty(settings_for(home, url))
         worker = await start_worker(home, settings_for(home, url), POOL)
         try:
-            yield {
-                "alone: Prefect server": tree(server.pid),
-                "alone: Prefect worker": tree(worker.pid),
-            }
+            yield Alone(
+                url,
+                {
+                    "alone: Prefect server": tree(server.pid),
+                    "alone: Prefect worker": tree(worker.pid),
+                },
+            )
         finally:
             await stop_worker(worker)
     finally:
         await stop(server)
+
+
+async def _deploy_empty(variables: Mapping[str, str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.benchmarks.empty_flow", POOL),
+        env=environment(variables),
+        cwd=ROOT,
+        stdout=DEVNULL,
+    )
+    if await process.wait():
+        raise RunFailedError("the empty flow could not be deployed")
 
 
 async def _idle(parts: Mapping[str, list[int]]) -> dict[str, float]:
@@ -209,25 +252,25 @@ def _until_quiet(now: datetime) -> float:
     return 60 * (quiet - now.minute) - now.second
 
 
-async def _cost_of_a_run(up: Up) -> float:
-    """CPU seconds that everything takes for one run of the cancellations with nothing to do."""
-    before = _spent(up)
+async def _cost_of_a_run(api: str, name: str, parts: Parts) -> float:
+    """CPU seconds that everything takes for one run of a deployment with nothing to do."""
+    before = _spent(parts)
     began = time.perf_counter()
-    await _run(f"{up.prefect}/api")
+    await _run(api, name)
     idle_before = time.perf_counter() - began
-    after = _spent(up)
+    after = _spent(parts)
     await asyncio.sleep(idle_before)
-    return (after - before) - (_spent(up) - after)
+    return (after - before) - (_spent(parts) - after)
 
 
-def _spent(up: Up) -> float:
-    return sum(cpu_of(pids) for pids in up.parts.values())
+def _spent(parts: Parts) -> float:
+    return sum(cpu_of(pids) for pids in parts().values())
 
 
-async def _run(api: str) -> None:
-    """A run of the deployment that is scheduled most often, from its order to its end."""
+async def _run(api: str, name: str) -> None:
+    """A run of a deployment, from its order to its end."""
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-        found = await client.get(f"{api}/deployments/name/cancellation-sync/scheduled")
+        found = await client.get(f"{api}/deployments/name/{name}")
         deployment = found.raise_for_status().json()["id"]
         made = await client.post(f"{api}/deployments/{deployment}/create_flow_run", json={})
         run = made.raise_for_status().json()["id"]
@@ -235,4 +278,4 @@ async def _run(api: str) -> None:
             if (await client.get(f"{api}/flow_runs/{run}")).json()["state_type"] == "COMPLETED":
                 return
             await asyncio.sleep(1)
-    raise RunFailedError("a run of the cancellations did not complete")
+    raise RunFailedError(f"a run of {name} did not complete")

@@ -95,7 +95,7 @@ async def test_a_server_gets_everything_once_and_keeps_what_people_set(server: S
     assert rma["global_concurrency_limit"]["limit"] == 1
     assert (await server.automations()).keys() == {each["name"] for each in read_automations()}
 
-    await forbid_bad_values(server, rma["id"])
+    await forbid_bad_values(server, deployments)
 
     # What a person does in the UI: switches a schedule off, adds one, silences an automation.
     schedule = rma["schedules"][0]["id"]
@@ -126,21 +126,41 @@ async def test_a_server_gets_everything_once_and_keeps_what_people_set(server: S
     await schedule_accounts_apart(server)
 
 
-async def forbid_bad_values(server: Server, deployment: str) -> None:
-    """A value outside its bounds is refused before any process starts."""
-    wrong_values = ({"limit": 0}, {"direction": "sideways"}, {"max_in_flight": 17}, {"acount": "x"})
-    for given in (*({"parameters": wrong} for wrong in wrong_values), {"dry_run": True}):
-        with pytest.raises(httpx.HTTPStatusError) as refused:
-            await server.ask(
-                "POST",
-                f"/deployments/{deployment}/create_flow_run",
-                {"parameters": given},
-            )
-        assert refused.value.response.status_code in (409, 422)
-    assert (
-        await server.ask("POST", "/flow_runs/filter", {"flow_runs": {"tags": {"all_": ["x"]}}})
-        == []
-    )
+SOME_DAYS = {"since": "2026-11-01", "until": "2026-11-03"}
+WRONG_VALUES: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "rma-sync": ({"limit": 0}, {"direction": "sideways"}, {"max_in_flight": 17}, {"acount": "x"}),
+    "cancellation-sync": ({"unasked": "perhaps"}, {"account": 7}),
+    "invoice-sync": ({"dry_run": "no"}, {"account": "eleven chars"}),
+    "health-check": ({"pending_minutes": 0}, {"refused_days": 366}),
+    "retention": ({"days": 29},),
+    "backfill": (
+        {},
+        SOME_DAYS | {"since": "banana"},
+        SOME_DAYS | {"since": "2010-12-31"},
+        SOME_DAYS | {"until": "2026-13-01"},
+        SOME_DAYS | {"max_in_flight": 1},
+    ),
+    "reconcile": ({"since": "yesterday"}, {"until": "1990-01-01"}, {"recount_minutes": -1}),
+}
+
+
+async def forbid_bad_values(server: Server, deployments: Mapping[str, Any]) -> None:
+    """In every form, a value that can't be right is refused before any process starts."""
+    given = {
+        name: [*({"parameters": wrong} for wrong in values), {"dry_runs": True}]
+        for name, values in WRONG_VALUES.items()
+    }
+    for deployment, found in deployments.items():
+        for parameters in given[deployment.partition("/")[0]]:
+            with pytest.raises(httpx.HTTPStatusError) as refused:
+                await server.ask(
+                    "POST",
+                    f"/deployments/{found['id']}/create_flow_run",
+                    {"parameters": parameters},
+                )
+            assert refused.value.response.status_code in (409, 422), parameters
+    runs = await server.ask("POST", "/flow_runs/filter", {})
+    assert all(run["auto_scheduled"] for run in runs)
 
 
 async def notify_by_block(server: Server) -> None:

@@ -25,7 +25,7 @@ from tests.integrations.ledger.mirrored import execute
 pytestmark = pytest.mark.usefixtures("configured")
 
 STEPS = [
-    "clock",
+    "host clock",
     "login",
     "credentials",
     "FBE",
@@ -105,7 +105,11 @@ async def test_wrong_credentials_end_the_visit_with_what_to_check(
     assert wrong.name == "user name and password"
     assert "EMAG_USERNAME and EMAG_PASSWORD" in wrong.remedy
     assert examination.unreachable
-    assert [each.name for each in examination.findings["main"]] == ["clock", "login", wrong.name]
+    assert [each.name for each in examination.findings["main"]] == [
+        "host clock",
+        "login",
+        wrong.name,
+    ]
     assert password not in str(examination)
 
 

@@ -19,6 +19,10 @@ from integrations.sandbox.market import Market
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
+
+# A company's, which does not know what is served on this host.
+PROXY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+
 STARTER = """
 import asyncio, os, sys
 from pathlib import Path
@@ -49,6 +53,7 @@ async def test_the_command_line_runs_through_it_and_it_ends_with_its_starter(
         "EMAG_USERNAME": "seller@example.com",
         "EMAG_PASSWORD": "secret",
         "EMAG_BASE_URL": emag_url,
+        **PROXY,
     }
 
     async with prefect_server(home) as url:

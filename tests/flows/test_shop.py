@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from flows.health import check_health
+from flows.parameters import Direction, HealthParameters, ReconcileParameters, SyncParameters
+from flows.reconciliation import reconcile_accounts
+from flows.rma import sync_returns
 from flows.shop import open_channel, open_shop
 from integrations.ledger.profile import Profile, write_profile
+from tests.integrations.ledger.mirrored import execute
 
 pytestmark = pytest.mark.usefixtures("configured")
 
@@ -33,3 +42,29 @@ def test_a_channel_knows_what_first_contact_showed() -> None:
 
 def test_a_channel_is_open_without_first_contact() -> None:
     assert known() == Profile()
+
+
+RUNS: Mapping[str, Callable[[], Awaitable[Any]]] = {
+    "in": lambda: sync_returns(SyncParameters(direction=Direction.IN)),
+    "out": lambda: sync_returns(SyncParameters(direction=Direction.OUT)),
+    "health": lambda: check_health(HealthParameters()),
+    "reconcile": lambda: reconcile_accounts(ReconcileParameters(recount_minutes=0)),
+}
+
+DROP_DAYS = """
+    DO $$ DECLARE day regclass; BEGIN
+        FOR day IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'app.emag_api_calls'::regclass
+        LOOP EXECUTE format('DROP TABLE %s', day); END LOOP;
+    END $$
+"""
+DAYS = text("SELECT count(*) FROM pg_inherits WHERE inhparent = 'app.emag_api_calls'::regclass")
+
+
+@pytest.mark.parametrize("run", RUNS)
+async def test_every_run_makes_the_days_in_which_its_requests_are_recorded(
+    run: str, engine: AsyncEngine
+) -> None:
+    await execute(engine, DROP_DAYS)
+    await RUNS[run]()
+    async with engine.connect() as connection:
+        assert (await connection.execute(DAYS)).scalar_one() == 9  # yesterday to in a week

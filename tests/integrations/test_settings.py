@@ -238,6 +238,13 @@ MISTAKES = [
     ({"EMAG_NOTIFY_BLOCK": "ops"}, "EMAG_NOTIFY_BLOCK", "such as slack-webhook/ops"),
     ({"EMAG_DATA_DIR": "~nobody-here/emag"}, "EMAG_DATA_DIR", "the path of a folder"),
     ({"EMAG_PUBLIC_URL": "shop.example"}, "EMAG_PUBLIC_URL", "https://"),
+    ({"EMAG_PUBLIC_URL": "https://"}, "EMAG_PUBLIC_URL", "and a host"),
+    ({"EMAG_PUBLIC_URL": "https://[shop"}, "EMAG_PUBLIC_URL", "is not an address"),
+    ({"EMAG_PUBLIC_URL": f"https://u:{PASSWORD}@shop.example"}, "EMAG_PUBLIC_URL", "a password"),
+    ({"EMAG_PUBLIC_URL": f"https://shop.example?a={PASSWORD}"}, "EMAG_PUBLIC_URL", "a query"),
+    ({"EMAG_PUBLIC_URL": f"https://shop.example#{PASSWORD}"}, "EMAG_PUBLIC_URL", "a fragment"),
+    ({"EMAG_API_TOKEN": "\u0103\u00ee\u021b" * 12}, "EMAG_API_TOKEN", "no header carries"),
+    ({"EMAG_API_TOKEN": f" {PASSWORD}"}, "EMAG_API_TOKEN", "no header carries"),
 ]
 
 
@@ -278,6 +285,13 @@ def test_an_unreadable_dotenv_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_bytes(b"EMAG_USERNAME=\xff\xfe\n")
 
     with pytest.raises(ConfigurationError, match=r"^\.env: can't be read"):
+        load(monkeypatch)
+
+
+def test_a_dotenv_that_is_a_folder_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").mkdir()
+
+    with pytest.raises(ConfigurationError, match=r"^\.env: is a folder"):
         load(monkeypatch)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import Self
+from typing import Any, Self
 
 from flows import shop
 from flows.cancellation import sync_cancellations
@@ -46,7 +46,7 @@ class Errand:
     """What a worker is to do.
 
     Attributes:
-        kind, account: of the rows that it carries.
+        kind, account, direction: of the rows that it carries.
         environment, folder: its settings, and its working directory, which holds no `.env`.
         timings: its times by name, in seconds; what is left out is as in production.
         dies_at, visit: the point at which it kills itself, and at which visit there.
@@ -63,6 +63,7 @@ class Errand:
     visit: int = 1
     rate: float | None = None
     clock_error: float = 0.0
+    direction: Direction = Direction.OUT
 
     def to_json(self) -> str:
         """As a process of its own takes it."""
@@ -73,7 +74,8 @@ class Errand:
         """The errand that somebody was sent on."""
         given = json.loads(text)
         dies_at = Point(given["dies_at"]) if given["dies_at"] else None
-        return cls(**{**given, "kind": Kind(given["kind"]), "dies_at": dies_at})
+        named = {"kind": Kind(given["kind"]), "direction": Direction(given["direction"])}
+        return cls(**{**given, **named, "dies_at": dies_at})
 
 
 def work(errand: Errand) -> None:
@@ -92,7 +94,7 @@ def work(errand: Errand) -> None:
 
 async def _run(errand: Errand) -> None:
     await SYNCS[errand.kind](
-        CancellationParameters(account=errand.account, direction=Direction.OUT)
+        CancellationParameters(account=errand.account, direction=errand.direction)
     )
 
 
@@ -112,10 +114,10 @@ def _set_clocks_wrong(error: float) -> None:
     """Let this host's clocks, as far as our modules look at them, be wrong by so many seconds."""
     right, since_boot = time.time, time.monotonic
 
-    class WrongDatetime(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Self:
-            return super().now(tz) + timedelta(seconds=error)
+    class WrongDatetime(metaclass=_LikeDatetime):
+        @staticmethod
+        def now(tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(seconds=error)
 
     ours = [each for name, each in sys.modules.items() if name.partition(".")[0] in OURS]
     for module in ours:
@@ -123,6 +125,19 @@ def _set_clocks_wrong(error: float) -> None:
             vars(module)["datetime"] = WrongDatetime
     time.time = lambda: right() + error
     time.monotonic = lambda: since_boot() + error
+
+
+class _LikeDatetime(type):
+    """Of classes that stand for `datetime` and make none but its own: orjson takes no others."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, datetime)
+
+    def __call__(cls, *args: Any, **more: Any) -> Any:
+        return datetime(*args, **more)  # noqa: DTZ001 - whoever calls says it
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(datetime, name)
 
 
 if __name__ == "__main__":

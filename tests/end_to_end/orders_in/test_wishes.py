@@ -326,3 +326,30 @@ async def _acknowledged(shop: Shop) -> int:
 async def _think_better(shop: Shop) -> None:
     at_emag(shop)["cancellation_request"] = None
     shop.market.touch(at_emag(shop))
+
+
+class TestAWishThatCouldNotBeAnsweredWhenItWasSeen:
+    async def test_is_told_when_the_cancelled_order_comes_back(self, shop: Shop) -> None:
+        an_order(shop)
+        shop.market.customer_asks_to_cancel(ORDER)
+        shop.market.panel_cancels(ORDER)
+        await receive(shop)
+        shop.market.panel_restores(ORDER)
+        await receive(shop)
+        assert [(each["status"], each["cancellation_number"]) for each in await rows(shop)] == [
+            ("cancelled", number(shop)),
+            ("pending", number(shop, "-2")),
+        ]
+        await receive(shop)
+        assert len(await rows(shop)) == 2
+
+    async def test_is_told_when_the_finalized_order_is_prepared_again(self, shop: Shop) -> None:
+        an_order(shop, status=3)
+        shop.market.customer_asks_to_cancel(ORDER)
+        at_emag(shop)["status"] = 4
+        await receive(shop)
+        assert await rows(shop) == []
+        at_emag(shop)["status"] = 3
+        shop.market.touch(at_emag(shop))
+        await receive(shop)
+        assert [each["status"] for each in await rows(shop)] == ["pending"]

@@ -162,6 +162,13 @@ async def test_nothing_but_loopback_is_listened_on_without_a_good_token(
     )
 
 
+async def test_no_host_is_no_address(emag_flows: CommandLine) -> None:
+    said = await emag_flows("api", "--host", "")
+
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "emag-flows: --host: is empty; name an address, such as 127.0.0.1\n"
+
+
 async def test_a_token_that_has_changed_is_asked_for_with_no_stop(
     shop: dict[str, str], tmp_path: Path
 ) -> None:

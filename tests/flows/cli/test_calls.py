@@ -74,20 +74,24 @@ async def test_the_story_ends_with_where_our_rows_stand(
     assert f"{order} canceled" in rows
 
 
-async def test_what_was_asked_again_to_the_same_effect_shares_a_line(
+async def test_what_was_asked_again_to_the_same_effect_shares_a_line_and_hides_no_write(
     emag_flows: CommandLine, order: int, database_url: str
 ) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO app.emag_api_calls (id, sent_at, account, platform, route, writes,"
             " order_ids, verdict) SELECT gen_random_uuid(), clock_timestamp(), 'main', 'p',"
-            " 'order/read', false, ARRAY[%s::bigint], 'applied' FROM generate_series(1, 40)",
+            " 'order/read', false, ARRAY[%s::bigint], 'applied' FROM generate_series(1, 300)",
             [order],
         )
 
     said = await emag_flows("calls", "--order", str(order), EMAG_CALLS_KEY=KEY)
 
-    assert "(40 times, last" in " ".join(said.out.split())
+    shown = " ".join(said.out.split())
+    assert "(198 times, last" in shown
+    assert "acknowledge the order" in shown
+    assert "cancel: status" in shown
+    assert "All writes are here; there may be earlier reads, see --limit." in shown
     assert len(said.out.splitlines()) <= 40
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -54,7 +55,31 @@ async def test_it_says_since_when_emag_counts_as_down_and_why(
 
     assert "down" not in healthy.out
     assert "eMAG counts as down since" in said.out
-    assert "emag-ro orders: eMAG refused the credentials" in said.out
+    assert "emag-ro orders (of no account here): eMAG refused the credentials" in said.out
+
+
+async def test_it_names_the_accounts_of_a_login_for_which_emag_counts_as_down(
+    emag_flows: CommandLine, database_url: str
+) -> None:
+    """Two accounts share a login, a third has its own."""
+    users = {"main": "own@example.com", "fbe": "own@example.com", "other": "other@example.com"}
+    accounts = json.dumps(
+        [{"name": name, "username": user, "password": "p"} for name, user in users.items()]
+    )
+    run(
+        database_url,
+        "INSERT INTO app.emag_rate_limits (platform, login, bucket, next_free_at, down_since)"
+        " VALUES ('emag-ro', 'own@example.com', 'orders', now(), now()),"
+        " ('emag-ro', 'other@example.com', 'orders', now() + interval '1 h', NULL)",
+    )
+
+    said = await emag_flows("status", EMAG_ACCOUNTS=accounts)
+    as_json = await emag_flows("status", "--json", EMAG_ACCOUNTS=accounts)
+
+    assert "emag-ro orders (main, fbe): it does not answer" in said.out
+    assert "reserved ahead: emag-ro orders (other)" in said.out
+    assert [each["accounts"] for each in as_json.json["budgets"]] == [["other"], ["main", "fbe"]]
+    assert "example.com" not in said.out + as_json.out
 
 
 async def test_an_estimate_is_called_one(emag_flows: CommandLine, database_url: str) -> None:

@@ -12,7 +12,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from integrations.erp.schema import Column, ErpSchema, read_schema
-from integrations.erp.write import UnfitError, Value, holds, insert, stored, update, with_required
+from integrations.erp.write import (
+    NOW,
+    UnfitError,
+    Value,
+    holds,
+    insert,
+    stored,
+    update,
+    with_required,
+)
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -38,6 +47,8 @@ FORMS: Mapping[str, tuple[Column, Value, str | None]] = {
     "digits of another script": (Column("integer"), "\u0661", None),
     "nothing": (Column("integer"), None, None),
 }
+
+TIMES = ("timestamp with time zone", "timestamp without time zone", "date", "text")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -71,9 +82,7 @@ def test_what_an_insert_must_name_is_filled_with_something_neutral() -> None:
 
 def test_a_time_that_must_be_named_is_the_present() -> None:
     filled = with_required(table(at=Column("timestamp without time zone", required=True)), "t", {})
-    moment = filled["at"]
-    assert isinstance(moment, datetime)
-    assert abs((datetime.now(UTC) - moment).total_seconds()) < 60
+    assert filled == {"at": NOW}
 
 
 def test_an_enum_that_must_be_named_is_told_with_the_remedy() -> None:
@@ -121,9 +130,23 @@ class TestARow:
         self, connection: AsyncConnection
     ) -> None:
         schema, row_id = await new_row(connection)
-        values: dict[str, Value] = {"status": "pending", "updated_at": NOON}
+        values: dict[str, Value] = {"status": "pending", "updated_at": NOW}
         assert not await update(connection, schema, "return_requests", row_id, values)
         assert not await update(connection, schema, "return_requests", row_id, {"none": "x"})
+
+    @pytest.mark.parametrize("type_name", TIMES)
+    async def test_is_dated_by_the_database_in_utc_whatever_zone_the_session_has(
+        self, connection: AsyncConnection, type_name: str
+    ) -> None:
+        await connection.execute(text("SET LOCAL TimeZone = 'Pacific/Kiritimati'"))
+        await connection.execute(text(f"CREATE TABLE app.dated (id serial, at {type_name})"))
+        schema = ErpSchema({"dated": {"at": Column(type_name)}})
+        row_id = await insert(connection, schema, "dated", {"at": NOW})
+        await connection.execute(text("SET LOCAL TimeZone = 'UTC'"))
+        is_now = "at::timestamptz BETWEEN date_trunc('day', now()) AND now() + interval '1 h'"
+        found = await connection.execute(text(f"SELECT {is_now} FROM app.dated"))
+        assert found.scalar_one()
+        assert await holds(connection, schema, "dated", row_id, {"at": NOW})
 
     async def test_that_is_not_there_is_not_written(self, connection: AsyncConnection) -> None:
         schema, row_id = await new_row(connection)

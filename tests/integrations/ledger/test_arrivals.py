@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema, read_schema
+from integrations.erp.write import NOW
 from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
 from tests.integrations.ledger.mirrored import ORDER, RETURN, execute, insert, mirror_order
 
@@ -179,7 +180,7 @@ class TestAKnownRow:
     ) -> None:
         row_id = await created(engine, schema)
         before = await one(engine, "return_requests")
-        later = {"updated_at": datetime.now(UTC)}
+        later = {"updated_at": NOW}
         assert (await bring_in(engine, schema, news(row_id, values=later))).brought is Brought.SAME
         assert await one(engine, "return_requests") == before
 

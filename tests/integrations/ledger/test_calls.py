@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.routes import ORDER_READ, ORDER_SAVE, Route
 from integrations.emag.verdicts import judge
-from integrations.ledger.calls import Subject, close_call, close_unsent, tidy_calls
+from integrations.ledger.calls import Subject, close_call, close_dead_calls, close_unsent
 from integrations.ledger.sealing import Sealer, unseal
 from tests.integrations.ledger.recording import begin, record
 
@@ -77,12 +77,12 @@ async def test_what_a_killed_worker_left_open_is_closed_once_it_is_dead(
     engine: AsyncEngine, route: Route, verdict: str
 ) -> None:
     await begin(engine, route, CANCELLED, None)
-    await tidy_calls(engine)
+    await close_dead_calls(engine)
     assert (await entry(engine))["verdict"] == "sent"
 
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE app.emag_api_calls SET dead_at = now()"))
-    await tidy_calls(engine)
+    await close_dead_calls(engine)
 
     call = await entry(engine)
     assert (call["verdict"], call["cause"]) == (verdict, "abandoned")
@@ -92,7 +92,7 @@ async def test_a_late_verdict_replaces_that_nobody_had_brought_one(engine: Async
     call = await begin(engine, ORDER_SAVE, CANCELLED, [ORDER])
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE app.emag_api_calls SET dead_at = now()"))
-    await tidy_calls(engine)
+    await close_dead_calls(engine)
 
     await close_call(engine, call, judge(ORDER_SAVE, 200, {}, b'{"isError": false}'), None)
 

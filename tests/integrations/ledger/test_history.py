@@ -50,6 +50,16 @@ async def test_the_story_of_an_order_begins_with_its_oldest_call(engine: AsyncEn
     ]
 
 
+async def test_no_number_of_reads_hides_a_write_from_the_story(engine: AsyncEngine) -> None:
+    await record(engine, ORDER_SAVE, Subject(orders=[ORDER]))
+    for route in (ORDER_READ, RMA_READ, RMA_READ, RMA_READ):
+        await record(engine, route, Subject(orders=[ORDER]))
+
+    story = await read_story(engine, Wanted(order=ORDER), most=3)
+
+    assert [call.route for call in story] == ["order/save", "rma/read", "rma/read"]
+
+
 async def test_the_story_of_a_return_holds_the_reads_that_name_its_order_only(
     engine: AsyncEngine,
 ) -> None:

@@ -50,7 +50,7 @@ STATEMENTS: Mapping[str, tuple[str, dict[str, object]]] = {
         },
     ),
     "calls about an order": (
-        history._CALLS.format(conditions="AND order_ids @> ARRAY[CAST(:order AS bigint)]"),
+        history._STORY.format(conditions="AND order_ids @> ARRAY[CAST(:order AS bigint)]"),
         {"order": 5, "most": 50},
     ),
 }

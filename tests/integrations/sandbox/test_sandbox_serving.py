@@ -109,6 +109,14 @@ async def test_only_this_machine_is_served() -> None:
             pass
 
 
+def test_a_file_of_switches_that_is_none_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "switches.json"
+    file.write_text("page_shift: true")
+
+    with pytest.raises(BadParameter, match=rf"{file}: this is not JSON"):
+        sandbox_command(switches=file)
+
+
 def test_from_a_terminal_until_ctrl_c() -> None:
     program = (
         "import typer; from integrations.sandbox.command import sandbox_command;"

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,3 +225,40 @@ async def test_asking_for_a_payment_queues_a_read_of_the_order(database: Databas
     assert told["success"]
     owed = await sql(database.engine, "SELECT order_id FROM app.emag_orders WHERE owed")
     assert owed == [{"order_id": 480000101}]
+
+
+AWAY = "postgresql://erp:pa55word@127.0.0.1:9/erp"
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"DATABASE_URL": AWAY}, "the database: connection failed: "),
+        ({}, "DATABASE_URL: is not set; services need the ERP's own database: set it"),
+        ({"DATABASE_URL": AWAY, "EMAG_BASE_URL": "nonsense"}, "EMAG_BASE_URL: "),
+    ],
+)
+async def test_where_there_is_no_database_every_service_says_so_in_its_answer(
+    variables: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"EMAG_USERNAME": "u", "EMAG_PASSWORD": "p", **variables}.items():
+        monkeypatch.setenv(name, value)
+    async with EmagIntegrationManager() as manager:
+        answers = [
+            await manager.rma.create_return_request(RETURN),
+            await manager.rma.update_return_status(1, "approved"),
+            await manager.rma.get_return(52000001),
+            await manager.cancellations.create_cancellation_request(CANCELLATION),
+            await manager.cancellations.process_refund(1),
+            await manager.invoices.create_invoice(INVOICE),
+            await manager.invoices.get_invoice(1),
+            await manager.invoices.update_payment(1),
+        ]
+
+    for answer in answers:
+        assert (answer["success"], answer["state"]) == (False, "error")
+        assert answer["error"] is not None
+        assert answer["error"].startswith(said)
+        assert "pa55word" not in answer["error"]
+        assert "\n" not in answer["error"]

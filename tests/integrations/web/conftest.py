@@ -49,7 +49,7 @@ def open_client(
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.AsyncClient(
         transport=served or httpx.ASGITransport(create_app(context)),
-        base_url="http://api.example.com/api/v1/emag",
+        base_url="http://localhost/api/v1/emag",
         headers=headers,
     )
 

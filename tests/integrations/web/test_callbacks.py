@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.ledger import hints
+from integrations.ledger.database import open_engine
+from integrations.services.books import Database
+from integrations.web.app import create_app
 from integrations.web.callbacks import secret_of
 from integrations.web.context import Context
+from tests.integrations.web.conftest import open_client
+
+# What takes this long waits for ever.
+WELL_BEYOND_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -68,3 +79,37 @@ async def test_a_flood_of_unknown_orders_is_bounded(
     for number in range(1, 20):
         await stranger.get(f"{address}/new_order", params={"order_id": str(number)})
     assert await owed(engine) == [1, 2, 3, 4, 5]
+
+
+async def test_callbacks_about_a_row_that_is_held_are_answered_and_keep_nobody_out(
+    context: Context, account: Account, database_url: str
+) -> None:
+    engine = open_engine(database_url)
+    context = replace(context, database=Database(engine))
+    served = httpx.ASGITransport(create_app(context))
+    async with (
+        open_client(context, None, served) as emag,
+        open_client(context, served=served) as seller,
+        asyncio.timeout(WELL_BEYOND_SECONDS),
+    ):
+
+        async def call_back() -> httpx.Response:
+            address = f"/callbacks/{secret_of(context, account)}/new_order"
+            return await emag.get(address, params={"order_id": "480000101"})
+
+        assert (await call_back()).status_code == 200
+        with psycopg.connect(database_url) as connection:
+            connection.execute("SELECT FROM app.emag_orders FOR UPDATE")
+            calling = [asyncio.create_task(call_back()) for _ in range(6)]
+            beside = [
+                await seller.get("/integration/status"),
+                await seller.get("http://localhost/ready"),
+            ]
+            answers = [await each for each in calling]
+        afterwards = await call_back()
+    await engine.dispose()
+
+    assert [each.status_code for each in beside] == [200, 200]
+    assert {(each.status_code, each.headers["retry-after"]) for each in answers} == {(503, "5")}
+    assert "no read of it was queued" in answers[0].json()["detail"]
+    assert afterwards.status_code == 200

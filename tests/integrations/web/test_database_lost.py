@@ -14,18 +14,23 @@ import httpx
 import psycopg
 import pytest
 
+from flows import api as api_module
 from flows.api import open_context
 from flows.prefect_server import descendants
+from integrations.emag.accounts import Account
 from integrations.embedded import postmaster
+from integrations.ledger import hints
 from integrations.sandbox.market import Market
 from integrations.settings import load_settings
 from integrations.web import prompt
+from integrations.web.callbacks import secret_of
+from integrations.web.context import Context
 from migrations.run import upgrade
 from tests.conftest import PASSWORD, USERNAME
 from tests.integrations.web.conftest import open_client
 from tests.kills.server import Server, serving_postgres
 
-WATCHED = "http://api.example.com"
+WATCHED = "http://localhost"
 
 # What takes this long waits for ever.
 WELL_BEYOND_SECONDS = 60.0
@@ -75,6 +80,24 @@ async def test_a_frozen_database_is_told_and_another_connection_tried(
     assert (told.status_code, told.headers["retry-after"]) == (503, "5")
     assert told.json()["detail"] == "the database does not answer: try again"
     assert next_one.status_code == 200
+
+
+async def test_a_callback_is_told_of_a_frozen_database(
+    context: Context,
+    account: Account,
+    stranger: httpx.AsyncClient,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hints, "PATIENCE_SECONDS", 0.5)
+    address = f"/callbacks/{secret_of(context, account)}/new_order?order_id=480000101"
+    before = await stranger.get(address)
+    async with asyncio.timeout(WELL_BEYOND_SECONDS):
+        with frozen(database_url):
+            told = await stranger.get(address)
+            next_one = await stranger.get(address)
+
+    assert [each.status_code for each in (before, told, next_one)] == [200, 503, 200]
 
 
 @pytest.fixture
@@ -148,6 +171,34 @@ async def test_a_database_that_freezes_in_the_middle_of_first_contact_is_told(
 
     assert [step["name"] for step in told.json()["steps"]] == ["database"]
     assert told.json()["steps"][0]["detail"] == "no answer within 0.5 s"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "usual"),
+    [
+        ("GET", "/invoice/1", None, 404),
+        ("POST", "/order/cancel", {"emag_order_id": "480000101"}, 202),
+        ("POST", "/invoice/update_payment", {"invoice_id": 1}, 404),
+    ],
+)
+async def test_no_operation_waits_for_a_frozen_database(
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    body: dict[str, object] | None,
+    usual: int,
+) -> None:
+    monkeypatch.setattr(api_module, "HELD_SECONDS", 0.5)
+    async with open_context(load_settings()) as context, open_client(context, None) as client:
+        before = await client.request(method, path, json=body)
+        async with asyncio.timeout(WELL_BEYOND_SECONDS):
+            with frozen(server.url):
+                told = await client.request(method, path, json=body)
+                next_one = await client.request(method, path, json=body)
+
+    assert [each.status_code for each in (before, told, next_one)] == [usual, 503, usual]
+    assert told.json()["detail"].startswith("the database does not answer: ")
 
 
 async def test_a_stopped_database_is_named(server: Server) -> None:

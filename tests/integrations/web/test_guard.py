@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -25,16 +26,56 @@ async def test_without_the_token_nothing_is_told(
     assert "Authorization: Bearer" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/metrics"])
-async def test_what_describes_the_server_needs_the_token_too(
+async def test_the_figures_need_the_token_too(stranger: httpx.AsyncClient) -> None:
+    assert (await stranger.get("http://localhost/metrics")).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
+async def test_what_describes_the_server_is_open_to_a_browser_which_can_show_no_token(
     stranger: httpx.AsyncClient, path: str
 ) -> None:
-    assert (await stranger.get(f"http://api.example.com{path}")).status_code == 401
+    answer = await stranger.get(f"http://localhost{path}")
+    assert answer.status_code == 200
+    assert "shop.example.com" not in answer.text
+    assert (await stranger.post(f"http://localhost{path}")).status_code == 401
+
+
+OURS = ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "shop.example.com"]
+STRANGE = ["evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", "[::1", ""]
+
+
+async def cancel_as(context: Context, host: str, token: str | None = None) -> httpx.Response:
+    async with open_client(context, token) as client:
+        return await client.post(
+            "/order/cancel",
+            json={"emag_order_id": "480000101"},
+            headers={"Host": host, "Origin": f"http://{host}"},
+        )
+
+
+@pytest.mark.parametrize("host", OURS)
+async def test_without_a_token_the_server_answers_to_its_own_names(
+    context: Context, host: str
+) -> None:
+    assert (await cancel_as(replace(context, token=None), host)).status_code == 202
+
+
+@pytest.mark.parametrize("host", STRANGE)
+async def test_without_a_token_a_name_that_was_made_to_lead_here_lets_nobody_in(
+    context: Context, host: str
+) -> None:
+    answer = await cancel_as(replace(context, token=None), host)
+    assert (answer.status_code, answer.json()["field"]) == (421, "Host")
+    assert "set EMAG_API_TOKEN" in answer.json()["detail"]
+
+
+async def test_who_shows_the_token_may_call_the_server_by_any_name(context: Context) -> None:
+    assert (await cancel_as(context, "erp.internal:8000", TOKEN)).status_code == 202
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready"])
 async def test_those_who_watch_need_none(stranger: httpx.AsyncClient, path: str) -> None:
-    assert (await stranger.get(f"http://api.example.com{path}")).json() == {"status": "ok"}
+    assert (await stranger.get(f"http://localhost{path}")).json() == {"status": "ok"}
 
 
 async def test_a_large_body_is_refused_by_its_length(api: httpx.AsyncClient) -> None:
@@ -87,7 +128,7 @@ async def test_a_flood_at_the_open_addresses_keeps_no_program_of_the_sellers_out
 async def test_those_who_watch_are_always_answered(slow: Context, path: str) -> None:
     async with open_client(slow) as client:
         assert 429 in await ask_often(client, "/integration/flows")
-        assert set(await ask_often(client, f"http://api.example.com{path}")) == {200}
+        assert set(await ask_often(client, f"http://localhost{path}")) == {200}
 
 
 async def test_who_asks_too_often_is_told_to_slow_down(slow: Context) -> None:

@@ -64,6 +64,22 @@ async def test_the_configuration_tells_no_secret(api: httpx.AsyncClient) -> None
 
 
 async def test_figures_for_prometheus(api: httpx.AsyncClient) -> None:
-    answer = await api.get("http://api.example.com/metrics")
+    answer = await api.get("http://localhost/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     assert "emag_changes 0.0" in answer.text
+
+
+async def test_the_logins_of_a_platform_share_their_figures(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO app.emag_rate_limits (platform, login, bucket, next_free_at,"
+                " throttled) VALUES ('emag-ro', 'a', 'orders', now(), 2),"
+                " ('emag-ro', 'b', 'orders', now(), 3)"
+            )
+        )
+    told = (await api.get("http://api.example.com/metrics")).text
+    figures = [line for line in told.splitlines() if line.startswith("emag_throttled_total")]
+    assert figures == ['emag_throttled_total{bucket="orders",platform="emag-ro"} 5.0']

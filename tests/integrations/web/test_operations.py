@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -61,6 +62,17 @@ async def test_the_same_key_makes_one_row(api: httpx.AsyncClient, engine: AsyncE
     answers = [await api.post("/order/cancel", json=CANCELLATION, headers=headers) for _ in "abc"]
     assert len({answer.json()["row_id"] for answer in answers}) == 1
     assert len(await rows(engine, "SELECT id FROM app.cancellation_requests")) == 1
+
+
+async def test_the_same_key_makes_one_row_however_many_come_with_it_at_once(
+    api: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    headers = {"Idempotency-Key": "order-480000101"}
+    answers = await asyncio.gather(
+        *(api.post("/order/cancel", json=CANCELLATION, headers=headers) for _ in range(8))
+    )
+    [row] = await rows(engine, "SELECT id FROM app.cancellation_requests")
+    assert {(each.status_code, each.json()["row_id"]) for each in answers} == {(202, row["id"])}
 
 
 async def test_a_key_that_came_with_something_else_is_refused(
