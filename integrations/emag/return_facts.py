@@ -15,10 +15,12 @@ from hashlib import blake2b
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from integrations.emag.order_fields import is_blank
 from integrations.emag.refund_words import REFUND_WORDS, Paid, refund_word
 from integrations.emag.wire import (
     Raw,
     Return,
+    WireError,
     entries,
     plain_text,
     read_return,
@@ -57,7 +59,8 @@ class Refund:
         processed: whether all that was asked for is paid.
         currency: as eMAG says, None where it doesn't.
         unknown: the words for a request's state that nobody knows.
-        apart: amounts in other currencies were left out.
+        apart: money is asked for or paid in other currencies than the return's, `foreign`: then
+            nobody knows what the customer got in its own: no amount.
         odd: what eMAG calls an amount and can't be one that is paid back: zero, which is left out,
             or less. While there is one below zero, nobody knows what the customer got: no amount.
         paid_in_part: the amount is paid, and more is asked for.
@@ -70,11 +73,17 @@ class Refund:
     apart: bool = False
     odd: tuple[str, ...] = field(default=(), repr=False)
     paid_in_part: bool = field(default=False, repr=False)
+    foreign: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def is_paid(self) -> bool:
         """Whether the amount was paid; if not, it is what somebody expects."""
         return self.processed or self.paid_in_part
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether only a person can tell what the customer got."""
+        return bool(self.below_zero) or self.apart
 
     @property
     def below_zero(self) -> tuple[str, ...]:
@@ -84,7 +93,10 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class ReturnFacts:
-    """A return of eMAG's without its customer; times are aware UTC."""
+    """A return of eMAG's without its customer; times are aware UTC.
+
+    `strange` are fields that hold something else than what is read from them.
+    """
 
     emag_id: int
     order_id: int | None
@@ -97,12 +109,18 @@ class ReturnFacts:
     to_bank: bool
     lines: tuple[LineFacts, ...]
     refund: Refund
+    strange: tuple[WireError, ...] = field(default=(), repr=False, compare=False)
+
+    def unread(self, name: str) -> str | None:
+        """In words, that a field can't be read; None where it can."""
+        return next((str(each) for each in self.strange if each.field == name), None)
 
     @property
     def digest(self) -> str:
         """A short text that differs when anything differs that the ERP is told."""
         part = ("paid in part",) if self.refund.paid_in_part else ()
-        told = "\n".join((repr(self), *self.refund.odd, *part))
+        strange = (str(each) for each in self.strange)
+        told = "\n".join((repr(self), *self.refund.odd, *part, *strange))
         return blake2b(told.encode(errors="replace"), digest_size=12).hexdigest()
 
     @property
@@ -140,8 +158,11 @@ def type_of(raw: Raw) -> int | None:
     return 3 if raw.get("type") is None else whole_number(raw.get("type"))
 
 
-def return_facts(raw: Raw, zone: ZoneInfo) -> ReturnFacts:
-    """What a return of `rma/read` says. Raises WireError."""
+def return_facts(raw: Raw, zone: ZoneInfo, currency: str) -> ReturnFacts:
+    """What a return of `rma/read` says. Raises WireError.
+
+    `currency` is the platform's own, for a return that names none.
+    """
     rma = read_return(raw, zone)
     order_id = rma.order_id
     known = order_id is not None and 0 < order_id <= HIGHEST
@@ -156,7 +177,8 @@ def return_facts(raw: Raw, zone: ZoneInfo) -> ReturnFacts:
         reason=whole_number(raw.get("return_reason")),
         to_bank=plain_text(raw.get("customer_account_iban")) is not None,
         lines=tuple(_lines(rma)),
-        refund=_refund(rma),
+        refund=_refund(rma, currency),
+        strange=tuple(_strange(rma)),
     )
 
 
@@ -180,6 +202,24 @@ def finalize_by(raw: Raw) -> date | None:
             except ValueError:
                 return None
     return None
+
+
+def _strange(rma: Return) -> Iterator[WireError]:
+    """What stands where a number or the lines should, and is neither that nor nothing."""
+    for name in ("order_id", "return_type", "return_reason"):
+        value = rma.raw.get(name)
+        number = whole_number(value)
+        if not is_blank(value) and (number is None or not 0 <= number <= HIGHEST):
+            yield unusable("return", rma.emag_id, name, value)
+    for raw in entries(rma.raw.get("products")):
+        value = raw.get("return_reason")
+        if not is_blank(value) and whole_number(value) is None:
+            yield unusable("return", rma.emag_id, "product line's return_reason", value)
+    products = rma.raw.get("products")
+    if not isinstance(products, list | dict):
+        yield unusable("return", rma.emag_id, "products", products)
+    elif not rma.lines:
+        yield WireError("return", rma.emag_id, "products", "no product lines")
 
 
 def _lines(rma: Return) -> Iterator[LineFacts]:
@@ -212,12 +252,12 @@ class _Request:
         return self.created, self.type, self.amount, self.currency
 
 
-def _refund(rma: Return) -> Refund:
+def _refund(rma: Return, platform: str) -> Refund:
     """What the requests say; where there are none, what the lines say will be refunded."""
-    own = plain_text(rma.raw.get("currency"))
+    own = _currency(rma.raw)
     requests = list(_requests(rma, own))
-    told = _of_requests(requests, own) if requests else _of_lines(rma, own)
-    if told.below_zero:
+    told = _of_requests(requests, own, platform) if requests else _of_lines(rma, own)
+    if told.is_by_hand:
         return replace(told, amount=None, processed=False, paid_in_part=False)
     return told
 
@@ -233,25 +273,29 @@ def _of_lines(rma: Return, currency: str | None) -> Refund:
     return Refund(amount, currency=currency, odd=odd)
 
 
-def _of_requests(requests: Iterable[_Request], own: str | None) -> Refund:
+def _of_requests(requests: Iterable[_Request], own: str | None, platform: str) -> Refund:
     alive = [each for each in requests if each.paid is not Paid.NEVER]
     odd = tuple(str(each.amount) for each in alive if each.amount <= 0)
     unknown = tuple(sorted({each.word for each in alive if each.paid is None}))
-    currencies = {each.currency for each in requests}
-    currency = currencies.pop() if len(currencies) == 1 else own
-    ours = [each for each in requests if each.currency == currency]
-    paid = [each.amount for each in ours if each.paid is Paid.YES and each.amount > 0]
-    asked = [each.amount for each in ours if each.paid is Paid.NOT_YET and each.amount > 0]
+    said = {each.currency for each in alive if each.currency and each.amount}
+    foreign = tuple(sorted(each[:10] for each in said - {own or platform}))
+    paid = [each.amount for each in alive if each.paid is Paid.YES and each.amount > 0]
+    asked = [each.amount for each in alive if each.paid is Paid.NOT_YET and each.amount > 0]
     counted, is_all = paid or asked, not (asked or unknown)
     return Refund(
         amount=_cents(sum(counted, _ZERO)) if counted else None,
         processed=bool(paid) and is_all,
-        currency=currency,
+        currency=own or (platform if said else None),
         unknown=unknown,
-        apart=any(each.currency != currency for each in requests),
+        apart=bool(foreign),
         odd=odd,
         paid_in_part=bool(paid) and not is_all,
+        foreign=foreign,
     )
+
+
+def _currency(raw: Raw) -> str | None:
+    return (plain_text(raw.get("currency")) or "").upper() or None
 
 
 def _requests(rma: Return, currency: str | None) -> Iterable[_Request]:
@@ -295,7 +339,7 @@ def _named(rma: Return, step: Raw, currency: str | None) -> Iterator[_Request]:
             amount=amount,
             paid=REFUND_WORDS.get(word),
             word=word[:40],
-            currency=plain_text(raw.get("currency")) or currency,
+            currency=_currency(raw) or currency,
             created=plain_text(raw.get("created")),
             type=plain_text(raw.get("refund_type")),
             since=plain_text(raw.get("status_date")),

@@ -326,8 +326,16 @@ def _quantity(source: Raw, entity: str, entity_id: int) -> int:
 
 
 def unusable(entity: str, entity_id: int | str | None, key: str, value: object) -> WireError:
-    """The error that says of a field what came instead, in words that name no customer."""
-    return WireError(entity, entity_id, key, _shown(value))
+    """The error that says of a field what came instead, in words that name no customer.
+
+    A number with letters before it, where the number of an order or return should be, is shown.
+    """
+    is_code = key in _NUMBERS and isinstance(value, str) and _CODE.fullmatch(value)
+    return WireError(entity, entity_id, key, repr(value) if is_code else _shown(value))
+
+
+_NUMBERS: Final = frozenset({"id", "emag_id", "order_id"})
+_CODE: Final = re.compile(r"[A-Z]{1,4}[-_#/ ]?[0-9]{5,12}")
 
 
 def _shown(value: object) -> str:

@@ -88,7 +88,8 @@ def _is_usable(news: News, arrived: dict[int, Arrived]) -> bool:
     facts = news.facts
     problem = None
     if facts.order_id is None:
-        problem = f"return {facts.emag_id} names no order: look at it at eMAG"
+        unread = facts.unread("order_id") or f"return {facts.emag_id} names no order"
+        problem = f"{unread}: look at it at eMAG"
     elif facts.status not in ERP_STATUS:
         problem = f"return {facts.emag_id} has the unknown status {facts.status}"
     if problem:
@@ -117,6 +118,8 @@ async def _arrive(channel: Channel, read_at: datetime, news: News, places: _Plac
     if owner is None:
         if places.waiting(news.facts):
             return Arrived(Brought.UNSENT)
+        if unread := news.facts.unread("products"):
+            return Arrived(Brought.PARKED, problem=f"{unread}: it comes in with its lines")
         return await _create(channel, read_at, news)
     return await _update(channel, read_at, news, owner)
 

@@ -56,10 +56,10 @@ async def refunded_otherwise(channel: Channel, raws: Mapping[int, Raw]) -> list[
     """Returns whose refund the ERP does not show as eMAG does."""
     if not _has_refunds(channel):
         return []
-    refunds = {}
+    account, refunds = channel.account, {}
     for number, raw in raws.items():
         with suppress(WireError):
-            refund = return_facts(raw, channel.account.zone).refund
+            refund = return_facts(raw, account.zone, account.currency).refund
             if refund.amount is not None:
                 refunds[number] = refund
     return await unrefunded(channel.engine, channel.account.platform, refunds)
@@ -83,11 +83,15 @@ async def beyond_orders(channel: Channel, raws: Mapping[int, Raw]) -> Mapping[in
 
 
 async def beyond_returns(channel: Channel, raws: Mapping[int, Raw]) -> Mapping[int, str]:
-    """Refunds that the ERP holds as paid for these returns, of which eMAG shows none paid."""
-    unpaid = set()
+    """Refunds that the ERP holds as paid for these returns, of which eMAG shows none paid.
+
+    What a person has to judge, a person has entered.
+    """
+    account, unpaid = channel.account, set()
     for number, raw in raws.items():
         with suppress(WireError):
-            if not return_facts(raw, channel.account.zone).refund.is_paid:
+            refund = return_facts(raw, account.zone, account.currency).refund
+            if not refund.is_paid and not refund.is_by_hand:
                 unpaid.add(number)
     held = await _refunds(channel, unpaid)
     return {

@@ -10,6 +10,7 @@ from typing import Final
 from integrations.emag.matrices import ReturnStatus
 from integrations.emag.return_facts import (
     HIGHEST,
+    Refund,
     ReturnFacts,
     emag_id_of,
     finalize_by,
@@ -32,6 +33,7 @@ from integrations.ledger.mirror_returns import (
     settle_returns,
 )
 from integrations.ledger.persist import pause_after
+from integrations.ledger.points import Point, reached
 from integrations.sync.arrive_returns import News, arrive
 from integrations.sync.channel import Channel
 from integrations.sync.drift import note_changed_type
@@ -63,16 +65,20 @@ async def take_returns(channel: Channel, page: Page, clock: Clock, receipt: Rece
     digests = {sight.emag_id: sight.digest for sight in sights}
     seen = await see_returns(channel.engine, account.platform, account.name, read_at, sights)
     receipt.changed += sum(each.changed for each in seen.values())
+    if not seen:
+        return
+    await reached(Point.MIRRORED)
     news = [
         News(look.facts, look.raw, seen[look.emag_id].changed, seen[look.emag_id].since)
         for look in looks.values()
         if look.emag_id in seen and isinstance(look.facts, ReturnFacts)
     ]
     arrived = await arrive(channel, read_at, news)
+    await reached(Point.BROUGHT)
     for look in looks.values():
         if look.emag_id in seen:
             await _note_drift(channel, look)
-            if problem := _problem(look, arrived.get(look.emag_id)):
+            if problem := _problem(channel, look, arrived.get(look.emag_id)):
                 arrived[look.emag_id] = Arrived(Brought.PARKED, problem=problem)
     settled = []
     for emag_id, each in arrived.items():
@@ -105,24 +111,37 @@ def _looks(channel: Channel, rows: Sequence[Raw], receipt: Receipt) -> list[_Loo
             receipt.parked.append(Parked(Kind.RMA, None, reason))
             continue
         try:
-            looks.append(_Look(emag_id, raw, return_facts(raw, channel.account.zone)))
+            looks.append(_Look(emag_id, raw, _facts(channel, raw)))
         except WireError as error:
             looks.append(_Look(emag_id, raw, error))
     return looks
 
 
-def _problem(look: _Look, arrived: Arrived | None) -> str | None:
+def _facts(channel: Channel, raw: Raw) -> ReturnFacts:
+    return return_facts(raw, channel.account.zone, channel.account.currency)
+
+
+def _problem(channel: Channel, look: _Look, arrived: Arrived | None) -> str | None:
     """What a person has to look at, though nothing keeps the rest of the return from the ERP."""
     facts = look.facts
     if isinstance(facts, WireError):
         return str(facts)
-    if not facts.refund.below_zero or arrived is None or arrived.brought in _UNTOLD:
+    if not facts.refund.is_by_hand or arrived is None or arrived.brought in _UNTOLD:
         return None
-    amounts = ", ".join(facts.refund.below_zero)
     return (
-        f"return {look.emag_id} has a refund amount of {amounts}, so nothing is written of its"
-        " refund: look at eMAG what the customer got, and enter it by hand"
+        f"return {look.emag_id} has {_odd_refunds(channel, facts.refund)}, so nothing is written of"
+        " its refund: look at eMAG what the customer got, and enter it by hand"
     )
+
+
+def _odd_refunds(channel: Channel, refund: Refund) -> str:
+    odd = []
+    if refund.below_zero:
+        odd.append(f"a refund amount of {', '.join(refund.below_zero)}")
+    if refund.apart:
+        own = refund.currency or channel.account.currency
+        odd.append(f"refunds in {', '.join(refund.foreign)} and is in {own}")
+    return ", and ".join(odd)
 
 
 def _sight(channel: Channel, look: _Look) -> Sight:
@@ -170,8 +189,10 @@ async def _note_drift(channel: Channel, look: _Look) -> None:
     if facts.refund.odd:
         strange["refund amount"] = ", ".join(facts.refund.odd)
     if facts.refund.apart:
-        strange["refund currency"] = "another than the return's"
+        strange["refund currency"] = ", ".join(facts.refund.foreign)
     if facts.reason is not None and facts.reason not in ERP_RETURN_REASONS:
         strange["return_reason"] = str(facts.reason)
+    for each in facts.strange:
+        await note_changed_type(channel, RMA_READ, each)
     for name, value in strange.items():
         await note_changed_type(channel, RMA_READ, WireError("return", look.emag_id, name, value))

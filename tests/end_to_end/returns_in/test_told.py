@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from tests.end_to_end.conftest import Shop
@@ -134,16 +136,22 @@ async def test_an_unknown_word_for_a_refund_is_noted_and_not_believed(shop: Shop
     assert "levitated" in drift["name"]
 
 
-def paid(amount: str) -> dict[str, Any]:
+def paid(amount: str, currency: str = "RON") -> dict[str, Any]:
     """A refund request that eMAG calls paid."""
     moment = {"created": "2026-11-20 10:00:00", "status_date": "2026-11-21 10:00:00"}
-    return {"amount": amount, "refund_status": "paid", "currency": "RON", **moment}
+    return {"amount": amount, "refund_status": "paid", "currency": currency, **moment}
 
 
 def requested(shop: Shop, *requests: dict[str, Any]) -> None:
     """A finalized return with these refund requests, in one step of its history."""
     history = [{"code": "refund", "event_date": "2026-11-21 10:00:00", "requests": [*requests]}]
     open_return(shop, request_status=7)["status_history"] = history
+
+
+async def drift(shop: Shop) -> dict[str, str]:
+    """What is noted of values that can't be read, by field."""
+    noted = await shop.sql("SELECT name, value FROM app.emag_drift WHERE what = 'type'")
+    return {row["name"]: row["value"] for row in noted}
 
 
 async def test_equal_refunds_of_the_same_second_are_both_told(shop: Shop) -> None:
@@ -178,6 +186,80 @@ async def test_a_refund_below_zero_is_left_to_a_person_and_the_rest_comes_in(sho
     await take(shop)
     row = await row_of(shop)
     assert (row["refund_amount"], row["refund_processed"]) == (30, True), "what a person entered"
+
+
+@pytest.mark.parametrize("requests", [[("50.00", "EUR")], [("50.00", "EUR"), ("30.00", "RON")]])
+async def test_a_refund_in_another_currency_is_left_to_a_person_and_the_rest_comes_in(
+    shop: Shop, requests: list[tuple[str, str]]
+) -> None:
+    requested(shop, *(paid(*each) for each in requests))
+    receipt = await take(shop)
+    row = await row_of(shop)
+    assert (row["status"], row["refund_amount"], row["refund_processed"]) == ("completed", 0, False)
+    [parked] = receipt.parked
+    assert "refunds in EUR and is in RON" in parked.reason
+    assert await drift(shop) == {"return refund currency": "EUR"}
+
+
+LINES = [{"id": 1, "product_id": "1001", "product_name": "Cana", "quantity": 1}]
+
+
+@pytest.mark.parametrize(
+    ("products", "shown"),
+    [(None, "None"), ("?", "'?'"), ([], "no product lines"), ({}, "no product lines")],
+)
+async def test_a_return_comes_in_with_its_lines_and_not_before(
+    shop: Shop, products: object, shown: str
+) -> None:
+    rma = open_return(shop)
+    rma["products"] = products
+    receipt = await take(shop)
+    problem = (
+        f"eMAG's return {RETURN} has an unusable products: {shown}: it comes in with its lines"
+    )
+    assert [(each.emag_id, each.reason) for each in receipt.parked] == [(RETURN, problem)]
+    assert await rows(shop) == []
+    assert await drift(shop) == {"return products": shown}
+    rma["products"] = LINES
+    await take(shop)
+    assert [item["product_id"] for item in await items(shop)] == ["1001"]
+
+
+async def test_a_known_return_whose_lines_can_not_be_read_follows_emag_all_the_same(
+    shop: Shop,
+) -> None:
+    rma = open_return(shop, products=LINES)
+    await take(shop)
+    rma.update(products=None, request_status=3)
+    receipt = await take(shop)
+    assert (await row_of(shop))["status"] == "approved"
+    assert (len(await items(shop)), receipt.parked) == (1, [])
+    assert await drift(shop) == {"return products": "None"}
+
+
+@pytest.mark.parametrize("name", ["return_reason", "return_type"])
+async def test_a_number_of_another_type_is_told_and_keeps_nothing_out(
+    shop: Shop, name: str
+) -> None:
+    open_return(shop)[name] = {"id": 124}
+    await take(shop)
+    assert (await row_of(shop))["reason"] in ("other", "defective_product")
+    assert await drift(shop) == {f"return {name}": "an object"}
+
+
+@pytest.mark.parametrize(
+    ("order_id", "shown"),
+    [("EM-480000101", "'EM-480000101'"), ({"id": ORDER}, "an object"), (2**32, "4294967296")],
+)
+async def test_an_order_that_can_not_be_read_is_told_as_it_came(
+    shop: Shop, order_id: object, shown: str
+) -> None:
+    open_return(shop)["order_id"] = order_id
+    receipt = await take(shop)
+    [parked] = receipt.parked
+    told = f"eMAG's return {RETURN} has an unusable order_id: {shown}: look at it at eMAG"
+    assert parked.reason == told
+    assert await drift(shop) == {"return order_id": shown}
 
 
 async def test_no_customer_is_known_to_our_books(shop: Shop) -> None:

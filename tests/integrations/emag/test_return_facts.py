@@ -40,7 +40,7 @@ def refund(*requests: dict[str, Any], **fields: Any) -> Refund:
 def told(*steps: list[dict[str, Any]], **fields: Any) -> Refund:
     """What is told of requests that the steps of the history name, the oldest first."""
     history = [{"code": "refund", "requests": requests} for requests in steps]
-    return return_facts(rma(status_history=history, **fields), ZONE).refund
+    return return_facts(rma(status_history=history, **fields), ZONE, "RON").refund
 
 
 def test_a_paid_request_is_a_refund() -> None:
@@ -99,7 +99,7 @@ def test_the_steps_times_say_which_is_later() -> None:
         {"event_date": "2026-03-22 10:00:00", "requests": [paid]},
         {"event_date": "2026-03-21 10:00:00", "requests": [asked]},
     ]
-    assert return_facts(rma(status_history=history), ZONE).refund.processed
+    assert return_facts(rma(status_history=history), ZONE, "RON").refund.processed
 
 
 @pytest.mark.parametrize("amount", ["0", "0.00", "-50.00"])
@@ -120,45 +120,81 @@ def test_a_request_of_nothing_leaves_the_others_as_they_are() -> None:
 
 def test_a_negative_refund_of_a_line_is_told_and_not_summed_up() -> None:
     lines = [{"id": 1, "quantity": 1, "refund_value": value} for value in ("12.50", "-2.50", "0")]
-    found = return_facts(rma(products=lines), ZONE).refund
+    found = return_facts(rma(products=lines), ZONE, "RON").refund
     assert found == Refund(None, False, "RON", odd=("-2.50",))
 
 
-def test_money_in_another_currency_is_left_out_and_told() -> None:
+def test_of_money_in_another_currency_nobody_knows_what_it_is_in_the_returns_own() -> None:
     lev = request("20", "paid", currency="BGN", created="later")
-    assert refund(request("10", "paid"), lev) == Refund(Decimal("10.00"), True, "RON", apart=True)
+    foreign = Refund(None, False, "RON", apart=True, foreign=("BGN",))
+    assert refund(request("10", "paid"), lev) == refund(lev) == foreign
 
 
-def test_the_requests_say_the_currency() -> None:
-    assert refund(request("10", "paid", currency="EUR")).currency == "EUR"
+def test_a_return_without_a_currency_is_in_the_platforms() -> None:
+    assert refund(request("10", "paid"), currency=None) == Refund(Decimal("10.00"), True, "RON")
+    euro = refund(request("10", "paid", currency="EUR"), currency=None)
+    assert euro == Refund(None, False, "RON", apart=True, foreign=("EUR",))
+    assert refund(request("10", "paid", currency=None), currency=None).currency is None
+
+
+@pytest.mark.parametrize("fields", [{"currency": "ron"}, {"currency": None}])
+def test_a_currency_is_the_same_however_it_is_written(fields: dict[str, Any]) -> None:
+    assert refund(request("10", "paid", **fields)) == Refund(Decimal("10.00"), True, "RON")
+
+
+def test_nothing_and_what_was_refused_is_in_no_currency() -> None:
+    euro = {"currency": "EUR", "created": "later"}
+    refused, nothing = request("20", "rejected", **euro), request("0", "paid", **euro)
+    assert refund(request("10", "paid"), refused).amount == Decimal("10.00")
+    assert not refund(request("10", "paid"), nothing).apart
 
 
 def test_without_requests_the_lines_say_what_will_be_refunded() -> None:
     lines = [{"id": number, "quantity": "1", "refund_value": "12.3450"} for number in (1, 2)]
-    found = return_facts(rma(products=lines), ZONE).refund
+    found = return_facts(rma(products=lines), ZONE, "RON").refund
     assert found == Refund(Decimal("24.69"), False, "RON")
 
 
 @pytest.mark.parametrize("value", ["a lot", "NaN", "1e30", True, {"amount": 5}, [5]])
 def test_what_is_no_amount_makes_a_return_unusable(value: object) -> None:
     with pytest.raises(WireError, match="refund"):
-        return_facts(rma(products=[{"id": 1, "quantity": 1, "refund_value": value}]), ZONE)
+        return_facts(rma(products=[{"id": 1, "quantity": 1, "refund_value": value}]), ZONE, "RON")
     with pytest.raises(WireError, match="refund"):
         refund({**request("1", "paid"), "amount": value})
 
 
 def test_php_empties_are_nothing() -> None:
-    facts = return_facts(rma(status_history={}, extra_info=[], locker=[]), ZONE)
+    facts = return_facts(rma(status_history={}, extra_info=[], locker=[]), ZONE, "RON")
     assert (facts.refund, facts.finalize_by) == (Refund(currency="RON"), None)
 
 
+@pytest.mark.parametrize("name", ["order_id", "return_type", "return_reason"])
+def test_what_is_no_number_is_told_apart_from_nothing(name: str) -> None:
+    assert return_facts(rma(**{name: []}), ZONE, "RON").unread(name) is None
+    shown = return_facts(rma(**{name: {"id": 5}}), ZONE, "RON").unread(name)
+    assert shown == f"eMAG's return 52000077 has an unusable {name}: an object"
+
+
+@pytest.mark.parametrize(
+    ("products", "shown"), [(None, "None"), ("x", "a text of 1 characters"), ([], "no product")]
+)
+def test_lines_that_can_not_be_read_are_told(products: object, shown: str) -> None:
+    told = return_facts(rma(products=products), ZONE, "RON").unread("products") or ""
+    assert f"unusable products: {shown}" in told
+
+
 def test_the_digest_differs_with_what_the_erp_is_told_and_with_nothing_else() -> None:
-    was = return_facts(rma(), ZONE).digest
-    assert return_facts(rma(customer_name="Ana", request_history=[{"id": 1}]), ZONE).digest == was
-    assert return_facts(rma(request_status="7"), ZONE).digest != was
-    assert return_facts(rma(request_status="6"), ZONE).digest == was
+    was = return_facts(rma(), ZONE, "RON").digest
+    assert (
+        return_facts(rma(customer_name="Ana", request_history=[{"id": 1}]), ZONE, "RON").digest
+        == was
+    )
+    assert return_facts(rma(request_status="7"), ZONE, "RON").digest != was
+    assert return_facts(rma(request_status="6"), ZONE, "RON").digest == was
+    for name in ("return_reason", "return_type"):
+        assert return_facts(rma(**{name: "?"}), ZONE, "RON").digest != was
     taken_back = [{"requests": [request("-5.00", "paid")]}]
-    assert return_facts(rma(status_history=taken_back), ZONE).digest != was
+    assert return_facts(rma(status_history=taken_back), ZONE, "RON").digest != was
 
 
 def test_numbers_that_no_return_can_have_are_none() -> None:
