@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from integrations.ledger.session import EncodingError, connect
 from integrations.settings import ConfigurationError, Settings, redacted
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
-
-CONNECT_SECONDS = 10
-
 
 # Looks a table up in the catalogue: by its name nobody finds it who may not use the schema.
 SET_UP = b"""
@@ -67,9 +65,7 @@ async def open_connection(settings: Settings) -> AsyncIterator[psycopg.AsyncConn
     async with AsyncExitStack() as stack:
         address = await _address(settings, stack)
         try:
-            connection = await psycopg.AsyncConnection.connect(
-                address, autocommit=True, prepare_threshold=None, connect_timeout=CONNECT_SECONDS
-            )
+            connection = await connect(address, autocommit=True)
             stack.push_async_callback(connection.close)
             await _check_set_up(connection)
         except psycopg.Error as error:
@@ -110,7 +106,12 @@ async def _check_set_up(connection: psycopg.AsyncConnection[Any]) -> None:
         )
 
 
-def _unreachable(error: Exception, settings: Settings) -> DatabaseUnreachableError:
-    lines = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
+def _unreachable(
+    error: Exception, settings: Settings
+) -> DatabaseUnreachableError | ConfigurationError:
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, EncodingError):
+        return ConfigurationError("DATABASE_URL", cause.problem, cause.remedy)
+    lines = str(cause).splitlines() or [type(error).__name__]
     said = redacted(lines[0], settings.database_url)
     return DatabaseUnreachableError(f"the database cannot be reached ({said}): check DATABASE_URL")

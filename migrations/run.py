@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -19,6 +21,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from integrations.ledger.session import connect_blocking
 from migrations import capture
 
 FOLDER = Path(__file__).resolve().parent
@@ -77,7 +80,7 @@ def upgrade(database_url: str) -> None:
     Safe on a live ERP, twice in a row and from several hosts at once. What was interrupted is
     finished by running it again. Raises UpgradeError in one line.
     """
-    engine = create_engine(_driver_url(database_url), poolclass=NullPool)
+    engine = _open_engine(database_url)
     try:
         with _alone(engine), engine.connect() as connection:
             _migrate(connection.execution_options(isolation_level="AUTOCOMMIT"))
@@ -176,6 +179,15 @@ def _locked(connection: Connection) -> bool:
     # and a concurrent index build waits for old snapshots.
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     return taken
+
+
+def _open_engine(database_url: str) -> Engine:
+    def connect() -> psycopg.Connection[Any]:
+        _, address = engine.dialect.create_connect_args(engine.url)
+        return connect_blocking(**address)
+
+    engine = create_engine(_driver_url(database_url), poolclass=NullPool, creator=connect)
+    return engine
 
 
 def _driver_url(url: str) -> str:

@@ -18,6 +18,7 @@ from integrations.ledger.changes import KINDS
 from integrations.ledger.check_capture import check_captures, check_columns, check_functions
 from integrations.ledger.database import autocommit, rows_of
 from integrations.ledger.findings import UPGRADE, Finding, Problem, one_line, summed_up
+from integrations.ledger.session import UNKNOWN, UTF8
 from integrations.ledger.way_in import missing_rights, unfit_columns
 from migrations.capture import CAPTURED
 
@@ -58,7 +59,7 @@ async def check_database(engine: AsyncEngine) -> list[Finding]:
     """
     try:
         async with autocommit(engine) as connection:
-            findings = [Finding("database", ok=True, detail="reachable")]
+            findings = [await _check_encoding("database", connection)]
             for name, check in _CHECKS.items():
                 findings += await _carried_out(name, check, connection)
                 if name == _REVISION and not findings[-1].ok:
@@ -76,6 +77,14 @@ async def _carried_out(name: str, check: _Check, connection: AsyncConnection) ->
             raise
         remedy = RIGHTS_FIRST if isinstance(error.orig, InsufficientPrivilege) else UPGRADE
         return [Finding(name, False, one_line(error), remedy)]
+
+
+async def _check_encoding(name: str, connection: AsyncConnection) -> Finding:
+    encoding = str((await connection.execute(text("SHOW server_encoding"))).scalar_one())
+    if encoding == UTF8:
+        return Finding(name, True, "reachable")
+    lacking = f"what {encoding} lacks is written without accents, or as {UNKNOWN}"
+    return Finding(name, True, f"reachable; {lacking}")
 
 
 async def _check_version(name: str, connection: AsyncConnection) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,8 @@ import psycopg
 from sqlalchemy import Row, event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from integrations.ledger.session import connect
 
 SCHEMA = "app"
 
@@ -29,16 +31,26 @@ def open_engine(database_url: str, connections: int = 5) -> AsyncEngine:
     Prepared statements stay off, so that a pooler in transaction mode may stand in between, and
     errors do not repeat the values that a statement was given.
     """
-    engine = create_async_engine(
+
+    async def connected() -> psycopg.AsyncConnection[Any]:
+        return await connect(**address_of(engine))
+
+    engine: AsyncEngine = create_async_engine(
         async_url(database_url),
+        async_creator=connected,
         pool_size=connections,
         max_overflow=0,
         hide_parameters=True,
         pool_timeout=30,
-        connect_args={"prepare_threshold": None, "connect_timeout": 10},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_ended)
     return engine
+
+
+def address_of(engine: AsyncEngine) -> Mapping[str, Any]:
+    """What the engine's driver connects with."""
+    _, address = engine.dialect.create_connect_args(engine.url)
+    return address
 
 
 def _refuse_ended(pooled: Any, *_: object) -> None:

@@ -146,7 +146,7 @@ async def see(
     noted = {
         "platform": platform,
         "account": account,
-        "seen": json.dumps([seen[subject] for subject in sorted(seen)]),
+        "seen": json.dumps([seen[subject] for subject in sorted(seen)], ensure_ascii=False),
         "apart": apart,
     }
     async with autocommit(engine) as connection:

@@ -19,7 +19,8 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import TextClause, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.ledger.database import has_ended
+from integrations.ledger.database import address_of, has_ended
+from integrations.ledger.session import connect
 
 Cursor = AsyncCursor[Any]
 
@@ -40,7 +41,7 @@ class Line:
     """One autocommit connection beside an engine's pool, made when it is first needed."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        _, self._address = engine.dialect.create_connect_args(engine.url)
+        self._address = address_of(engine)
         self._dialect = engine.dialect
         self._turn = asyncio.Lock()
         self._connection: psycopg.AsyncConnection[Any] | None = None
@@ -110,13 +111,7 @@ class Line:
         )
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(
-            **self._address,
-            autocommit=True,
-            prepare_threshold=None,
-            connect_timeout=10,
-            row_factory=namedtuple_row,
-        )
+        return await connect(**self._address, autocommit=True, row_factory=namedtuple_row)
 
     def _text(self, statement: TextClause) -> bytes:
         if statement not in self._compiled:

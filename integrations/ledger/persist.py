@@ -139,7 +139,7 @@ async def persist(
         rows = await connection.execute(
             query,
             {
-                "outcomes": json.dumps(documents),
+                "outcomes": json.dumps(documents, ensure_ascii=False),
                 "platform": account.platform,
                 "account": account.name,
             },

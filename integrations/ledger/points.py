@@ -1,4 +1,4 @@
-"""Named points on a change's way, where a test can stop it, kill it, or slip something in.
+"""Named points on the ways out and in, where a test can stop it, kill it, or slip something in.
 
 In production nobody listens, and a point costs one comparison.
 """
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Point(StrEnum):
-    """Where a worker is on the way of a batch, in order."""
+    """Where a worker is: on the way of a batch out, then on that of eMAG's news in, in order."""
 
     FOLDING = "folding"  # changes are deleted and rows queued, not committed
     FOLDED = "folded"
@@ -26,6 +26,13 @@ class Point(StrEnum):
     PERSISTED = "persisted"  # in our books, the leases not released
     RELEASED = "released"
     WRITTEN_BACK = "written_back"
+
+    MIRRORED = "mirrored"  # a page with news is in our mirror, the ERP is not told
+    BROUGHT = "brought"  # the ERP is told, our mirror owes it still
+    STORED = "stored"  # every page of the window is, its cursor has not moved
+
+
+WAY_IN = frozenset({Point.MIRRORED, Point.BROUGHT, Point.STORED})
 
 
 Listener = Callable[[Point], Awaitable[None]]

@@ -191,7 +191,7 @@ async def write_entries(
     queued_rows = await connection.execute(
         text(query),
         {
-            "entries": json.dumps([asdict(entry) for entry in entries]),
+            "entries": json.dumps([asdict(entry) for entry in entries], ensure_ascii=False),
             "look_again": timings.look_again,
             "a_part": json.dumps(A_PART),
         },

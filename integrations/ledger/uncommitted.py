@@ -9,6 +9,9 @@ from typing import Any
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from integrations.ledger.database import address_of
+from integrations.ledger.session import connect
+
 CONNECTIONS = 3
 
 
@@ -29,14 +32,9 @@ async def uncommitted(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     Those go over the engine's line (see `line`), which is a connection of its own. Each transaction
     is rolled back where it would end, so that its locks are held no longer than a real one's.
     """
-    _, address = engine.dialect.create_connect_args(engine.url)
-
-    async def connect() -> psycopg.AsyncConnection[Any]:
-        return await _Uncommitted.connect(**address, prepare_threshold=None, connect_timeout=10)
-
     dry = create_async_engine(
         engine.url,
-        async_creator=connect,
+        async_creator=lambda: connect(**address_of(engine), kind=_Uncommitted),
         pool_size=CONNECTIONS,
         max_overflow=0,
         hide_parameters=True,

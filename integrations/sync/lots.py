@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.emag.routes import ORDER_ACKNOWLEDGE, Route
-from integrations.emag.wire import elements
+from integrations.emag.wire import Return, elements
 from integrations.erp.rows import Kind
 from integrations.ledger.calls import Subject
 from integrations.ledger.intents import Intent
-from integrations.sync.plan import Do, Step, body_of
+from integrations.sync.plan import Do, Plan, Refused, Step, body_of, describe_state
 from integrations.sync.work import Work
 
-# eMAG takes at most 50 entities and 4,000 elements a request (API facts: Rate and size limits).
+# eMAG takes at most 50 entities and 4,000 elements a request (API facts: Rate and size limits):
+# a lot stays clear of that, what is larger goes alone.
 MOST_ELEMENTS = 3500
+MOST_ALONE = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,24 @@ class Lot:
             steps=[item.step.label for item in self.items],
             items=len(works),
         )
+
+
+def within_limits(plan: Plan) -> Plan:
+    """The plan, or its refusal where one of its steps would be larger than eMAG takes.
+
+    All fields that were read are sent back: what has very many lines can't be saved in pieces.
+    """
+    for step in plan.steps if isinstance(plan, Do) else ():
+        size = elements(body_of(step))
+        if size > MOST_ALONE:
+            what = describe_state(step.copy)
+            return Refused(
+                f"{what[0].upper()}{what[1:]}, is too large: to save it takes {size:,} values in"
+                f" one request, and eMAG takes {MOST_ALONE:,}. Do it in eMAG's panel, then replay"
+                " this row.",
+                str(step.copy.emag_id) if isinstance(step.copy, Return) else None,
+            )
+    return plan
 
 
 def lots_of(works: Sequence[Work]) -> Iterator[Lot]:

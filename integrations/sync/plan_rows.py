@@ -18,6 +18,7 @@ from integrations.sync.abreast import abreast
 from integrations.sync.ask import ReadRefusedError
 from integrations.sync.channel import Channel
 from integrations.sync.documents import DocumentUnreachableError, fetch_document
+from integrations.sync.lots import within_limits
 from integrations.sync.outage import OutageError
 from integrations.sync.plan import Do, Event, Plan, Refused, Waiting, linked_to
 from integrations.sync.plan_cancellations import plan_cancellation
@@ -57,7 +58,12 @@ async def planner_for(channel: Channel, batch: Batch, works: Sequence[Work]) -> 
     eMAG's windows are judged by the database's clock: this host's may be wrong.
     """
     now = await database_time(channel.engine)
-    return await _PLANNERS[batch.kind](channel, batch, works, now)
+    planner = await _PLANNERS[batch.kind](channel, batch, works, now)
+
+    async def plan(work: Work, copy: Copy) -> Plan:
+        return within_limits(await planner(work, copy))
+
+    return plan
 
 
 async def _plan_one(channel: Channel, work: Work, copy: Copy, planner: Planner) -> None:
@@ -75,7 +81,16 @@ async def _plan_one(channel: Channel, work: Work, copy: Copy, planner: Planner) 
         log.exception("planning integration row %s failed", work.claim.id)
         fail(work, f"Planning failed ({type(error).__name__}): see the log.", channel.timings)
     else:
-        settle(work, plan, channel.timings)
+        if is_unfound(copy, plan):
+            work.copy, work.thorough = None, True
+        else:
+            settle(work, plan, channel.timings)
+
+
+def is_unfound(copy: Copy, plan: Plan) -> bool:
+    """Whether a return was looked for in vain among some of its order's: it may be another."""
+    in_vain = isinstance(plan, Waiting) and plan.event is Event.EMAG_RETURN
+    return in_vain and not copy.whole
 
 
 async def _return_planner(

@@ -14,9 +14,9 @@ from integrations.sync.channel import Channel
 from integrations.sync.documents import DocumentUnreachableError
 from integrations.sync.mirror import look_at_issued_invoices
 from integrations.sync.plan import Do, Plan
-from integrations.sync.plan_rows import Planner, planner_for
+from integrations.sync.plan_rows import Planner, is_unfound, planner_for
 from integrations.sync.read import page_copies, read_singly
-from integrations.sync.work import Copy, Work, batch_of
+from integrations.sync.work import Batch, Copy, Work, batch_of
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ async def propose(channel: Channel, kind: Kind, claims: Sequence[Claim]) -> list
     await page_copies(channel, batch, batch.works)
     await read_singly(channel, batch, batch.works)
     planner = await planner_for(channel, batch, batch.works)
-    return [await _proposal(work, planner) for work in batch.works]
+    return [await _proposal(channel, batch, work, planner) for work in batch.works]
 
 
-async def _proposal(work: Work, planner: Planner) -> Proposal:
+async def _proposal(channel: Channel, batch: Batch, work: Work, planner: Planner) -> Proposal:
     if work.copy is None:
         problem = work.outcome.reason if work.outcome else None
         return Proposal(work.claim, (), None, (), problem or "eMAG's state could not be read")
@@ -54,6 +54,10 @@ async def _proposal(work: Work, planner: Planner) -> Proposal:
         plan = await planner(work, work.copy)
     except (DocumentUnreachableError, ReadRefusedError) as unreachable:
         return Proposal(work.claim, _states(work.copy), None, (), str(unreachable))
+    if is_unfound(work.copy, plan):
+        work.copy, work.thorough = None, True
+        await read_singly(channel, batch, [work])
+        return await _proposal(channel, batch, work, await planner_for(channel, batch, [work]))
     steps = tuple(step.label for step in plan.steps) if isinstance(plan, Do) else ()
     return Proposal(work.claim, _states(work.copy), plan, steps, "")
 

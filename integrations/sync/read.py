@@ -14,7 +14,7 @@ from integrations.emag.wire import Raw, Return, WireError, read_order, read_retu
 from integrations.erp.rows import Kind
 from integrations.ledger.calls import Subject
 from integrations.sync.abreast import abreast
-from integrations.sync.ask import ReadRefusedError, ask
+from integrations.sync.ask import ReadFailedError, ReadRefusedError, ask
 from integrations.sync.channel import Channel
 from integrations.sync.listing import PAGE, FilterIgnoredError, pages
 from integrations.sync.page import Page
@@ -33,11 +33,13 @@ READING_SHARE = 0.4
 HIGHEST = 4_294_967_295
 DIGITS = 20
 
-# Orders sold by the seller and those fulfilled by eMAG are listed apart (API facts: Filters).
+# What the seller sells and what eMAG fulfils is listed apart (API facts: Filters).
 OTHER_TYPE = {3: 2, 2: 3}
 
 OPEN_ORDERS = [int(OrderStatus.NEW), int(OrderStatus.IN_PROGRESS), int(OrderStatus.PREPARED)]
 OPEN_RETURNS = (ReturnStatus.RECEIVED, ReturnStatus.ACKNOWLEDGED, ReturnStatus.NEW)
+
+Fits = Callable[[Raw], bool]
 
 
 async def page_copies(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:
@@ -46,7 +48,7 @@ async def page_copies(channel: Channel, batch: Batch, works: Sequence[Work]) -> 
     Raises:
         OutageError, BudgetBusyError: nothing can be asked of eMAG now.
     """
-    missing = [work for work in works if work.copy is None]
+    missing = [work for work in works if work.copy is None and not work.thorough]
     if missing:
         # What a page does not give is read singly.
         with suppress(ReadRefusedError, FilterIgnoredError):
@@ -100,8 +102,9 @@ async def _page_returns(channel: Channel, works: Sequence[Work]) -> None:
     """Take what the listings of open returns hold, while a page saves more than one single read.
 
     A row that is not linked yet needs all open returns of its order: only whole listings serve it.
-    Listings that turn out too long are not tried again in this run. Pages that the way in shares
-    cost nothing, so they are taken as long as copies may age.
+    Where none of them will do, a closed one may: the row is read singly. Listings that turn out too
+    long are not tried again in this run. Pages that the way in shares cost nothing, so they are
+    taken as long as copies may age.
     """
     since = time.monotonic()
     scan = channel.scan
@@ -126,7 +129,7 @@ async def _page_returns(channel: Channel, works: Sequence[Work]) -> None:
             channel.tally.too_many_returns = True
             return
     for order_id, raws in found.items():
-        _with_returns(channel, by_order[order_id], since, raws)
+        _with_returns(channel, by_order[order_id], since, raws, whole=False)
 
 
 async def _return_pages(channel: Channel) -> AsyncIterator[Page]:
@@ -137,7 +140,19 @@ async def _return_pages(channel: Channel) -> AsyncIterator[Page]:
             yield page
 
 
-def _has(status: ReturnStatus) -> Callable[[Raw], bool]:
+def _is_order(order_id: int) -> Fits:
+    return lambda raw: _number(raw.get("id")) == order_id
+
+
+def _is_of_order(order_id: int) -> Fits:
+    return lambda raw: _number(raw.get("order_id")) == order_id
+
+
+def _is_return(emag_id: int) -> Fits:
+    return lambda raw: _number(raw.get("emag_id")) == emag_id
+
+
+def _has(status: ReturnStatus) -> Fits:
     return lambda raw: _number(raw.get("request_status")) in (status, -1)
 
 
@@ -155,59 +170,81 @@ async def _read_order(channel: Channel, work: Work) -> None:
     own = channel.account.order_type
     for order_type in (own, OTHER_TYPE[own]):
         began = time.monotonic()
-        page = await _ask_for(channel, work, ORDER_READ, {"id": order_id, "type": order_type})
-        raws = [raw for raw in page or () if _number(raw.get("id")) == order_id]
+        body = {"id": order_id, "type": order_type}
+        raws = await _ask_for(channel, work, ORDER_READ, body, _is_order(order_id))
         if raws:
             _with_order(channel, work, began, raws[0])
-        elif page is not None and order_type != own:
+        elif raws is not None and order_type != own:
             work.copy = Copy(began)
-        if raws or page is None:
+        if raws or raws is None:
             return
 
 
 async def _read_returns(channel: Channel, work: Work) -> None:
-    """The return that the row names, or all returns of its order."""
+    """The return that the row names, or those of its order.
+
+    Of the account's type first, and where there is none, or none that will do, of the other: what
+    eMAG shows unless it is asked for a type is not known (API facts: Filters of rma/read).
+    """
     emag_id = work.known.emag_id
     began = time.monotonic()
-    filters: dict[str, Any] = {"order_id": work.claim.order_id}
+    filters, fits = {"order_id": work.claim.order_id}, _is_of_order(work.claim.order_id)
     if emag_id is not None:
         number = _number(emag_id)
         if not 0 < number <= HIGHEST:
             work.copy = Copy(began)
             return
-        filters = {"emag_id": number}
-    page = await _ask_for(channel, work, RMA_READ, {**filters, "itemsPerPage": PAGE})
-    if page is None:
-        return
-    raws = [
-        raw
-        for raw in page
-        if (
-            _number(raw.get("order_id")) == work.claim.order_id
-            if emag_id is None
-            else str(raw.get("emag_id")) == emag_id
-        )
-    ]
-    _with_returns(channel, work, began, raws)
+        filters, fits = {"emag_id": number}, _is_return(number)
+    raws: list[Raw] = []
+    own = channel.account.order_type
+    for order_type in (own, OTHER_TYPE[own]):
+        body = {**filters, "type": order_type, "itemsPerPage": PAGE}
+        found = await _ask_for(channel, work, RMA_READ, body, fits)
+        if found is None:
+            return
+        raws += found
+        if raws and not work.thorough:
+            break
+    whole = emag_id is not None or order_type != own
+    _with_returns(channel, work, began, raws, whole=whole)
 
 
 async def order_is_known(channel: Channel, order_id: int) -> bool:
-    """Whether eMAG has the order, of whichever type."""
+    """Whether eMAG has the order, of whichever type.
+
+    Raises:
+        OutageError, BudgetBusyError, ReadRefusedError: that can't be told now.
+    """
     for order_type in (channel.account.order_type, OTHER_TYPE[channel.account.order_type]):
         body = {"id": order_id, "type": order_type}
         page = await ask(channel, ORDER_READ, body, Subject(orders=[order_id]))
-        if any(_number(raw.get("id")) == order_id for raw in page):
+        if _asked_for(ORDER_READ, page, _is_order(order_id)):
             return True
     return False
 
 
+def _asked_for(route: Route, page: Sequence[Raw], fits: Fits) -> list[Raw]:
+    """The rows that were asked for: eMAG leaves out a filter silently (API facts: Quirks).
+
+    Raises:
+        ReadFailedError: only others are there, which says nothing of these.
+    """
+    found = [raw for raw in page if fits(raw)]
+    if page and not found:
+        raise ReadFailedError(
+            f"{route.path} showed {len(page)} others instead of what was asked for; if it stays so,"
+            " see what `emag-flows doctor` says of filters"
+        )
+    return found
+
+
 async def _ask_for(
-    channel: Channel, work: Work, route: Route, body: Mapping[str, Any]
+    channel: Channel, work: Work, route: Route, body: Mapping[str, Any], fits: Fits
 ) -> list[Raw] | None:
-    """The rows of a single read; None where eMAG refused it, which ends the row's way."""
+    """What a single read was to show; None where that can't be had, which ends the row's way."""
     subject = Subject(orders=[work.claim.order_id])
     try:
-        return await ask(channel, route, body, subject)
+        return _asked_for(route, await ask(channel, route, body, subject), fits)
     except ReadRefusedError as refused:
         fail(work, f"eMAG could not be asked about this row: {refused}", channel.timings)
         return None
@@ -220,14 +257,16 @@ def _with_order(channel: Channel, work: Work, began: float, raw: Raw) -> None:
         fail(work, str(error), channel.timings)
 
 
-def _with_returns(channel: Channel, work: Work, began: float, raws: Sequence[Raw]) -> None:
+def _with_returns(
+    channel: Channel, work: Work, began: float, raws: Sequence[Raw], *, whole: bool = True
+) -> None:
     try:
         returns = tuple(_read_return(channel, raw) for raw in raws)
     except WireError as error:
         fail(work, str(error), channel.timings)
     else:
         unique = {each.emag_id: each for each in returns}
-        work.copy = Copy(began, returns=tuple(unique.values()))
+        work.copy = Copy(began, returns=tuple(unique.values()), whole=whole)
 
 
 def _read_return(channel: Channel, raw: Raw) -> Return:

@@ -36,6 +36,7 @@ from integrations.ledger.mirror_orders import (
     turn,
 )
 from integrations.ledger.persist import pause_after
+from integrations.ledger.points import Point, reached
 from integrations.sync.abreast import abreast
 from integrations.sync.ask import ReadFailedError, ReadRefusedError, ask
 from integrations.sync.bring_orders import Became, bring_orders
@@ -99,6 +100,7 @@ async def take_orders(channel: Channel, page: Page, clock: Clock, receipt: Recei
     """Mirror the orders of a page and bring those into the ERP that it is owed."""
     due = await mirror_orders(channel, page, clock, receipt)
     if due.seen:
+        await reached(Point.MIRRORED)
         await _take_due(channel, due, receipt)
 
 
@@ -137,6 +139,7 @@ async def _take_due(channel: Channel, due: Due, receipt: Receipt) -> None:
                 await _note_refund(channel, facts)
                 news.append((facts, seen))
         brought = await bring_orders(channel, due.read_at, news)
+        await reached(Point.BROUGHT)
         for order_id, became in brought.items():
             settled.append(_settled(channel, due.seen[order_id], became, receipt))
         await settle_orders(engine, platform, due.read_at, settled)

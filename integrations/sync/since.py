@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from integrations.ledger.cursors import move_cursor, read_cursor
+from integrations.ledger.points import Point, reached
 from integrations.ledger.profile import Profile
 from integrations.sync.channel import Channel
 from integrations.sync.listing import Ends
@@ -60,6 +61,7 @@ async def begin_look(channel: Channel, resource: str, now: datetime, longest: in
 
 async def end_look(channel: Channel, look: Look) -> None:
     """Note that every page of the look is stored."""
+    await reached(Point.STORED)
     proved = look.proved if look.ends.guessed else look.now
     detail = {"cap": look.ends.cap, "proved": proved.isoformat()}
     await move_cursor(channel.engine, channel.account.name, look.resource, look.now, detail)

@@ -33,6 +33,7 @@ from integrations.ledger.mirror_returns import (
     settle_returns,
 )
 from integrations.ledger.persist import pause_after
+from integrations.ledger.points import Point, reached
 from integrations.sync.arrive_returns import News, arrive
 from integrations.sync.channel import Channel
 from integrations.sync.drift import note_changed_type
@@ -64,12 +65,16 @@ async def take_returns(channel: Channel, page: Page, clock: Clock, receipt: Rece
     digests = {sight.emag_id: sight.digest for sight in sights}
     seen = await see_returns(channel.engine, account.platform, account.name, read_at, sights)
     receipt.changed += sum(each.changed for each in seen.values())
+    if not seen:
+        return
+    await reached(Point.MIRRORED)
     news = [
         News(look.facts, look.raw, seen[look.emag_id].changed, seen[look.emag_id].since)
         for look in looks.values()
         if look.emag_id in seen and isinstance(look.facts, ReturnFacts)
     ]
     arrived = await arrive(channel, read_at, news)
+    await reached(Point.BROUGHT)
     for look in looks.values():
         if look.emag_id in seen:
             await _note_drift(channel, look)

@@ -39,11 +39,16 @@ LOT = 50
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What a read found for a row: candidates for a return, at most one order else."""
+    """What a read found for a row: candidates for a return, at most one order else.
+
+    `whole`: all that eMAG has of it was asked for, not only the open returns of its order, or those
+    of one type.
+    """
 
     began: float
     order: Order | None = None
     returns: tuple[Return, ...] = ()
+    whole: bool = True
 
     def fresh(self, timings: Timings) -> bool:
         """Whether it may still be planned on and written back."""
@@ -69,6 +74,7 @@ class Work:
     `lot_cap` is how many neighbours it may have in a lot; it shrinks when a lot is refused without
     naming the item that was wrong. `denial` is what eMAG last said no to. `failed` is its last
     request where that came to nothing: it goes alone then, so that its neighbours are not held up.
+    `thorough`: it needs a whole copy.
     """
 
     claim: Claim
@@ -78,6 +84,7 @@ class Work:
     denial: Denial | None = None
     failed: FailedWrite | None = None
     lot_cap: int = LOT
+    thorough: bool = False
     tries: int = 0
     rounds: int = 0
     outcome: Outcome | None = None

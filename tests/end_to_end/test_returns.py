@@ -92,7 +92,7 @@ class TestLinking:
         report = await shop.run(RETURN)
         assert await shop.state(RETURN, row) == "refused"
         assert str(ORDER) in await shop.reason(RETURN, row)
-        assert report.requests == {"rma/read": 1, "order/read": 2}
+        assert report.requests == {"rma/read": 2, "order/read": 2}
 
     async def test_one_that_was_deleted_and_written_anew_is_linked_again(self, shop: Shop) -> None:
         opened(shop, 2)

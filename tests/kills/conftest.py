@@ -70,16 +70,19 @@ _PROCESSES.set_forkserver_preload([work.__module__])
 class Yard:
     """A shop, and the way to send workers on errands for it.
 
-    Its eMAG counts no requests, so that time goes into deaths and not into waiting for slots.
+    Its eMAG counts no requests, so that time goes into deaths and not into waiting for slots;
+    test_limits.py lets it count.
     """
 
     shop: Shop
     folder: Path
     environment: Mapping[str, str]
+    rate: float = RATE
 
     def errand(self, kind: Kind, account: str = "all", **more: Any) -> Errand:
         """An errand in this shop."""
-        return Errand(kind, account, self.environment, str(self.folder), BRIEF, rate=RATE, **more)
+        place = (self.environment, str(self.folder))
+        return Errand(kind, account, *place, BRIEF, rate=self.rate, **more)
 
     def send(self, errand: Errand) -> BaseProcess:
         """Start a worker."""

@@ -28,6 +28,12 @@ class Server:
     url: str
     options: Mapping[str, str]
 
+    @property
+    def pid(self) -> int | None:
+        """The process that serves, if one does."""
+        running = postmaster.running(self.home)
+        return running.pid if running else None
+
     def restart(self, how: signal.Signals) -> None:
         """Stop it, SIGINT: ending its sessions, SIGQUIT: as if it had crashed; and start it."""
         running = postmaster.running(self.home)

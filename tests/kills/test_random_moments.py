@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -45,12 +46,13 @@ async def test_nothing_is_lost_and_nothing_happens_twice(
     chance = random.Random(SEED)  # noqa: S311 - to be repeatable
     yard = await open_yard(server.url, ["main"])
     rows: list[tuple[Scenario, int, Sequence[int]]] = []
+    deaths: Counter[str] = Counter()
     rounds = 0
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
         rounds += 1
         rows += [await _new_rows(yard, chance, len(rows) + each) for each in range(ROWS_A_ROUND)]
-        await _hard_times(yard, chance, None if rounds % RESTART_EVERY else server)
+        deaths += await _hard_times(yard, chance, None if rounds % RESTART_EVERY else server)
     await yard.finish(KINDS)
     again = f"KILLS_SEED={SEED}, {rounds} rounds"
     ends = [await yard.states(scenario.kind, row) for scenario, _, row in rows]
@@ -62,6 +64,8 @@ async def test_nothing_is_lost_and_nothing_happens_twice(
     ]
     assert strange == [], again
     assert await yard.wrong() == [], again
+    assert deaths["worker"] >= rounds, f"{again}: {deaths}"
+    assert deaths["server"] == rounds // RESTART_EVERY, f"{again}: {deaths}"
 
 
 async def _new_rows(
@@ -71,24 +75,29 @@ async def _new_rows(
     return scenario, order_id, await scenario.add(yard.shop, order_id, "main")
 
 
-async def _hard_times(yard: Yard, chance: random.Random, server: Server | None) -> None:
-    """Let workers live for a moment each; with a server, it is restarted meanwhile."""
+async def _hard_times(yard: Yard, chance: random.Random, server: Server | None) -> Counter[str]:
+    """Let workers live for a moment each; with a server, it is restarted meanwhile. Who died."""
     lives = [
         _short_life(yard, chance.choice(KINDS), chance.uniform(*LIFE_SECONDS))
         for _ in range(WORKERS)
     ]
     how, when = chance.choice(RESTARTS), chance.uniform(*LIFE_SECONDS) / 2
-    await asyncio.gather(*lives, *([_restart(server, how, when)] if server else []))
+    died = await asyncio.gather(*lives, *([_restart(server, how, when)] if server else []))
+    return Counter(filter(None, died))
 
 
-async def _short_life(yard: Yard, kind: Kind, seconds: float) -> None:
+async def _short_life(yard: Yard, kind: Kind, seconds: float) -> str | None:
+    """Kill a worker that has not ended by itself by then; who died."""
     worker = yard.send(yard.errand(kind))
     ending = asyncio.create_task(ended(worker))
     await asyncio.wait({ending}, timeout=seconds)
     worker.kill()
-    await ending
+    return "worker" if await ending == -signal.SIGKILL else None
 
 
-async def _restart(server: Server, how: signal.Signals, when: float) -> None:
+async def _restart(server: Server, how: signal.Signals, when: float) -> str | None:
+    """Restart the server; who died, which is nobody where the same process still serves."""
     await asyncio.sleep(when)
+    before = server.pid
     await asyncio.to_thread(server.restart, how)
+    return "server" if server.pid != before else None

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from integrations.emag.wire import elements
 from tests.end_to_end.cancellations.cancelling import (
     CANCELLATION,
     CARD,
@@ -168,3 +169,35 @@ class TestTheWindowOfAFinalizedOrder:
             await shop.erp.add(CANCELLATION, ORDER + each)
         await shop.run(CANCELLATION)
         assert [order(shop, ORDER + each)["status"] for each in (0, 1)] == [4, 0]
+
+
+class TestOrdersWithVeryManyLines:
+    """All fields are sent back, and eMAG takes 4,000 values a request (API facts: size limits)."""
+
+    @pytest.mark.parametrize("status", [1, 2])
+    async def test_one_that_no_request_can_hold_is_refused_before_any_leaves(
+        self, shop: Shop, status: int
+    ) -> None:
+        shop.market.add_order({"id": ORDER, "status": status, "products": LINES[:1] * 200})
+        row = await shop.erp.add(CANCELLATION, ORDER)
+        await shop.run(CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "refused"
+        reason = await shop.reason(CANCELLATION, row)
+        assert reason.startswith(f"Order {ORDER} at status {status}")
+        assert "eMAG takes 4,000. Do it in eMAG's panel, then replay this row." in reason
+        assert set(routes(shop)) == {"order/read"}
+
+        if status == 1:
+            shop.market.panel_acknowledges(ORDER)
+        shop.market.panel_cancels(ORDER)
+        await shop.replay(CANCELLATION, row)
+        await shop.run(CANCELLATION)
+        assert await shop.state(CANCELLATION, row) == "synced"
+
+    async def test_one_that_a_request_can_just_hold_goes_alone(self, shop: Shop) -> None:
+        found = shop.market.add_order({"id": ORDER, "status": 2, "products": LINES[:1]})
+        filling = 3900 - elements(found)
+        found["flags"] = [{"flag": "x"}] * filling
+        row = await shop.erp.add(CANCELLATION, ORDER)
+        await shop.run(CANCELLATION)
+        assert await cancelled(shop, row)
