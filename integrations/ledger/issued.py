@@ -36,8 +36,8 @@ FIRST_LOOK: Mapping[Source, timedelta] = {
     Source.OWN: timedelta(days=1),
 }
 
-# One may be entered after the day it carries; how long after, eMAG does not say. Two weeks are still
-# few requests, with the largest pages that it allows.
+# One may be entered after the day it carries; how long after, eMAG does not say. With the largest
+# pages that it allows, two weeks are still few requests.
 OVERLAP = timedelta(days=14)
 
 _SINCE = text("""

@@ -51,7 +51,10 @@ FIRST = 52_000_001
 DAY, WEEK = days(1), days(7)
 
 # Half an hour after the clocks of Bucharest were put forward, and back: an hour came twice.
-CLOCK_CHANGES = (datetime(2025, 3, 30, 1, 30, tzinfo=UTC), datetime(2025, 10, 26, 1, 30, tzinfo=UTC))
+CLOCK_CHANGES = (
+    datetime(2025, 3, 30, 1, 30, tzinfo=UTC),
+    datetime(2025, 10, 26, 1, 30, tzinfo=UTC),
+)
 
 
 @pytest.fixture
