@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from flows.cli.demo_ending import SETTLED, UNSEEN, disagreed, objected, strayed
+from flows.cli.demo_ending import SETTLED, UNSEEN, Counts, disagreed, objected, strayed
 from flows.cli.demo_summary import show_wrong
 from flows.reconciliation import Reconciled
 from flows.report import Report
@@ -57,7 +57,7 @@ def test_a_flow_that_ends_otherwise_is_told(changes: Mapping[str, Any], said: st
 
 
 def test_rows_that_end_otherwise_are_told() -> None:
-    settled = {**SETTLED, Kind.RMA: {State.SYNCED: 27}}
+    settled: dict[Kind, Counts] = {**SETTLED, Kind.RMA: {State.SYNCED: 27}}
     assert list(strayed(settled, [report()])) == [
         "of rma rows 27 synced, not 3 refused, 19 synced, 5 waiting"
     ]
