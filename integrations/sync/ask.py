@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -206,6 +207,9 @@ async def _ask_once(
         )
     except (budget.BudgetBusyError, OutageError):
         await note_unsent(channel, route, call, slot)
+        raise
+    except asyncio.CancelledError:  # its run stops: whoever goes on need not wait for its end
+        await _note_vain_probe(channel, route, slot)
         raise
     await note_answer(channel, route, call, answer, slot)
     if _worth_repeating(answer) and not slot.probing:
