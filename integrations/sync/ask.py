@@ -39,6 +39,11 @@ LEAD = 0.005
 
 WINDOW = 3.0
 
+FILTERS_IGNORED = (
+    "`emag-flows doctor` saw eMAG ignore the filters of this account's reads, so nothing is asked"
+    " of it; run doctor again: once it sees them honoured, syncs go on by themselves"
+)
+
 # A window that our own requests fill to this share is full because of us.
 OWN_SHARE = 0.85
 
@@ -175,10 +180,20 @@ async def _ask_once(
     return answer
 
 
-async def reserve_slot(channel: Channel, route: Route, lead: float) -> budget.Slot:
-    """The next slot of the request budget, unless it is known that eMAG cannot be asked."""
+def stop_if_known(channel: Channel) -> None:
+    """Raise OutageError where it is known that eMAG cannot be asked, or that it must not be.
+
+    Where it ignores filters, every read shows other orders and returns than those asked for.
+    """
+    if channel.profile.top_level_filters is False:
+        raise OutageError(Cause.BODY, FILTERS_IGNORED)
     if channel.tally.outage:
         raise channel.tally.outage
+
+
+async def reserve_slot(channel: Channel, route: Route, lead: float) -> budget.Slot:
+    """The next slot of the request budget; raises as `stop_if_known` does."""
+    stop_if_known(channel)
     with _unless_down(channel):
         slot = await _reserve(channel, route, channel.timings.budget_wait, lead)
     channel.tally.wait(route, slot.waited)
@@ -189,8 +204,7 @@ async def _enter(
     channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
 ) -> tuple[budget.Slot, Call]:
     """The same for a read, which is entered with its slot."""
-    if channel.tally.outage:
-        raise channel.tally.outage
+    stop_if_known(channel)
     with _unless_down(channel):
         slot, call = await open_read(
             channel.engine,
