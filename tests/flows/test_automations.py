@@ -136,10 +136,11 @@ async def test_a_killed_run_becomes_crashed_and_one_that_asks_a_person_does_not(
     said = [len(await events_of(server, each, "emag.run.asks")) for each in asking]
     assert said == [2] + [1 + len(SAID_AGAIN_AFTER)] * SUSPENSIONS
 
-    assert await chat.all_of("eMAG: a run was killed") == [
+    [told] = await chat.all_of("eMAG: a run was killed")
+    assert told == (
         f"rma-sync, {await name_of(server, killed)}: the next scheduled run goes on where it"
         f" stopped. {link_to(server, killed)}"
-    ]
+    )
     assert sorted(await chat.all_of("eMAG: cancellations wait for your word")) == sorted(
         [
             f"{question}: open {await name_of(server, run)} in Prefect and press Resume."
