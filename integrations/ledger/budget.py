@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account, rate
 from integrations.emag.routes import LIMITS, Route
+from integrations.ledger.instants import Instant
 from integrations.ledger.line import line
 
 # eMAG counts arrivals, not departures: a little distance keeps jitter on the way inside the limit.
@@ -143,18 +144,27 @@ class Slot:
 
     `probing` says that eMAG counts as down, and that this request is to find out whether it is: no
     other may before that instant, by the database's clock, unless this one is over (`probed`).
-    `until` is when the next slot may begin, by the database's clock.
+    `until` is when the next slot may begin, by the database's clock. `asked` is when it was asked
+    for.
     """
 
     at: float
     waited: float
     probing: datetime | None = None
     until: datetime | None = None
+    asked: Instant = field(default_factory=Instant.now)
 
-    async def reached(self, tolerance: float) -> bool:
-        """Sleep until the slot; False when it was missed by more than the tolerance (seconds)."""
-        await asyncio.sleep(max(0.0, self.at - time.monotonic()))
-        return time.monotonic() - self.at <= tolerance
+    def left(self) -> float:
+        """Seconds until the slot, fewer than none behind it: a halt since `asked` counts."""
+        return self.at - self.asked.monotonic - self.asked.age()
+
+    async def reached(self, tolerance: float, ahead: float = 0.0) -> bool:
+        """Sleep until the slot, or some seconds `ahead` of it.
+
+        False when it was missed by more than the tolerance (seconds).
+        """
+        await asyncio.sleep(max(0.0, self.left() - ahead))
+        return -self.left() <= tolerance
 
 
 class BudgetBusyError(Exception):
@@ -207,16 +217,17 @@ async def reserve(
 
 async def renew(engine: AsyncEngine, account: Account, route: Route, missed: Slot) -> Slot | None:
     """A slot for now in place of one that was just missed; None if only another one will do."""
-    per_second, asked = rate(account, route), time.monotonic()
+    per_second, asked = rate(account, route), Instant.now()
     gap = HEADROOM / per_second
-    if asked - missed.at >= gap:
+    if -missed.left() >= gap:
         return None
     room = min((max(1, int(per_second)) - 0.5) * gap, HEADROOM * (1 - 0.5 / LIMITS[route.bucket]))
     wanted = {**_bucket(account, route), "gap": gap, "room": room, "until": missed.until}
     row = await line(engine).row(_RENEW, wanted)
     if row is None:
         return None
-    return Slot(row.now + _ahead(engine, row.now, asked, time.monotonic()), 0.0, until=row.until)
+    at = row.now + _ahead(engine, row.now, asked.monotonic, time.monotonic())
+    return Slot(at, 0.0, until=row.until, asked=asked)
 
 
 async def reserve_within(
@@ -257,13 +268,13 @@ async def reserve_within(
 async def _reserve_now(
     engine: AsyncEngine, statement: TextClause, values: Mapping[str, Any]
 ) -> tuple[Slot, Any] | None:
-    asked = time.monotonic()
+    asked = Instant.now()
     row = await line(engine).row(statement, values)
     if row is None:
         return None
-    at = row.at + _ahead(engine, row.now, asked, time.monotonic())
+    at = row.at + _ahead(engine, row.now, asked.monotonic, time.monotonic())
     waited = max(0.0, row.at - row.now - values["lead"])
-    return Slot(at, waited, row.probing, row.until), row
+    return Slot(at, waited, row.probing, row.until, asked), row
 
 
 @dataclass

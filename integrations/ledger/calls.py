@@ -29,12 +29,12 @@ ENTRY = """
         :return_ids, :rows, :steps, :items,
         clock_timestamp() + make_interval(secs => {wait} + :life), :sealed, :request
     {slot}
-    RETURNING sent_at
+    RETURNING sent_at, dead_at
 """
 _OPEN_IN_SLOT = text(f"""
     WITH slot AS ({RESERVE}),
     entry AS ({ENTRY.format(wait="greatest(0, slot.at - slot.now)", slot="FROM slot")})
-    SELECT slot.*, entry.sent_at FROM slot, entry
+    SELECT slot.*, entry.sent_at, entry.dead_at FROM slot, entry
 """)
 
 # A worker that was halted for long may bring a verdict after all: it says more than `abandoned`.
@@ -81,10 +81,11 @@ class Subject:
 
 @dataclass(frozen=True)
 class Call:
-    """An entry of the call record that is still open."""
+    """An entry of the call record that is still open, with its times by the database's clock."""
 
     id: uuid.UUID
     sent_at: datetime
+    dead_at: datetime
 
 
 async def open_read(
@@ -118,7 +119,7 @@ async def open_read(
         probe=probe,
         background=background,
     )
-    return slot, Call(id=values["id"], sent_at=entered.sent_at)
+    return slot, Call(values["id"], entered.sent_at, entered.dead_at)
 
 
 def entry(

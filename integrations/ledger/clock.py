@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import database_time
+from integrations.ledger.instants import Instant
 
 # A read may show what was so this much before it began.
 MARGIN: Final = timedelta(seconds=0.5)
@@ -17,21 +17,21 @@ MARGIN: Final = timedelta(seconds=0.5)
 
 @dataclass(frozen=True)
 class Clock:
-    """The database's time at one instant of this process's monotonic clock."""
+    """The database's time at one instant of this process."""
 
     moment: datetime
-    monotonic: float
+    instant: Instant
 
-    def at(self, monotonic: float) -> datetime:
-        """The database's time at that monotonic instant, a round trip early at most."""
-        return self.moment + timedelta(seconds=monotonic - self.monotonic)
+    def at(self, instant: Instant) -> datetime:
+        """The database's time at that instant: a round trip early, and what the host was halted."""
+        return self.moment + timedelta(seconds=instant.monotonic - self.instant.monotonic)
 
     def now(self) -> datetime:
         """The database's time."""
-        return self.at(time.monotonic())
+        return self.at(Instant.now())
 
 
 async def read_clock(engine: AsyncEngine) -> Clock:
     """Ask the database for its time. What is told from it is never later than the truth."""
     moment = await database_time(engine)
-    return Clock(moment, time.monotonic())
+    return Clock(moment, Instant.now())

@@ -57,7 +57,7 @@ _INTEND = """
           FROM intents i JOIN locked l ON l.id = i.id
          WHERE t.id = i.id),
     entry AS ({entry})
-    SELECT (SELECT sent_at FROM entry) AS sent_at,
+    SELECT (SELECT sent_at FROM entry) AS sent_at, (SELECT dead_at FROM entry) AS dead_at,
            array(SELECT id FROM judged WHERE NOT held) AS lost,
            array(SELECT id FROM judged WHERE held AND NOT unchanged) AS changed
 """
@@ -134,7 +134,7 @@ async def intend(
     )
     if entered.sent_at is None:
         return Hindered(lost=frozenset(entered.lost), changed=frozenset(entered.changed))
-    return Call(id=values["id"], sent_at=entered.sent_at)
+    return Call(values["id"], entered.sent_at, entered.dead_at)
 
 
 def _document(intent: Intent) -> dict[str, Any]:

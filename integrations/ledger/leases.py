@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -32,12 +33,15 @@ EXTEND = """
        SET expires_at = greatest(expires_at, clock_timestamp() + make_interval(secs => :life))
      WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
 """
-_EXTEND = text(EXTEND)
+
+# Who was halted for longer than a lease lasts knows what eMAG held then: it gets no other.
+_RENEW = text(f"{EXTEND} AND expires_at > clock_timestamp()")
 
 _OUTLIVE = text("""
     SELECT count(*) AS held FROM app.emag_order_leases
      WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
-       AND expires_at >= clock_timestamp() + make_interval(secs => :life)
+       AND least(expires_at, CAST(:dead_at AS timestamptz))
+           >= clock_timestamp() + make_interval(secs => :life)
 """)
 
 _RELEASE = text("""
@@ -92,34 +96,37 @@ async def lock_held(
     return {row.emag_order_id for row in rows}
 
 
-async def extend(
-    connection: AsyncConnection,
-    platform: str,
-    orders: Collection[int],
-    token: uuid.UUID,
-    seconds: float,
-) -> None:
-    """Let leases that are locked here last at least this long from now."""
-    await connection.execute(
-        _EXTEND,
-        {"platform": platform, "orders": sorted(orders), "token": token, "life": seconds},
-    )
-
-
 async def renew(
     engine: AsyncEngine, platform: str, orders: Collection[int], token: uuid.UUID, seconds: float
 ) -> None:
-    """Keep the leases that the token still holds."""
+    """Let the leases that the token holds last at least so long from now; none that ran out."""
     async with engine.begin() as connection:
         held = await lock_held(connection, platform, orders, token)
-        await extend(connection, platform, held, token, seconds)
+        await connection.execute(
+            _RENEW,
+            {"platform": platform, "orders": sorted(held), "token": token, "life": seconds},
+        )
 
 
 async def outlive(
-    engine: AsyncEngine, platform: str, orders: Collection[int], token: uuid.UUID, seconds: float
+    engine: AsyncEngine,
+    platform: str,
+    orders: Collection[int],
+    token: uuid.UUID,
+    dead_at: datetime,
+    seconds: float,
 ) -> bool:
-    """Whether the token holds all the orders for at least so long from now."""
-    wanted = {"platform": platform, "orders": sorted(orders), "token": token, "life": seconds}
+    """Whether a request that takes so long to be dead is so before `dead_at`.
+
+    And whether the token holds all the orders until then.
+    """
+    wanted = {
+        "platform": platform,
+        "orders": sorted(orders),
+        "token": token,
+        "dead_at": dead_at,
+        "life": seconds,
+    }
     row = await line(engine).row(_OUTLIVE, wanted)
     return bool(row.held == len(orders))
 

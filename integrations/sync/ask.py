@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final
@@ -29,6 +29,7 @@ from integrations.ledger.calls import (
     open_read,
     recent_calls,
 )
+from integrations.ledger.instants import Instant
 from integrations.sync.channel import Channel
 from integrations.sync.drift import note_unknown_fields
 from integrations.sync.outage import CORRECTABLE, GENERAL, OutageError
@@ -59,6 +60,10 @@ NEUTRAL: Final[Mapping[Route, Mapping[str, Any]]] = {
     RMA_READ: {"request_status": 2, "itemsPerPage": 1},
 }
 """Reads that tell whether a route fails at everything, or at one order or return only."""
+
+
+# Awaited last before a request leaves; raises where it must not.
+Confirm = Callable[[], Awaitable[None]]
 
 
 class ReadRefusedError(Exception):
@@ -299,36 +304,71 @@ def _unless_down(channel: Channel) -> Iterator[None]:
         raise channel.tally.outage from down
 
 
-async def hold(channel: Channel, route: Route, slot: budget.Slot) -> None:
+async def hold(
+    channel: Channel, route: Route, slot: budget.Slot, confirm: Confirm | None = None
+) -> None:
     """Wait for the slot on the open connection; one that is missed is renewed, or another taken.
 
     Once eMAG has asked for a pause, only a slot behind it will do. A process that was halted
     meanwhile may find that the order is another worker's by now: beyond what its `longest_life`
-    allows for, nothing leaves.
+    allows for, nothing leaves. `confirm` is awaited last; what it raises passes through.
 
     Raises:
         BudgetBusyError: there is no other slot before the request must have left.
         OutageError: eMAG counts as down by now.
     """
-    latest = slot.at + channel.timings.budget_wait
-    bucket = channel.engine, channel.account, route
-    while not await slot.reached(channel.timings.slot_tolerance) or budget.is_paused(*bucket):
-        left = latest - time.monotonic()
+    first, bucket = slot, (channel.engine, channel.account, route)
+    while not await _is_ready(channel, slot, confirm) or budget.is_paused(*bucket):
+        left = first.left() + channel.timings.budget_wait
         if left <= 0.0:
             raise budget.BudgetBusyError("the request could not leave in time: it is sent later")
         if slot.probing:
+            await _confirm_now(channel, confirm)
             return
-        renewed = None if budget.is_paused(*bucket) else await budget.renew(*bucket, slot)
-        if renewed is None:
-            with _unless_down(channel):
-                renewed = await _reserve(channel, route, left, lead=0.0)
-        slot = renewed
+        slot = await _instead_of(channel, route, slot, left, confirm)
         channel.tally.wait(route, slot.waited)
+
+
+async def _is_ready(channel: Channel, slot: budget.Slot, confirm: Confirm | None) -> bool:
+    """Sleep until the slot; False when it was missed.
+
+    What is to be confirmed is so just before, however long that takes: the last answer is no older
+    than a request may be late for its slot.
+    """
+    tolerance = channel.timings.slot_tolerance
+    while confirm is not None:
+        if not await slot.reached(tolerance, ahead=channel.tally.confirming):
+            return False
+        await _confirm_now(channel, confirm)
+        if slot.left() <= tolerance:
+            break
+    return await slot.reached(tolerance)
+
+
+async def _confirm_now(channel: Channel, confirm: Confirm | None) -> None:
+    if confirm is not None:
+        began = Instant.now()
+        await confirm()
+        channel.tally.confirming = began.age()
+
+
+async def _instead_of(
+    channel: Channel, route: Route, missed: budget.Slot, left: float, confirm: Confirm | None
+) -> budget.Slot:
+    """The missed slot for now, or another one, with the time that there must be to confirm."""
+    bucket = channel.engine, channel.account, route
+    lead = channel.tally.confirming if confirm is not None else 0.0
+    if lead <= channel.timings.slot_tolerance and not budget.is_paused(*bucket):
+        renewed = await budget.renew(*bucket, missed)
+        if renewed is not None:
+            return renewed
+    with _unless_down(channel):
+        return await _reserve(channel, route, left, lead)
 
 
 def longest_life(channel: Channel, slot: budget.Slot) -> float:
     """Seconds from now until a request that takes this slot, or a later one, is surely dead."""
-    wait = max(0.0, slot.at - time.monotonic())
+    wait = max(0.0, slot.left())
     return wait + channel.timings.budget_wait + channel.timings.surely_dead
 
 

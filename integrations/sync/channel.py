@@ -15,12 +15,16 @@ from integrations.emag.client import EmagClient
 from integrations.emag.routes import Bucket, Route
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.arrivals import Arrival, Arrived, bring_in
+from integrations.ledger.instants import Instant
 from integrations.ledger.profile import Profile
 from integrations.ledger.sealing import Sealer
 from integrations.ledger.timings import Timings
 from integrations.sync.outage import OutageError
 from integrations.sync.page import Page
 from integrations.sync.plan_cancellations import Policy
+
+# Seconds that it takes to ask the database one thing, before it is known.
+CONFIRMING = 0.005
 
 Bring = Callable[[AsyncEngine, ErpSchema, Arrival], Awaitable[Arrived]]
 
@@ -35,6 +39,7 @@ class Tally:
         waits: seconds that requests waited for their slots, all together, by bucket.
         throttled_in_a_row: how many pauses in a row eMAG has asked for on a route.
         probing: lets one at a time find out whether eMAG can be worked with.
+        confirming: seconds that it took last to confirm that a write may leave.
         judging: lets one read at a time find out whether others fail as it did.
     """
 
@@ -46,6 +51,7 @@ class Tally:
     lost_in_a_row: int = 0
     too_many_returns: bool = False
     looked_at: float = 0.0
+    confirming: float = CONFIRMING
     outage: OutageError | None = None
     probing: asyncio.Lock = field(default_factory=asyncio.Lock)
     judging: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -69,8 +75,8 @@ class Scan(Protocol):
     """A listing each page of which is read once, whoever asks for it."""
 
     @property
-    def began(self) -> float | None:
-        """When the first page's read began, by the monotonic clock."""
+    def began(self) -> Instant | None:
+        """When the first page's read began."""
 
     def pages(self, channel: Channel) -> AsyncIterator[Page]:
         """All pages, those that were read before first."""

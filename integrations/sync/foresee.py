@@ -7,7 +7,6 @@ of the ERP's sequences.
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,7 @@ from integrations.erp.write import UnfitError, with_required
 from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
 from integrations.ledger.clock import MARGIN, Clock, read_clock
 from integrations.ledger.database import autocommit, database_time
+from integrations.ledger.instants import Instant
 from integrations.ledger.issued import Source, mirrored_since
 from integrations.ledger.mirror_orders import Seen
 from integrations.ledger.uncommitted import uncommitted
@@ -225,7 +225,7 @@ async def _look_at_invoiced(dry: Channel, found: Foreseen, clock: Clock) -> None
     account = dry.account
     since = clock.now() - INVOICED
     orders = await invoiced(dry.engine, account.platform, account.name, since, MOST_SINGLY)
-    page = Page(time.monotonic(), [])
+    page = Page(Instant.now(), [])
 
     async def read(channel: Channel, order: tuple[int, Seen]) -> None:
         kind, known = order

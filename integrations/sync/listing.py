@@ -17,6 +17,7 @@ from integrations.emag.routes import Route
 from integrations.emag.wire import Raw
 from integrations.ledger.budget import HEADROOM
 from integrations.ledger.calls import Subject
+from integrations.ledger.instants import Instant
 from integrations.ledger.profile import Profile
 from integrations.sync.ahead import Ahead
 from integrations.sync.ask import ask
@@ -137,11 +138,13 @@ async def pages(
     ahead = ahead or Ahead()
 
     async def read(number: int) -> Page:
-        began, waited = time.monotonic(), channel.tally.waits[route.bucket]
+        began, waited = Instant.now(), channel.tally.waits[route.bucket]
         body = {**filters, "currentPage": number, "itemsPerPage": size}
         page = Page(began, await ask(channel, route, body, Subject()))
         waited = channel.tally.waits[route.bucket] - waited  # what others waited is too much
-        ahead.took(time.monotonic() - began - waited, HEADROOM / rate(channel.account, route))
+        ahead.took(
+            time.monotonic() - began.monotonic - waited, HEADROOM / rate(channel.account, route)
+        )
         return page
 
     seen: set[object] = set()

@@ -11,6 +11,7 @@ from typing import Self
 import orjson
 
 from integrations.emag.wire import Raw
+from integrations.ledger.instants import Instant
 from integrations.sync.page import Page
 
 
@@ -18,7 +19,7 @@ from integrations.sync.page import Page
 class PackedPage:
     """A page as compressed JSON, and when its read began."""
 
-    began: float
+    began: Instant
     rows: bytes
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -13,6 +12,7 @@ from integrations.emag.routes import ORDER_COUNT, ORDER_READ, RMA_READ, Route
 from integrations.emag.wire import Raw, Return, WireError, read_order, read_return
 from integrations.erp.rows import Kind
 from integrations.ledger.calls import Subject
+from integrations.ledger.instants import Instant
 from integrations.sync.abreast import abreast
 from integrations.sync.ask import ReadFailedError, ReadRefusedError, ask
 from integrations.sync.channel import Channel
@@ -106,7 +106,7 @@ async def _page_returns(channel: Channel, works: Sequence[Work]) -> None:
     long are not tried again in this run. Pages that the way in shares cost nothing, so they are
     taken as long as copies may age.
     """
-    since = time.monotonic()
+    since = Instant.now()
     scan = channel.scan
     shared = scan is not None and scan.began is None
     if channel.tally.too_many_returns or not (shared or len(works) >= WORTH_PAGING):
@@ -116,7 +116,7 @@ async def _page_returns(channel: Channel, works: Sequence[Work]) -> None:
     found: dict[int, list[Raw]] = {}
     spare, left = VAIN_PAGES, most_singles(channel, Kind.RMA)
     async for page in scan.pages(channel) if scan and shared else _return_pages(channel):
-        for raw in page.rows if page.began >= since else ():
+        for raw in page.rows if page.began.monotonic >= since.monotonic else ():
             work = linked.pop(str(raw.get("emag_id")), None)
             if work is not None:
                 _with_returns(channel, work, page.began, [raw])
@@ -169,7 +169,7 @@ async def _read_order(channel: Channel, work: Work) -> None:
     order_id = work.claim.order_id
     own = channel.account.order_type
     for order_type in (own, OTHER_TYPE[own]):
-        began = time.monotonic()
+        began = Instant.now()
         body = {"id": order_id, "type": order_type}
         raws = await _ask_for(channel, work, ORDER_READ, body, _is_order(order_id))
         if raws:
@@ -187,7 +187,7 @@ async def _read_returns(channel: Channel, work: Work) -> None:
     eMAG shows unless it is asked for a type is not known (API facts: Filters of rma/read).
     """
     emag_id = work.known.emag_id
-    began = time.monotonic()
+    began = Instant.now()
     filters, fits = {"order_id": work.claim.order_id}, _is_of_order(work.claim.order_id)
     if emag_id is not None:
         number = _number(emag_id)
@@ -250,7 +250,7 @@ async def _ask_for(
         return None
 
 
-def _with_order(channel: Channel, work: Work, began: float, raw: Raw) -> None:
+def _with_order(channel: Channel, work: Work, began: Instant, raw: Raw) -> None:
     try:
         work.copy = Copy(began, order=read_order(raw, channel.account.zone))
     except WireError as error:
@@ -258,7 +258,7 @@ def _with_order(channel: Channel, work: Work, began: float, raw: Raw) -> None:
 
 
 def _with_returns(
-    channel: Channel, work: Work, began: float, raws: Sequence[Raw], *, whole: bool = True
+    channel: Channel, work: Work, began: Instant, raws: Sequence[Raw], *, whole: bool = True
 ) -> None:
     try:
         returns = tuple(_read_return(channel, raw) for raw in raws)

@@ -6,7 +6,6 @@ eMAG's `modified` can stand still or go back (API facts: Quirks).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +22,7 @@ from integrations.ledger.awaited_refunds import look_now
 from integrations.ledger.calls import Subject
 from integrations.ledger.clock import MARGIN, Clock, read_clock
 from integrations.ledger.hints import forget_order
+from integrations.ledger.instants import Instant
 from integrations.ledger.mirror_orders import (
     Seen,
     Settled,
@@ -237,7 +237,7 @@ async def _receive_owed(
     account = channel.account
     owed = await owed_due(channel.engine, account.platform, account.name, since, MOST_SINGLY)
     for first in range(0, len(owed), TOGETHER):
-        page = Page(time.monotonic(), [])
+        page = Page(Instant.now(), [])
 
         async def read(channel: Channel, order: tuple[int, int], page: Page = page) -> None:
             await read_again(channel, *order, page, receipt)

@@ -9,7 +9,6 @@ A refund can come long after: a closed return that awaits one is read again from
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,6 +26,7 @@ from integrations.ledger.awaited_refunds import look_later, refunds_due
 from integrations.ledger.calls import Subject
 from integrations.ledger.clock import MARGIN, Clock, read_clock
 from integrations.ledger.hints import forget_return
+from integrations.ledger.instants import Instant
 from integrations.ledger.mirror_returns import (
     Owed,
     open_returns,
@@ -76,8 +76,8 @@ class ReturnsScan:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
-    def began(self) -> float | None:
-        """When the first page's read began, by the monotonic clock."""
+    def began(self) -> Instant | None:
+        """When the first page's read began."""
         return self._read[0].began if self._read else None
 
     async def pages(self, channel: Channel) -> AsyncIterator[Page]:
@@ -236,7 +236,7 @@ async def _read_by_number(
     """Read a return, of whichever type, and take it for whose it is; why it could not be had."""
     problem, failed = f"eMAG shows no return {owed.emag_id} any more: look for it there", False
     for kind in dict.fromkeys((owed.type, *TYPES)):
-        began = time.monotonic()
+        began = Instant.now()
         try:
             body = {"emag_id": owed.emag_id, "type": kind}
             rows = await ask(channel, RMA_READ, body, Subject(returns=[owed.emag_id]))

@@ -168,12 +168,13 @@ async def _exchange(
     Raises:
         BudgetBusyError, OutageError: nothing left, and nothing more can be sent now.
     """
+    confirm = partial(_confirm, channel, batch, lot, call)
     try:
         return await channel.client.exchange(
             lot.route,
             lot.body,
             path_id=lot.path_id,
-            departing=partial(_depart, channel, batch, lot, slot),
+            departing=partial(hold, channel, lot.route, slot, confirm),
         )
     except (BudgetBusyError, OutageError):
         await _undo_intent(channel, batch, lot, call, slot)
@@ -193,20 +194,18 @@ async def _undo_intent(
     batch.doubtful -= {work.claim.order_id for work in lot.works}
 
 
-async def _depart(channel: Channel, batch: Batch, lot: Lot, slot: budget.Slot) -> None:
-    """Hold for the slot; then nothing leaves unless the orders are ours until it is surely dead.
+async def _confirm(channel: Channel, batch: Batch, lot: Lot, call: Call) -> None:
+    """See that a request that leaves now is dead when its call is, and the orders ours until then.
 
     This host may have been suspended since the intent, and its clocks with it: what counts is the
     database's.
 
     Raises:
-        BudgetBusyError, OutageError: as `hold`.
         _HaltedError: somebody else may have the orders before the request is dead.
     """
-    await hold(channel, lot.route, slot)
     orders = {work.claim.order_id for work in lot.works}
-    account, life = channel.account, channel.timings.surely_dead
-    if not await leases.outlive(channel.engine, account.platform, orders, batch.token, life):
+    platform, life = channel.account.platform, channel.timings.surely_dead
+    if not await leases.outlive(channel.engine, platform, orders, batch.token, call.dead_at, life):
         raise _HaltedError
 
 
@@ -304,7 +303,7 @@ def _without_old_copies(channel: Channel, lot: Lot, slot: budget.Slot) -> Lot:
     kept = []
     for item in lot.items:
         work = item.work
-        if work.copy is None or slot.at - work.copy.began > channel.timings.copy_age:
+        if work.copy is None or work.copy.began.age() + slot.left() > channel.timings.copy_age:
             work.copy = work.plan = None
         else:
             kept.append(item)

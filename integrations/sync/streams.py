@@ -7,7 +7,6 @@ since eMAG takes a while to answer. How many there are is counted first.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Subject
 from integrations.ledger.clock import Clock
 from integrations.ledger.database import database_time
+from integrations.ledger.instants import Instant
 from integrations.ledger.issued import Source
 from integrations.sync.abreast import abreast
 from integrations.sync.ask import ask
@@ -163,7 +163,7 @@ async def _read_pages(
 
     async def read(_: Channel, number: int) -> int:
         body = {**filters, "currentPage": number}
-        began = time.monotonic()
+        began = Instant.now()
         found = await _ask(reading.channel, listing.route, body, Subject())
         fitting = [raw for raw in found if fits(raw)]
         check_filter(listing.route, filters, len(found), len(fitting))

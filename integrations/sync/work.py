@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -19,6 +18,7 @@ from integrations.ledger.books import State
 from integrations.ledger.claims import Claim
 from integrations.ledger.database import storable
 from integrations.ledger.failed_writes import FailedWrite
+from integrations.ledger.instants import Instant
 from integrations.ledger.persist import Outcome, pause_after
 from integrations.ledger.timings import Timings
 from integrations.sync.outage import OutageError
@@ -45,14 +45,14 @@ class Copy:
     of one type.
     """
 
-    began: float
+    began: Instant
     order: Order | None = None
     returns: tuple[Return, ...] = ()
     whole: bool = True
 
     def fresh(self, timings: Timings) -> bool:
         """Whether it may still be planned on and written back."""
-        return time.monotonic() - self.began < timings.copy_age
+        return self.began.age() < timings.copy_age
 
 
 @dataclass(frozen=True, slots=True)

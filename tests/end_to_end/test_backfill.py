@@ -23,6 +23,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.clock import read_clock
 from integrations.ledger.cursors import read_cursor
+from integrations.ledger.instants import Instant
 from integrations.sandbox.clock import local_text
 from integrations.sync.backfill import Course, backfill, open_courses
 from integrations.sync.channel import Channel, Tally
@@ -267,7 +268,10 @@ async def is_storing(shop: Shop) -> bool:
 
 
 async def test_what_waits_is_what_was_read() -> None:
-    page = Page(7.5, [{"id": 10**30, "name": "\ud800 \0 é", "price": 0.1}, {"lines": [None, True]}])
+    page = Page(
+        Instant.now(),
+        [{"id": 10**30, "name": "\ud800 \0 é", "price": 0.1}, {"lines": [None, True]}],
+    )
     assert PackedPage.of(page).page() == page
 
 
@@ -316,7 +320,7 @@ class TestStoring:
         nowhere = {"emag_id": 52000001, "type": 3, "request_status": 2, "products": lines}
         unreadable = {**nowhere, "emag_id": 52000002, "request_status": "soon"}
         clock, receipt = await read_clock(shop.channel.engine), Receipt(read=5)
-        page = PackedPage.of(Page(clock.monotonic, [nowhere, unreadable]))
+        page = PackedPage.of(Page(clock.instant, [nowhere, unreadable]))
         with caplog.at_level(logging.WARNING, "emag.drift"):
             async with storing(shop.channel) as storage:
                 assert await storage.store("returns:3", page, clock, receipt) == 2
@@ -330,7 +334,7 @@ class TestStoring:
 
     async def test_others_come_first(self, shop: Shop) -> None:
         async with storing(shop.channel) as storage:
-            page = PackedPage.of(Page(0.0, []))
+            page = PackedPage.of(Page(Instant.now(), []))
             clock = await read_clock(shop.channel.engine)
             assert await storage.store("orders:3", page, clock, Receipt()) == 0
             ours, its = (

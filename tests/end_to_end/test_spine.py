@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Literal
 
 import pytest
@@ -14,6 +15,7 @@ from integrations.ledger import leases
 from integrations.ledger.books import A_PART, State
 from integrations.ledger.changes import fold, newest_change, seconds_to_rest
 from integrations.ledger.claims import claim
+from integrations.ledger.database import database_time
 from integrations.ledger.replay import Reference, replay
 from integrations.ledger.timings import Timings
 from integrations.sync.carry import carry
@@ -176,6 +178,36 @@ class TestLeases:
         await later(shop)
         second = await claimed(shop)
         assert second.orders == first.orders
+
+    async def test_one_that_ran_out_is_not_renewed(self, shop: Shop) -> None:
+        await shop.erp.add(CANCELLATION, 480000101)
+        await folded(shop)
+        first = await claimed(shop)
+        await later(shop)
+        platform = shop.channel.account.platform
+        await leases.renew(shop.channel.engine, platform, first.orders, first.token, 60.0)
+        second = await claimed(shop)
+        assert second.orders == first.orders
+
+    async def test_a_request_is_dead_before_its_call_is_and_while_its_lease_is_held(
+        self, shop: Shop
+    ) -> None:
+        await shop.erp.add(CANCELLATION, 480000101)
+        await folded(shop)
+        batch, engine = await claimed(shop), shop.channel.engine
+        now = await database_time(engine)
+
+        async def may_leave(dead_in: float, takes: float = QUICK.lease / 2) -> bool:
+            dead_at = now + timedelta(seconds=dead_in)
+            held = shop.channel.account.platform, batch.orders, batch.token
+            return await leases.outlive(engine, *held, dead_at, takes)
+
+        assert await may_leave(QUICK.lease)
+        assert not await may_leave(QUICK.lease / 4)
+        assert not await may_leave(3600.0, takes=QUICK.lease + 1.0)
+        await later(shop)
+        await claimed(shop)
+        assert not await may_leave(QUICK.lease)
 
     async def test_who_lost_the_lease_sends_nothing(self, shop: Shop) -> None:
         shop.market.add_order({"id": 480000101, "status": 2})

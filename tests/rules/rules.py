@@ -103,15 +103,21 @@ RULES: Sequence[Rule] = (
     Rule(
         "a write leaves only while its orders are leased until it is surely dead",
         "integrations.sync.send",
-        [Edit("if not await leases.outlive(", "if channel is None and not await leases.outlive(")],
+        [Edit("hold, channel, lot.route, slot, confirm", "hold, channel, lot.route, slot")],
         [
             interleaving(
                 "leases",
                 "TestLeases",
                 f"test_who_was_suspended_after_the_intent_{what}",
             )
-            for what in ("attaches_nothing_twice", "undoes_nothing")
+            for what in ("attaches_nothing_twice", "undoes_nothing", "asks_for_nothing_illegal")
         ],
+    ),
+    Rule(
+        "a lease that ran out is not renewed",
+        "integrations.ledger.leases",
+        [Edit('text(f"{EXTEND} AND expires_at > clock_timestamp()")', "text(EXTEND)")],
+        [spine("TestLeases", "test_one_that_ran_out_is_not_renewed")],
     ),
     Rule(
         "a row in doubt stays so, whatever the ERP has changed meanwhile",
@@ -149,14 +155,17 @@ RULES: Sequence[Rule] = (
         "integrations.sync.send",
         [
             Edit(
-                "work.copy is None or slot.at - work.copy.began > channel.timings.copy_age",
-                "work.copy is None",
+                " or work.copy.began.age() + slot.left() > channel.timings.copy_age",
+                "",
             )
         ],
         [
             interleaving(
-                "requests", "TestCopies", "test_a_copy_that_has_grown_old_is_not_saved_back"
+                "requests",
+                "TestCopies",
+                f"test_a_copy_that_has_grown_old_by_any_clock_is_not_saved_back[{clock}]",
             )
+            for clock in ("monotonic", "booted", "wall")
         ],
     ),
     Rule(
@@ -271,10 +280,10 @@ RULES: Sequence[Rule] = (
         "a request waits for its slot on the open connection",
         "integrations.sync.send",
         [
-            Edit("departing=partial(_depart, channel, batch, lot, slot),", ""),
+            Edit("departing=partial(hold, channel, lot.route, slot, confirm),", ""),
             Edit(
                 "        return await channel.client.exchange(",
-                "        await hold(channel, lot.route, slot)\n"
+                "        await hold(channel, lot.route, slot, confirm)\n"
                 "        return await channel.client.exchange(",
             ),
         ],
@@ -314,6 +323,12 @@ RULES: Sequence[Rule] = (
         "integrations.sync.lots",
         [Edit(" or work.failed is not None", "")],
         [poison("TestNeighbours", "test_are_saved_without_it[locked]")],
+    ),
+    Rule(
+        "a row whose saves have no effect is given up for now",
+        "integrations.sync.plan_rows",
+        [Edit("work.tries > MOST_TRIES", "False")],
+        [poison("TestTheRowItself", "test_is_given_up_where_its_saves_change_nothing")],
     ),
     Rule(
         "a row that failed alone rests before it is sent again",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -21,6 +21,7 @@ from integrations.ledger.budget import (
     push_back,
     reserve,
 )
+from integrations.ledger.instants import Instant
 from integrations.ledger.points import Point, listening
 from integrations.sync.ask import hold
 from integrations.sync.carry import carry
@@ -41,14 +42,25 @@ from tests.end_to_end.interleavings.meanwhile import (
 )
 from tests.end_to_end.test_spine import claimed, folded, later, planned, requests, state
 
+# Which clocks have gone on while a host stood still depends on how it was halted.
+CLOCKS = [each.name for each in fields(Instant)]
+
+
+def earlier(instant: Instant, clock: str, seconds: float) -> Instant:
+    """An instant that is so much further back by one of the clocks."""
+    return replace(instant, **{clock: getattr(instant, clock) - seconds})
+
 
 class TestCopies:
-    async def test_a_copy_that_has_grown_old_is_not_saved_back(self, shop: Shop) -> None:
+    @pytest.mark.parametrize("clock", CLOCKS)
+    async def test_a_copy_that_has_grown_old_by_any_clock_is_not_saved_back(
+        self, shop: Shop, clock: str
+    ) -> None:
         row = await one_of_five(shop)
         batch = await planned(shop)
         [work] = batch.works
         assert work.copy is not None
-        work.copy = replace(work.copy, began=work.copy.began - QUICK.copy_age)
+        work.copy = replace(work.copy, began=earlier(work.copy.began, clock, QUICK.copy_age))
         order = shop.market.orders.get(ORDER)
         assert order is not None
         order["products"][0]["quantity"] = 4
@@ -134,6 +146,40 @@ class TestSlots:
         )
         with pytest.raises(BudgetBusyError):
             await hold(shop.channel, ORDER_SAVE, long_ago)
+
+    @pytest.mark.parametrize("clock", ["booted", "wall"])
+    async def test_a_request_whose_time_is_over_by_another_clock_does_not_leave(
+        self, shop: Shop, clock: str
+    ) -> None:
+        slot = await reserve(shop.channel.engine, shop.channel.account, ORDER_SAVE, longest=5.0)
+        halted = earlier(slot.asked, clock, QUICK.budget_wait + 5.0)
+        with pytest.raises(BudgetBusyError):
+            await hold(shop.channel, ORDER_SAVE, replace(slot, asked=halted))
+
+    async def test_a_clock_that_is_set_forward_costs_a_slot_and_one_that_is_set_back_nothing(
+        self, shop: Shop
+    ) -> None:
+        bucket = shop.channel.engine, shop.channel.account, ORDER_SAVE
+        slot = await reserve(*bucket, longest=5.0)
+        tolerance = QUICK.budget_wait / 2
+        for seconds, in_time in ((2 * tolerance, False), (-3600.0, True)):
+            told = replace(slot, asked=earlier(slot.asked, "wall", seconds))
+            assert await told.reached(tolerance) is in_time
+        await hold(shop.channel, ORDER_SAVE, replace(slot, asked=earlier(slot.asked, "wall", 9.0)))
+
+    async def test_a_write_is_confirmed_again_where_its_slot_was_missed_over_it(
+        self, shop: Shop
+    ) -> None:
+        slot = await reserve(shop.channel.engine, shop.channel.account, ORDER_SAVE, longest=5.0)
+        asked = 0
+
+        async def confirm() -> None:
+            nonlocal asked
+            asked += 1
+            await asyncio.sleep(0.3)  # a database that takes so long for each answer
+
+        await hold(shop.channel, ORDER_SAVE, slot, confirm)
+        assert asked > 1
 
     async def test_a_request_leaves_behind_the_pause_that_emag_asks_for_meanwhile(
         self, shop: Shop

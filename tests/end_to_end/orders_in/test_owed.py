@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +10,7 @@ from sqlalchemy import text
 
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.clock import read_clock
+from integrations.ledger.instants import Instant
 from integrations.ledger.mirror_orders import owe
 from integrations.sync.page import Page
 from integrations.sync.receipt import Receipt
@@ -89,7 +89,7 @@ class TestWhoComesFirst:
 
     async def test_an_older_read_says_nothing_against_a_newer_one(self, shop: Shop) -> None:
         order = dict(an_order(shop))
-        began = time.monotonic()
+        began = Instant.now()
         clock = await read_clock(shop.channel.engine)
         shop.market.panel_cancels(ORDER)
         await receive(shop)
@@ -106,7 +106,7 @@ class TestWhatIsOwed:
         clock = await read_clock(shop.channel.engine)
         await shop.sql("ALTER TABLE app.cancellation_requests RENAME TO away")
         with pytest.raises(Exception, match="cancellation_requests"):
-            await take_orders(shop.channel, Page(time.monotonic(), [dict(order)]), clock, Receipt())
+            await take_orders(shop.channel, Page(Instant.now(), [dict(order)]), clock, Receipt())
         await shop.sql("ALTER TABLE app.away RENAME TO cancellation_requests")
         receipt = await receive(shop)
         assert receipt.read == 1
@@ -152,7 +152,7 @@ class TestWhatIsOwed:
         other = shop.market.orders.get(ORDER + 1)
         assert other is not None
         clock, receipt = await read_clock(shop.channel.engine), Receipt()
-        page = Page(time.monotonic(), [strange, dict(other), {**other, "id": "keine"}])
+        page = Page(Instant.now(), [strange, dict(other), {**other, "id": "keine"}])
         await take_orders(shop.channel, page, clock, receipt)
         assert [row["emag_order_id"] for row in await rows(shop)] == [str(ORDER + 1)]
         mirror = await mirrored(shop)

@@ -7,6 +7,7 @@ import pytest
 from integrations.erp.rows import Kind
 from integrations.ledger.points import Point, listening
 from integrations.ledger.status import INBOX_ATTEMPTS, read_inbox
+from integrations.sync.plan_rows import MOST_TRIES
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.interleavings.meanwhile import done_to, one_of_five
 from tests.end_to_end.poison.conftest import FIRST, attempts, down, rows
@@ -135,6 +136,18 @@ class TestTheRowItself:
         await shop.run(CANCELLATION)  # reads that nothing was done
         await shop.run(CANCELLATION)
         assert len(await saved(shop)) == asked
+
+    async def test_is_given_up_where_its_saves_change_nothing(self, shop: Shop) -> None:
+        shop.market.add_order({"id": POISONED, "status": 1})
+        row = await shop.erp.add(CANCELLATION, POISONED)
+        # Whatever was acknowledged is shown as not acknowledged.
+        shop.market.faults.add("order/read", kind="stale", effects=1, times=None)
+        await shop.run(CANCELLATION)
+        assert len(await saved(shop)) == MOST_TRIES
+        assert await shop.state(CANCELLATION, row) == "pending"
+        assert await attempts(shop, CANCELLATION, row) == 1
+        assert "never becomes what was saved" in await shop.reason(CANCELLATION, row)
+        shop.market.journal._violations.clear()  # nobody could know better
 
     async def test_is_not_blamed_for_one_lost_answer(self, shop: Shop) -> None:
         row = (await rows(shop, CANCELLATION, 4))[POISONED]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from integrations.emag.wire import Raw
 from integrations.erp.rows import Kind
 from integrations.ledger.calls import Subject
 from integrations.ledger.clock import read_clock
+from integrations.ledger.instants import Instant
 from integrations.sync.ask import ask
 from integrations.sync.channel import Tally
 from integrations.sync.page import Page
@@ -38,7 +38,7 @@ async def listed(shop: Shop) -> list[Raw]:
 
 async def take(shop: Shop, rows: Iterable[Raw] | None = None) -> Receipt:
     """Take all returns, or these, as one page."""
-    began = time.monotonic()
+    began = Instant.now()
     page = Page(began, list(await listed(shop) if rows is None else rows))
     receipt = Receipt()
     await take_returns(shop.channel, page, await read_clock(shop.channel.engine), receipt)

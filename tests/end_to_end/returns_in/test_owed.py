@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from sqlalchemy import text
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.clock import read_clock
+from integrations.ledger.instants import Instant
 from integrations.ledger.mirror_returns import owe
 from integrations.sync.page import Page
 from integrations.sync.receipt import Receipt
@@ -34,7 +34,7 @@ async def test_news_from_before_a_request_of_ours_is_read_again(shop: Shop) -> N
     await take(shop)
     row = await row_of(shop)
     stale = [{**raw, "observations": "x", "return_type": 5} for raw in await listed(shop)]
-    began = time.monotonic()
+    began = Instant.now()
     await shop.erp.update(Kind.RMA, row["id"], status="approved")
     await shop.run(Kind.RMA)
     receipt = Receipt()
@@ -49,7 +49,7 @@ async def test_news_from_before_a_request_of_ours_is_read_again(shop: Shop) -> N
 
 async def test_an_older_read_never_overwrites_a_newer_one(shop: Shop) -> None:
     open_return(shop)
-    began, stale = time.monotonic(), await listed(shop)
+    began, stale = Instant.now(), await listed(shop)
     shop.market.courier_delivers_return(RETURN)
     await take(shop)
     clock = await read_clock(shop.channel.engine)

@@ -25,8 +25,8 @@ async def begin(
     """A call that is under way."""
     values = entry("main", PLATFORM, route, subject, body, 60, sealer)
     async with engine.begin() as connection:
-        entered = await connection.execute(_BEGIN, values)
-    return Call(values["id"], entered.scalar_one())
+        entered = (await connection.execute(_BEGIN, values)).one()
+    return Call(values["id"], entered.sent_at, entered.dead_at)
 
 
 async def record(

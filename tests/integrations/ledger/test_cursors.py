@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from integrations.ledger.clock import Clock, read_clock
 from integrations.ledger.cursors import Cursor, move_cursor, place_cursor, read_cursor
 from integrations.ledger.database import database_time
+from integrations.ledger.instants import Instant
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -71,5 +73,6 @@ async def test_the_clock_tells_the_databases_time_and_is_never_ahead(engine: Asy
 
 
 async def test_the_clock_tells_the_time_of_another_instant_of_this_process() -> None:
-    clock = Clock(NOON, 1000.0)
-    assert clock.at(1000.0 - 3600.0) == NOON - HOUR
+    now = Instant.now()
+    an_hour_ago = replace(now, monotonic=now.monotonic - 3600.0)
+    assert Clock(NOON, now).at(an_hour_ago) == NOON - HOUR
