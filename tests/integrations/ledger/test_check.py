@@ -96,9 +96,9 @@ async def test_an_old_server_is_refused(
 
 
 async def test_a_missing_table_of_ours_is_named(database_url: str, engine: AsyncEngine) -> None:
-    _alter(database_url, "DROP TABLE app.emag_cursors")
+    _alter(database_url, "DROP TABLE app.emag_platform_cursors")
     assert await _wrong(engine) == [
-        Finding("our tables", False, "app.emag_cursors is missing", UPGRADE)
+        Finding("our tables", False, "app.emag_platform_cursors is missing", UPGRADE)
     ]
 
 
