@@ -18,7 +18,8 @@ class Profile:
     """How eMAG answers this account; None where nothing could be told.
 
     Attributes:
-        top_level_filters: whether filters at the top level of a read are honoured.
+        top_level_filters: whether filters at the top level of a read are honoured; where they are
+            not, only doctor asks eMAG.
         page_cap: the rows that a page holds at most.
         counts_returns: whether `rma/count` exists.
         own_orders, fbe_orders: orders of type 3 and 2 that the login sees.

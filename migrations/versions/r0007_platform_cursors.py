@@ -2,8 +2,8 @@
 
 Those of before name no platform. They stay where they are, for the version before, and are copied
 for the platform that their account has been at. Where it has been at several, nobody knows whose
-they are: its listings of orders and returns begin a day back at each, or sooner where the cursor
-stood longer ago, and all else begins anew.
+they are: its listings of orders and returns begin a day back at each, or where the cursor stood
+longer ago than that, and all else begins anew. But where doctor saw filters ignored, that holds.
 """
 
 from __future__ import annotations
@@ -40,11 +40,12 @@ _COPY = """
     SELECT b.platform, c.account, c.resource,
            CASE WHEN b.is_only THEN c.position
                 ELSE least(c.position, clock_timestamp() - interval '1 day') END,
-           CASE WHEN b.is_only THEN c.detail END
+           CASE WHEN b.is_only OR c.resource = 'profile' THEN c.detail END
       FROM app.emag_cursors c JOIN counted b ON b.account = c.account
      WHERE c.account <> '' AND NOT starts_with(c.resource, 'cancellations-')
        AND (b.is_only OR starts_with(c.resource, 'orders:')
-            OR starts_with(c.resource, 'returns:'))"""
+            OR starts_with(c.resource, 'returns:')
+            OR c.resource = 'profile' AND c.detail->>'top_level_filters' = 'false')"""
 
 # Whoever works with the cursors of before works with these, without being granted anything anew.
 _GRANT = """

@@ -189,7 +189,7 @@ async def test_filters_that_are_ignored_forbid_a_sync(market: Market, engine: As
     examination, wrong = await fault()
 
     assert wrong.name == "body shape"
-    assert wrong.remedy.startswith("do not run a sync")
+    assert "no sync asks it for this account until a later `emag-flows doctor`" in wrong.remedy
     assert not examination.unreachable
     assert (await profile(engine)).top_level_filters is False
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from migrations.run import upgrade
 from tests.migrations.test_sql import _run
@@ -105,6 +106,21 @@ def test_where_it_was_at_several_nothing_is_taken_for_stored(
     called(before, "emag-ro")
     upgrade(database_url)
     assert found(before) == [*at("emag-ro", BEGUN_ANEW), *at("sandbox-8099", BEGUN_ANEW)]
+
+
+def test_where_doctor_saw_filters_ignored_nothing_is_asked_of_any(
+    database_url: str, before: psycopg.Connection
+) -> None:
+    asked(before, "emag-ro", "emag-bg")
+    called(before, "emag-ro")
+    called(before, "emag-bg")
+    seen = {"page_cap": 7, "top_level_filters": False}
+    before.execute(
+        "UPDATE app.emag_cursors SET detail = %s WHERE resource = 'profile'", [Jsonb(seen)]
+    )
+    upgrade(database_url)
+    kept = [(platform, detail) for platform, name, _, detail in found(before) if name == "profile"]
+    assert kept == [("emag-bg", seen), ("emag-ro", seen)]
 
 
 def test_the_version_before_finds_its_own_as_they_were(
