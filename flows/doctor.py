@@ -9,7 +9,7 @@ from flows.exposure import check_public_url
 from flows.shop import open_channel, open_shop
 from integrations.ledger.check import check_database
 from integrations.ledger.findings import Finding
-from integrations.ledger.profile import write_profile
+from integrations.ledger.profile import Profile, write_profile
 from integrations.sync.doctor import visit
 
 
@@ -46,9 +46,9 @@ async def examine(account: str) -> Examination:
         for each in shop.accounts:
             async with open_channel(shop, each, max_in_flight=1) as channel:
                 # Who tries other settings here must not stop those who work with the right ones.
-                told = await visit(replace(channel, apart=True))
+                told = await visit(replace(channel, apart=True, profile=Profile()))
                 profile = replace(channel.profile, **told.seen)
-            await write_profile(shop.engine, each.name, profile)
+            await write_profile(shop.engine, each.platform, each.name, profile)
             found[each.name] = told.findings
             unreachable |= told.is_outage
         return Examination(found, unreachable)

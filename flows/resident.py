@@ -31,6 +31,7 @@ from integrations.ledger.books import State
 from integrations.ledger.calls import prepare_calls
 from integrations.ledger.claims import BATCH
 from integrations.ledger.database import autocommit
+from integrations.ledger.profile import read_profile
 from integrations.settings import ConfigurationError, without_password
 from integrations.sync.channel import Channel, Tally
 from tasks.receive import receive_orders, receive_returns
@@ -248,6 +249,9 @@ async def _pass(desk: Desk, name: str, carry: Pass, vitals: Vitals) -> None:
     channel = replace(desk.channel, tally=Tally(), scan=None)
     report = Report("resident", channel.account.name, "both", False, datetime.now(UTC))
     try:
+        account = channel.account
+        profile = await read_profile(channel.engine, account.platform, account.name)
+        channel = replace(channel, profile=profile)  # doctor may have found something out
         await carry(channel, report)
     except NotNowError:
         desk.not_before[name] = time.monotonic() + LONGEST_PAUSE

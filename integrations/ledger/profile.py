@@ -18,7 +18,8 @@ class Profile:
     """How eMAG answers this account; None where nothing could be told.
 
     Attributes:
-        top_level_filters: whether filters at the top level of a read are honoured.
+        top_level_filters: whether filters at the top level of a read are honoured; where they are
+            not, only doctor asks eMAG.
         page_cap: the rows that a page holds at most.
         counts_returns: whether `rma/count` exists.
         own_orders, fbe_orders: orders of type 3 and 2 that the login sees.
@@ -37,9 +38,9 @@ class Profile:
     measured_at: datetime | None = None
 
 
-async def read_profile(engine: AsyncEngine, account: str) -> Profile:
+async def read_profile(engine: AsyncEngine, platform: str, account: str) -> Profile:
     """The account's profile; an empty one before first contact."""
-    cursor = await read_cursor(engine, account, RESOURCE)
+    cursor = await read_cursor(engine, platform, account, RESOURCE)
     if cursor is None:
         return Profile()
     detail: dict[str, Any] = dict(cursor.detail or {})
@@ -48,7 +49,7 @@ async def read_profile(engine: AsyncEngine, account: str) -> Profile:
     return replace(told, measured_at=cursor.position)
 
 
-async def write_profile(engine: AsyncEngine, account: str, profile: Profile) -> None:
+async def write_profile(engine: AsyncEngine, platform: str, account: str, profile: Profile) -> None:
     """Keep what first contact showed."""
     detail = {name: each for name, each in asdict(profile).items() if name != "measured_at"}
-    await move_cursor(engine, account, RESOURCE, datetime.now(UTC), detail)
+    await move_cursor(engine, platform, account, RESOURCE, datetime.now(UTC), detail)

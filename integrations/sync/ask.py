@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -40,6 +41,11 @@ LEAD = 0.005
 WINDOW = 3.0
 
 THROTTLED = "eMAG keeps answering that its request limit is exceeded"
+
+FILTERS_IGNORED = (
+    "`emag-flows doctor` saw eMAG ignore the filters of this account's reads, so nothing is asked"
+    " of it; run doctor again: once it sees them honoured, syncs go on by themselves"
+)
 
 # A window that our own requests fill to this share is full because of us.
 OWN_SHARE = 0.85
@@ -207,21 +213,34 @@ async def _ask_once(
     except (budget.BudgetBusyError, OutageError):
         await note_unsent(channel, route, call, slot)
         raise
+    except asyncio.CancelledError:  # its run stops: whoever goes on need not wait for its end
+        await _note_vain_probe(channel, route, slot)
+        raise
     await note_answer(channel, route, call, answer, slot)
     if _worth_repeating(answer) and not slot.probing:
         raise _UnansweredError(answer)
     return answer
 
 
+def stop_if_known(channel: Channel) -> None:
+    """Raise OutageError where it is known that eMAG cannot be asked, or that it must not be.
+
+    Where it ignores filters, every read shows other orders and returns than those asked for.
+    """
+    if channel.profile.top_level_filters is False:
+        raise OutageError(Cause.BODY, FILTERS_IGNORED)
+    if channel.tally.outage:
+        raise channel.tally.outage
+
+
 async def reserve_slot(channel: Channel, route: Route, lead: float) -> budget.Slot:
     """The next slot of the request budget for a save.
 
     Raises:
-        OutageError: it is known that eMAG cannot be asked.
+        OutageError: it is known that eMAG cannot be asked, or must not be.
         BudgetBusyError: there is no slot in time, or this run was throttled as often as it asks.
     """
-    if channel.tally.outage:
-        raise channel.tally.outage
+    stop_if_known(channel)
     if channel.tally.throttled_in_a_row[route] >= ATTEMPTS:
         raise budget.BudgetBusyError(THROTTLED)
     with _unless_down(channel):
@@ -234,8 +253,7 @@ async def _enter(
     channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
 ) -> tuple[budget.Slot, Call]:
     """The same for a read, which is entered with its slot."""
-    if channel.tally.outage:
-        raise channel.tally.outage
+    stop_if_known(channel)
     with _unless_down(channel):
         slot, call = await open_read(
             channel.engine,

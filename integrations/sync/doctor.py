@@ -138,7 +138,8 @@ async def _body_shape(channel: Channel, told: Visit) -> None:
         "body shape",
         honoured,
         "filters at the top level are honoured" if honoured else "filters are ignored",
-        "do not run a sync: eMAG would return everything. Tell us which API version it answers",
+        "eMAG would show everything: no sync asks it for this account until a later"
+        " `emag-flows doctor` sees filters honoured. Tell us which API version it answers",
     )
 
 

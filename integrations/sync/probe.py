@@ -9,7 +9,7 @@ from integrations.emag.routes import ORDER_COUNT, RMA_READ, Route
 from integrations.erp.rows import Kind
 from integrations.ledger import budget
 from integrations.ledger.calls import Subject
-from integrations.sync.ask import NEUTRAL, ask
+from integrations.sync.ask import NEUTRAL, ask, stop_if_known
 from integrations.sync.channel import Channel
 from integrations.sync.outage import CORRECTABLE
 
@@ -33,11 +33,12 @@ async def probe(channel: Channel, kind: Kind) -> None:
 
 
 async def probe_if_down(channel: Channel, kind: Kind) -> None:
-    """Find out whether eMAG is back.
+    """Find out whether eMAG is back, where it may be asked at all.
 
     Raises:
         OutageError, BudgetBusyError, ReadRefusedError: it cannot be worked with yet.
     """
+    stop_if_known(channel)
     route, _ = _PROBES[kind]
     if await budget.is_down(channel.engine, channel.account, route):
         await probe(channel, kind)

@@ -1,30 +1,52 @@
-"""What automations.yaml promises, on a real server: a killed run is told from one that waits."""
+"""What automations.yaml promises, on a real server: who is told of what, and what is done.
+
+The tests share one server, each start of which takes ten seconds.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import pytest_asyncio
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flows.deploy import read_automations
+from flows.deploy import deploy
 from flows.deployed import SAID_AGAIN_AFTER
 from flows.events import Event, asking_event
 from flows.prefect_server import prefect_server, settings_for
+from integrations.emag.accounts import Account
 from tests.flows.asking import ask
+from tests.flows.chat import Chat, open_chat
+from tests.integrations.ledger.mirrored import ORDER, RETURN, execute, insert, mirror_return
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.xdist_group("automations")
 
-# Longer than the time from one sign of life to the next, which Prefect takes for 30 s at least.
-SILENCE = 45
+# Seconds. A run's silence: longer than from one sign of life to the next, which Prefect takes for
+# 30 s at least. A late run's: the least that Prefect takes.
+WITHIN = {"emag-crashed-runs": 45, "emag-late-runs": 10}
+
+# What runs ask that wait for a person: the one that is made up here, and those of SUSPENDED.
+ASKED = "7 cancellations are due"
+SUSPENDED_ASKED = (
+    "3 cancellations are due, more than EMAG_CANCELLATIONS_PAUSE_ABOVE=2 lets go unasked"
+)
+
+FAILED = {"flow_runs": {"state": {"type": {"any_": ["FAILED"]}}}}
+
+CUSTOMER = {"customer_name": "Ana Exemplu", "customer_email": "ana@example.com"}
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,21 +91,38 @@ asyncio.run(suspend_all(sys.argv[1], int(sys.argv[2])))
 SUSPENSIONS = 6
 
 
-@pytest.fixture
-async def server(prefect_home: Path) -> AsyncIterator[str]:
-    """The API of a server that has the automation about crashed runs, which waits less long."""
-    [entry] = [each for each in read_automations() if each["name"] == "emag-crashed-runs"]
-    async with prefect_server(prefect_home) as url:
-        fields = {key: entry[key] for key in ("name", "description", "actions")}
-        trigger = {**entry["trigger"], "within": SILENCE}
-        await ask("POST", f"{url}/automations/", {**fields, "trigger": trigger})
+@pytest.fixture(scope="module")
+def chat() -> Iterator[Chat]:
+    """The seller's chat."""
+    with open_chat() as chat:
+        yield chat
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(
+    prefect_database: Path, tmp_path_factory: pytest.TempPathFactory, chat: Chat
+) -> AsyncIterator[str]:
+    """The API of a server with our automations, which tell the chat and wait less long."""
+    home = tmp_path_factory.mktemp("server")
+    shutil.copy(prefect_database, home / "prefect.db")
+    async with prefect_server(home) as url:
+        with temporary_settings({PREFECT_API_URL: url}):
+            sent = {"subject": "{{subject}}", "body": "{{body}}"}
+            block = CustomWebhookNotificationBlock(name="chat", url=chat.url, json_data=sent)
+            await block.asave("chat")
+            await deploy(["main"], "custom-webhook/chat")
+        for each in await ask("POST", f"{url}/automations/filter", {}):
+            if each["name"] in WITHIN:
+                each["trigger"]["within"] = WITHIN[each["name"]]
+                wanted = ("name", "description", "enabled", "tags", "trigger", "actions")
+                body = {field: each[field] for field in wanted}
+                await ask("PUT", f"{url}/automations/{each['id']}", body)
         yield url
 
 
 async def test_a_killed_run_becomes_crashed_and_one_that_asks_a_person_does_not(
-    server: str, prefect_home: Path
+    server: str, prefect_home: Path, chat: Chat
 ) -> None:
-    """One test, because each start of a Prefect server takes ten seconds."""
     asking = [await overtaken(server), *await suspended_runs(server, prefect_home)]
     async with endless_run(prefect_home, server) as (process, killed):
         await sign_of_life(server, killed)
@@ -97,11 +136,84 @@ async def test_a_killed_run_becomes_crashed_and_one_that_asks_a_person_does_not(
     said = [len(await events_of(server, each, "emag.run.asks")) for each in asking]
     assert said == [2] + [1 + len(SAID_AGAIN_AFTER)] * SUSPENSIONS
 
+    [told] = await chat.all_of("eMAG: a run was killed")
+    assert told == (
+        f"rma-sync, {await name_of(server, killed)}: the next scheduled run goes on where it"
+        f" stopped. {link_to(server, killed)}"
+    )
+    assert sorted(await chat.all_of("eMAG: cancellations wait for your word")) == sorted(
+        [
+            f"{question}: open {await name_of(server, run)} in Prefect and press Resume."
+            f" {link_to(server, run)}"
+            for run, question in zip(asking, [ASKED, *[SUSPENDED_ASKED] * SUSPENSIONS], strict=True)
+        ]
+    )
+
+
+async def test_a_run_that_does_not_begin_is_told(server: str, chat: Chat) -> None:
+    late = await late_run(server)
+
+    told = await chat.await_message("eMAG: a run does not begin", late)
+
+    assert told == (
+        f"invoice-sync, {await name_of(server, late)}, has not begun ten minutes after its time:"
+        f" is a worker running? {link_to(server, late)}"
+    )
+
+
+@pytest.mark.usefixtures("configured")
+async def test_what_the_health_check_finds_and_what_is_due_are_told_without_customers_data(
+    server: str, prefect_home: Path, chat: Chat, engine: AsyncEngine, account: Account
+) -> None:
+    await mirror_return(
+        engine, platform=account.platform, order_id=ORDER, finalize_by=date(2026, 1, 1)
+    )
+    await insert(engine, "return_requests", emag_order_id=str(ORDER), **CUSTOMER)
+    await execute(engine, "UPDATE app.emag_changes SET at = at - interval '3 days'")
+
+    check = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "flows.cli.main", "run", "health"),
+        env=environment_of_run(prefect_home, server) | {"PYTHONPATH": str(ROOT)},
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+    )
+    assert await check.wait() == 1
+
+    wrong = await chat.await_message("eMAG: something is wrong")
+    [run] = await ask("POST", f"{server}/flow_runs/filter", FAILED)
+    assert wrong.startswith("no change of the ERP's waits to be queued for longer than 60 min: 1")
+    assert "deadlines at eMAG, account main: returns to finalize: 1 late" in wrong
+    assert wrong.endswith(link_to(server, run["id"]))
+    due = await chat.await_message("eMAG: due soon")
+    assert due == (
+        f"return {RETURN} of order {ORDER} (account main) is due 2026-01-01 22:00 UTC: complete or"
+        " reject the return in the ERP, or finalize it in eMAG's panel."
+    )
+    assert not any(each in message for message in (wrong, due) for each in CUSTOMER.values())
+
+
+async def late_run(api: str) -> str:
+    """A run whose time has come and that no worker takes."""
+    flow = await ask("POST", f"{api}/flows/", {"name": "invoice-sync"})
+    due = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    state = {"type": "SCHEDULED", "state_details": {"scheduled_time": due}}
+    run = await ask("POST", f"{api}/flow_runs/", {"flow_id": flow["id"], "state": state})
+    return str(run["id"])
+
+
+async def name_of(api: str, run_id: str) -> str:
+    return str((await ask("GET", f"{api}/flow_runs/{run_id}"))["name"])
+
+
+def link_to(api: str, run_id: str) -> str:
+    """Where a person finds a run."""
+    return f"{api.removesuffix('/api')}/runs/flow-run/{run_id}"
+
 
 async def overtaken(api: str) -> str:
     """A run that waits for a person, whose first word of that came before its sign of life."""
     run = await waiting_run(api)
-    asking = asking_event(run, "7 cancellations are due")
+    asking = asking_event(run, ASKED)
     living = Event("prefect.flow-run.heartbeat", f"prefect.flow-run.{run}", {})
     for event in (asking, living, asking):
         await emit(api, event)
