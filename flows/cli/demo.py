@@ -21,8 +21,16 @@ from rich.console import Console
 from flows.cli.console import console
 from flows.cli.demo_day import Happened, erp_decides, others_act, until_believed
 from flows.cli.demo_emag import Emag, emag_apart
+from flows.cli.demo_ending import disagreed, objected, strayed
 from flows.cli.demo_shop import lay_out
-from flows.cli.demo_summary import counted, show_day, show_effort, show_states, show_what_next
+from flows.cli.demo_summary import (
+    counted,
+    show_day,
+    show_effort,
+    show_states,
+    show_what_next,
+    show_wrong,
+)
 from flows.prefect_server import prefect_server, settings_for
 from flows.reconciliation import Reconciled
 from flows.report import Report
@@ -70,14 +78,17 @@ async def _demo(screen: Console, stay: bool) -> int:
                 laid = await asyncio.to_thread(stage.emag.do, lay_out, host, stage.database_url)
             _configure_flows(stage, folder)
             reports = await _run_flows(screen)
-            show_states(screen, laid, stage.database_url)
+            settled = show_states(screen, laid, stage.database_url)
             more, happened, agreed = await _day_goes_on(screen, stage)
-            show_day(screen, stage.database_url, happened, agreed)
-            show_effort(screen, [*reports, *more], stage.emag.do(counted))
+            seen = show_day(screen, stage.database_url, happened, agreed)
+            reports, journal = [*reports, *more], stage.emag.do(counted)
+            show_effort(screen, reports, journal)
+            wrong = [*strayed(settled, reports), *disagreed(seen, agreed), *objected(journal)]
+            code = show_wrong(screen, wrong)
             if stay:
                 await _stay(screen, stage)
     show_what_next(screen, time.monotonic() - begun)
-    return 0
+    return code
 
 
 def _give_up_on_signal() -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from flows.cli.demo_ending import UNSEEN
 from integrations.ledger.clock import MARGIN
 from integrations.sandbox.market import Market
 
@@ -100,7 +101,7 @@ def seen_by_the_erp(
     with psycopg.connect(database_url) as connection:
         rows = [connection.execute(each.query, [str(each.number)]).fetchone() for each in happened]
     return [
-        (each.what, row[0] if row else "nothing yet", str(row[1] or "") if row else "")
+        (each.what, row[0] if row else UNSEEN, str(row[1] or "") if row else "")
         for each, row in zip(happened, rows, strict=True)
     ]
 

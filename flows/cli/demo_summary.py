@@ -46,11 +46,18 @@ TRY_NEXT = (
 )
 
 
-def show_states(screen: Console, laid: Mapping[str, int], database_url: str) -> None:
-    """Print where the ERP's rows stand, read from our books as an operator's own queries would."""
+def show_states(
+    screen: Console, laid: Mapping[str, int], database_url: str
+) -> Mapping[Kind, Mapping[str, int]]:
+    """Print where the ERP's rows stand, read from our books as an operator's own queries would.
+
+    Returns how many rows of each kind are in which state.
+    """
     with psycopg.connect(database_url) as connection:
-        _show_states(screen, laid, connection)
+        settled = {kind: _counts(connection, kind) for kind in Kind}
+        _show_states(screen, laid, settled)
         _show_open_rows(screen, connection)
+    return settled
 
 
 def show_day(
@@ -58,14 +65,25 @@ def show_day(
     database_url: str,
     happened: Sequence[Happened],
     agreed: Sequence[Reconciled],
-) -> None:
-    """Print what the ERP knows of what others did, and whether both sides agree."""
+) -> Sequence[tuple[str, str, str]]:
+    """Print what the ERP knows of what others did, and whether both sides agree; the former."""
     columns = ["what happened", "the ERP's row is", "and says"]
     rows = seen_by_the_erp(database_url, happened)
     screen.print()
     screen.print(table("What others did at eMAG, as the ERP sees it", columns, rows))
     for each in agreed:
         screen.print(f"\n{_certified(each)}")
+    return rows
+
+
+def show_wrong(screen: Console, wrong: Sequence[str]) -> int:
+    """Print what did not end as it does each time; the demo's exit code."""
+    if not wrong:
+        return 0
+    screen.print("\nThis demo did not end as it should:")
+    for each in wrong:
+        screen.print(f"  {each}", markup=False)
+    return 1
 
 
 def show_what_next(screen: Console, seconds: float) -> None:
@@ -84,10 +102,12 @@ def _callable(command: str) -> str:
     return f"{beside.relative_to(Path.cwd())} {arguments}"
 
 
-def _show_states(screen: Console, laid: Mapping[str, int], connection: Connection) -> None:
+def _show_states(
+    screen: Console, laid: Mapping[str, int], settled: Mapping[Kind, Counter[str]]
+) -> None:
     lines = []
     for kind in Kind:
-        counts = _counts(connection, kind)
+        counts = settled[kind].copy()
         counts[NOT_QUEUED] = laid[ERP_TABLES[kind].name] - counts.total()
         lines.append((kind, counts))
     columns = [state.value for state in State] + [NOT_QUEUED]

@@ -39,6 +39,7 @@ OUR_TABLES = (
     "emag_offer_syncs",
     "emag_returns",
     "emag_orders",
+    "emag_unnumbered",
     "emag_drift",
     "emag_alarms",
     "emag_differences",

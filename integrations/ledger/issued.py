@@ -35,7 +35,10 @@ FIRST_LOOK: Mapping[Source, timedelta] = {
     Source.CUSTOMER: timedelta(days=365),
     Source.OWN: timedelta(days=1),
 }
-OVERLAP = timedelta(days=2)
+
+# One may be entered after the day it carries; how long after, eMAG does not say. With the largest
+# pages that it allows, two weeks are still few requests.
+OVERLAP = timedelta(days=14)
 
 _SINCE = text("""
     SELECT (position AT TIME ZONE 'UTC')::date FROM app.emag_cursors
@@ -43,7 +46,8 @@ _SINCE = text("""
 """)
 
 # Whatever numbers eMAG gives, an order's document is never hidden behind an invoice to the seller.
-# What can't be read now does not undo what was once read of it, or what a person has entered.
+# What can't be read now does not undo what was once read of it, or what a person has entered. Most
+# are known from the last look, and are not written again.
 _STORE = text("""
     INSERT INTO app.emag_issued_invoices AS m (platform, account, number, source, order_id,
            category, is_storno, issued_on, reversal_for, total, currency, problem)
@@ -57,9 +61,15 @@ _STORE = text("""
            is_storno = excluded.is_storno, issued_on = excluded.issued_on,
            reversal_for = excluded.reversal_for, total = excluded.total,
            currency = excluded.currency, problem = excluded.problem
-     WHERE m.source <> excluded.source AND excluded.source = 'customer-invoice'
-        OR m.source = excluded.source AND (excluded.problem IS NULL OR m.problem IS NOT NULL
-                                           OR m.order_id IS NULL)
+     WHERE (m.source <> excluded.source AND excluded.source = 'customer-invoice'
+            OR m.source = excluded.source AND (excluded.problem IS NULL OR m.problem IS NOT NULL
+                                               OR m.order_id IS NULL))
+       AND (m.source, m.order_id, m.category, m.is_storno, m.issued_on, m.reversal_for, m.total,
+            m.currency, m.problem)
+           IS DISTINCT FROM
+           (excluded.source, excluded.order_id, excluded.category, excluded.is_storno,
+            excluded.issued_on, excluded.reversal_for, excluded.total, excluded.currency,
+            excluded.problem)
 """)
 
 _MOVE = text("""

@@ -8,6 +8,8 @@ from collections.abc import Collection
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from integrations.ledger.line import line
+
 _TAKE = text("""
     INSERT INTO app.emag_order_leases AS l (platform, emag_order_id, token, holder, expires_at)
     SELECT :platform, wanted, :token, :holder, clock_timestamp() + make_interval(secs => :seconds)
@@ -31,6 +33,12 @@ EXTEND = """
      WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
 """
 _EXTEND = text(EXTEND)
+
+_OUTLIVE = text("""
+    SELECT count(*) AS held FROM app.emag_order_leases
+     WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
+       AND expires_at >= clock_timestamp() + make_interval(secs => :life)
+""")
 
 _RELEASE = text("""
     DELETE FROM app.emag_order_leases
@@ -105,6 +113,15 @@ async def renew(
     async with engine.begin() as connection:
         held = await lock_held(connection, platform, orders, token)
         await extend(connection, platform, held, token, seconds)
+
+
+async def outlive(
+    engine: AsyncEngine, platform: str, orders: Collection[int], token: uuid.UUID, seconds: float
+) -> bool:
+    """Whether the token holds all the orders for at least so long from now."""
+    wanted = {"platform": platform, "orders": sorted(orders), "token": token, "life": seconds}
+    row = await line(engine).row(_OUTLIVE, wanted)
+    return bool(row.held == len(orders))
 
 
 async def release(

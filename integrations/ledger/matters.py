@@ -14,7 +14,7 @@ from integrations.ledger.deadlines import Connection, fetch
 from integrations.ledger.unqueued import never_queued, sizing
 
 # Parked news is owed to the ERP, so the index over what is owed finds it. eMAG's own documents
-# are parked where nobody knows whose they are.
+# are parked where nobody knows whose they are. What has no number is called by what came instead.
 _PARKED = """
     SELECT 'return' AS entity, m.platform, m.account, m.emag_id::text AS subject, m.order_id,
            m.attempts, m.changed_at AS since, m.problem AS reason
@@ -32,6 +32,10 @@ _PARKED = """
       FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
       JOIN app.emag_issued_invoices m ON m.platform = a.platform AND m.account = a.account
      WHERE m.problem IS NOT NULL
+    UNION ALL
+    SELECT m.entity, m.platform, m.account, m.shown, m.order_id, m.attempts, m.first_at, m.problem
+      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+      JOIN app.emag_unnumbered m ON m.platform = a.platform AND m.account = a.account
 """
 
 _NEWEST = f"SELECT * FROM ({_PARKED}) AS parked ORDER BY since DESC, subject LIMIT %(most)s"

@@ -44,6 +44,8 @@ FILTERS_IGNORED = (
     " of it; run doctor again: once it sees them honoured, syncs go on by themselves"
 )
 
+THROTTLED = "eMAG keeps answering that its request limit is exceeded"
+
 # A window that our own requests fill to this share is full because of us.
 OWN_SHARE = 0.85
 
@@ -106,7 +108,7 @@ async def _rows_in(channel: Channel, route: Route, answer: Answer) -> list[Raw]:
         case Verdict.UNAVAILABLE if answer.cause not in GENERAL or _is_missing(route, answer):
             raise ReadFailedError(answer.text())
         case Verdict.THROTTLED:
-            raise budget.BudgetBusyError("eMAG keeps answering that its request limit is exceeded")
+            raise budget.BudgetBusyError(THROTTLED)
         case _:
             raise await note_outage(channel, route, answer)
 
@@ -192,8 +194,15 @@ def stop_if_known(channel: Channel) -> None:
 
 
 async def reserve_slot(channel: Channel, route: Route, lead: float) -> budget.Slot:
-    """The next slot of the request budget; raises as `stop_if_known` does."""
+    """The next slot of the request budget for a save.
+
+    Raises:
+        OutageError: it is known that eMAG cannot be asked, or must not be.
+        BudgetBusyError: there is no slot in time, or this run was throttled as often as it asks.
+    """
     stop_if_known(channel)
+    if channel.tally.throttled_in_a_row[route] >= ATTEMPTS:
+        raise budget.BudgetBusyError(THROTTLED)
     with _unless_down(channel):
         slot = await _reserve(channel, route, channel.timings.budget_wait, lead)
     channel.tally.wait(route, slot.waited)
@@ -309,6 +318,7 @@ async def note_answer(
         await budget.mark_up(channel.engine, channel.account, route)
     throttled = answer.verdict is Verdict.THROTTLED
     channel.tally.throttled += throttled
+    _note_pause(channel, route, throttled)
     pause = (
         (answer.retry_after or WINDOW) if throttled else await _unforeseen(channel, route, answer)
     )
@@ -316,6 +326,14 @@ async def note_answer(
         await budget.push_back(
             channel.engine, channel.account, route, pause=pause, throttled=throttled
         )
+
+
+def _note_pause(channel: Channel, route: Route, throttled: bool) -> None:
+    """Count the pauses in a row; one that several requests under way are told of is one."""
+    if not throttled:
+        channel.tally.throttled_in_a_row[route] = 0
+    elif not budget.is_paused(channel.engine, channel.account, route):
+        channel.tally.throttled_in_a_row[route] += 1
 
 
 async def _unforeseen(channel: Channel, route: Route, answer: Answer) -> float | None:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from integrations.emag.unnumbered import row_key
 from integrations.emag.wire import Raw, to_utc, whole_number
 from integrations.ledger.calls import Subject
 from integrations.ledger.certificates import Numbers
@@ -278,7 +279,7 @@ async def _pages(census: Census, span: Span, statuses: Sequence[int] | None) -> 
             after,
             before,
             listing.names,
-            lambda raw: whole_number(raw.get(listing.number)),
+            lambda raw: row_key(raw, listing.number),
             fits,
             census.ends,
         ):

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 from integrations.emag.accounts import TYPES, WHOSE
+from integrations.emag.unnumbered import number_of, read_unnumbered, row_key
 from integrations.emag.wire import Raw, to_utc, whole_number
 from integrations.ledger.compared import note_compared
 from integrations.ledger.differences import Difference, Why
@@ -39,6 +40,7 @@ Rows = Mapping[int, tuple[int, date]]
 async def take(census: Census, page: Page) -> Rows:
     """Take a page in the normal way and compare its rows before and after."""
     engine, scope = census.channel.engine, census.scope
+    _note_unnumbered(census, page.rows)
     rows = _rows(census, page.rows)
     statuses = {number: status for number, (status, _) in rows.items()}
     before = await unlike(engine, scope, statuses)
@@ -104,7 +106,7 @@ async def _take_single(census: Census, number: int) -> bool:
             census.channel,
             listing.read,
             {listing.number: number, "type": kind},
-            key=lambda raw: whole_number(raw.get(listing.number)),
+            key=lambda raw: row_key(raw, listing.number),
             fits=lambda raw: whole_number(raw.get(listing.number)) == number,
         ):
             if page.rows:
@@ -222,7 +224,7 @@ def _rows(census: Census, raws: Sequence[Raw]) -> Rows:
     listing, zone = census.listing, census.channel.account.zone
     rows: dict[int, tuple[int, date]] = {}
     for raw in raws:
-        number = whole_number(raw.get(listing.number))
+        number = number_of(raw, listing.number)
         status = whole_number(raw.get(listing.status))
         placed = to_utc(raw.get(listing.dates[0]), zone) or census.clock.now()
         if number is not None:
@@ -230,6 +232,15 @@ def _rows(census: Census, raws: Sequence[Raw]) -> Rows:
                 status = UNREADABLE
             rows[number] = (status, placed.astimezone(zone).date())
     return rows
+
+
+def _note_unnumbered(census: Census, raws: Sequence[Raw]) -> None:
+    listing, zone = census.listing, census.channel.account.zone
+    for raw in raws:
+        if number_of(raw, listing.number) is None:
+            row = read_unnumbered(raw, listing.about.value, listing.number, zone)
+            placed = (row.placed_at or census.clock.now()).astimezone(zone).date()
+            census.unnumbered.setdefault(placed, set()).add(row.shown)
 
 
 def _difference(census: Census, each: Unlike, day: date) -> Difference:

@@ -33,6 +33,7 @@ class Census:
         unmirrored: rows that the ERP's side alone knows.
         differing: days whose numbers still differed after their rows were read, and in what.
         dated: those of them all of whose rows eMAG did show, if under other days.
+        unnumbered: what eMAG shows instead of usable numbers, by the day of the rows.
         entered: days whose numbers are in the certificate, as they were compared together.
         unread: days that could not be read whole, and why.
         receipt: what reading brought into the ERP.
@@ -55,6 +56,7 @@ class Census:
     unmirrored: set[int] = field(default_factory=set)
     differing: dict[Span, str] = field(default_factory=dict)
     dated: set[Span] = field(default_factory=set)
+    unnumbered: dict[date, set[str]] = field(default_factory=dict)
     entered: set[Span] = field(default_factory=set)
     unread: dict[Span, str] = field(default_factory=dict)
     receipt: Receipt = field(default_factory=Receipt)

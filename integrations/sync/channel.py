@@ -33,6 +33,7 @@ class Tally:
         requests: how many requests left, by route.
         spent: how many slots of the request budget that took, by bucket.
         waits: seconds that requests waited for their slots, all together, by bucket.
+        throttled_in_a_row: how many pauses in a row eMAG has asked for on a route.
         probing: lets one at a time find out whether eMAG can be worked with.
         judging: lets one read at a time find out whether others fail as it did.
     """
@@ -41,6 +42,7 @@ class Tally:
     spent: Counter[Bucket] = field(default_factory=Counter)
     waits: defaultdict[Bucket, float] = field(default_factory=lambda: defaultdict(float))
     throttled: int = 0
+    throttled_in_a_row: Counter[Route] = field(default_factory=Counter)
     lost_in_a_row: int = 0
     too_many_returns: bool = False
     looked_at: float = 0.0

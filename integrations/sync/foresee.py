@@ -234,7 +234,7 @@ async def _look_at_invoiced(dry: Channel, found: Foreseen, clock: Clock) -> None
     await abreast(dry, orders, read)
     found.receipt.read += len(page.rows)
     for owner, rows in by_owner(dry, page.rows):
-        raws = by_number(rows, found.receipt)
+        raws = by_number(rows)
         seen = {known.order_id: known for _, known in orders if known.order_id in raws}
         due = Due(clock.at(page.began) - MARGIN, raws, seen)
         await _bring(found.news, owner, due, found.receipt)

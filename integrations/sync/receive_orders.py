@@ -15,8 +15,8 @@ from typing import Final
 from integrations.emag.accounts import TYPES, order_types
 from integrations.emag.order_facts import OrderFacts, read_facts, sight_of
 from integrations.emag.routes import ORDER_COUNT, ORDER_READ
+from integrations.emag.unnumbered import number_of, row_key
 from integrations.emag.wire import Raw, WireError, to_local, whole_number
-from integrations.erp.load import HIGHEST_ORDER
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Arrived, Brought
 from integrations.ledger.awaited_refunds import look_now
@@ -46,6 +46,7 @@ from integrations.sync.listing import FilterIgnoredError, IncompleteListingError
 from integrations.sync.page import Page
 from integrations.sync.receipt import Parked, Receipt
 from integrations.sync.since import begin_look, end_look
+from integrations.sync.unnumbered import ORDERS, look_for_unnumbered, note_unnumbered
 from integrations.sync.windows import read_window
 
 # By how much an order may lie before the window: its time carries no zone.
@@ -79,6 +80,7 @@ async def receive_orders(channel: Channel, take: Take | None = None) -> Receipt:
     for kind in order_types(channel.account, channel.accounts):
         await _receive_modified(channel, kind, clock, receipt, take)
     await _receive_owed(channel, clock, began - MARGIN, receipt, take)
+    await look_for_unnumbered(channel, ORDERS, take, clock, receipt)
     return receipt
 
 
@@ -109,7 +111,8 @@ async def mirror_orders(channel: Channel, page: Page, clock: Clock, receipt: Rec
     account = channel.account
     read_at = clock.at(page.began) - MARGIN
     receipt.read += len(page.rows)
-    raws = by_number(page.rows, receipt)
+    raws = by_number(page.rows)
+    await note_unnumbered(channel, ORDERS, page.rows, read_at, receipt)
     sights = [
         sight_of(order_id, raw, account.zone, read_at, account.order_type)
         for order_id, raw in raws.items()
@@ -176,17 +179,10 @@ def _settled(channel: Channel, seen: Seen, became: Became, receipt: Receipt) -> 
     return Settled(seen.order_id, became.is_owed, became.problem, delay)
 
 
-def by_number(rows: Iterable[Raw], receipt: Receipt) -> dict[int, Raw]:
-    """The orders that have a number; of the others the receipt tells."""
-    raws: dict[int, Raw] = {}
-    for raw in rows:
-        order_id = whole_number(raw.get("id"))
-        if order_id is not None and 0 < order_id <= HIGHEST_ORDER:
-            raws[order_id] = raw
-        else:
-            reason = "eMAG shows an order without a usable id"
-            receipt.parked.append(Parked(Kind.CANCELLATION, None, reason))
-    return raws
+def by_number(rows: Iterable[Raw]) -> dict[int, Raw]:
+    """The orders that have a number."""
+    numbered = ((number_of(raw, ORDERS.name), raw) for raw in rows)
+    return {order_id: raw for order_id, raw in numbered if order_id is not None}
 
 
 async def _receive_modified(
@@ -231,7 +227,7 @@ def _fits(kind: int, earliest: str) -> Callable[[Raw], bool]:
 
 
 def _key(raw: Raw) -> object:
-    return str(raw.get("id"))
+    return row_key(raw, ORDERS.name)
 
 
 async def _receive_owed(

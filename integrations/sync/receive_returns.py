@@ -19,6 +19,7 @@ from typing import Final
 from integrations.emag.accounts import TYPES, order_types
 from integrations.emag.return_facts import emag_id_of, status_of, type_of
 from integrations.emag.routes import RMA_COUNT, RMA_READ
+from integrations.emag.unnumbered import row_key
 from integrations.emag.wire import Raw, to_utc
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
@@ -43,6 +44,7 @@ from integrations.sync.page import Page
 from integrations.sync.receipt import Parked, Receipt
 from integrations.sync.since import begin_look, end_look
 from integrations.sync.take_returns import OPEN, take_returns
+from integrations.sync.unnumbered import RETURNS, look_for_unnumbered
 from integrations.sync.windows import read_window
 
 # By how much a placement date may lie before the window: its time carries no zone.
@@ -145,6 +147,7 @@ async def receive_returns(channel: Channel, scan: ReturnsScan | None = None) -> 
         await _receive_placed(channel, kind, scan.ends.longest, clock, receipt)
     await _receive_owed(channel, scan, clock, since - MARGIN, receipt)
     await _receive_refunds(channel, clock, since - MARGIN, receipt)
+    await look_for_unnumbered(channel, RETURNS, take_returns, clock, receipt)
     return receipt
 
 
@@ -269,4 +272,4 @@ def _has(kind: int, status: int | None = None) -> Callable[[Raw], bool]:
 
 
 def _key(raw: Raw) -> object:
-    return str(raw.get("emag_id"))
+    return row_key(raw, RETURNS.name)

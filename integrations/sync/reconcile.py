@@ -291,12 +291,24 @@ async def _enter(work: Reconciliation, differences: Sequence[Difference]) -> Non
 
 
 def _numbers(census: Census) -> list[Difference]:
-    """Numbers that differ although no row of their days does.
+    """Numbers that differ although no row of their days does, and rows without a number.
 
     Where every row was shown, only the days are others by which eMAG counts them.
     """
     days = {each.day for each in census.found.values()} | set(census.unlooked.values())
-    return [
+    days |= census.unnumbered.keys()
+    unnumbered = [
+        Difference(
+            About.LISTING,
+            census.type,
+            day,
+            f"{census.name}: eMAG shows some without a usable number: {', '.join(sorted(shown))}",
+            Why.PARKED,
+            "see the inbox",
+        )
+        for day, shown in sorted(census.unnumbered.items())
+    ]
+    return unnumbered + [
         Difference(
             About.LISTING,
             census.type,

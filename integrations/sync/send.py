@@ -71,6 +71,10 @@ _TAKE_BACK = """
 """
 
 
+class _HaltedError(Exception):
+    """A request would leave so late that its orders may be another worker's before it is dead."""
+
+
 async def send_steps(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:
     """Send the first step of each planned row; rows end, or lose their copy to be read anew.
 
@@ -139,18 +143,9 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
         lot, call = intended
         batch.writers |= {work.claim.order_id: work.claim.id for work in lot.works}
         await reached(Point.INTENDED)
-        try:
-            answer = await channel.client.exchange(
-                lot.route,
-                lot.body,
-                path_id=lot.path_id,
-                departing=partial(hold, channel, lot.route, slot),
-            )
-        except (BudgetBusyError, OutageError):
-            await close_unsent(channel.engine, call)
-            await _take_back(channel, batch, lot.works)
-            batch.doubtful -= orders
-            raise
+        answer = await _exchange(channel, batch, lot, call, slot)
+    if answer is None:
+        return
     await reached(Point.ANSWERED)
     await note_answer(channel, lot.route, call, answer, slot)
     await reached(Point.NOTED)
@@ -162,6 +157,54 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
     _note_verdict(channel, lot, answer, own=lot.failed_before and stop is None)
     if stop is not None:
         raise stop
+
+
+async def _exchange(
+    channel: Channel, batch: Batch, lot: Lot, call: Call, slot: budget.Slot
+) -> Answer | None:
+    """The answer to what was entered; None if nothing left and all is to be planned anew.
+
+    Raises:
+        BudgetBusyError, OutageError: nothing left, and nothing more can be sent now.
+    """
+    try:
+        return await channel.client.exchange(
+            lot.route,
+            lot.body,
+            path_id=lot.path_id,
+            departing=partial(_depart, channel, batch, lot, slot),
+        )
+    except (BudgetBusyError, OutageError):
+        await _undo_intent(channel, batch, lot, call)
+        raise
+    except _HaltedError:
+        await _undo_intent(channel, batch, lot, call)
+        for work in lot.works:  # where an order is somebody else's by now, the next intent says so
+            work.copy = work.plan = None
+        return None
+
+
+async def _undo_intent(channel: Channel, batch: Batch, lot: Lot, call: Call) -> None:
+    await close_unsent(channel.engine, call)
+    await _take_back(channel, batch, lot.works)
+    batch.doubtful -= {work.claim.order_id for work in lot.works}
+
+
+async def _depart(channel: Channel, batch: Batch, lot: Lot, slot: budget.Slot) -> None:
+    """Hold for the slot; then nothing leaves unless the orders are ours until it is surely dead.
+
+    This host may have been suspended since the intent, and its clocks with it: what counts is the
+    database's.
+
+    Raises:
+        BudgetBusyError, OutageError: as `hold`.
+        _HaltedError: somebody else may have the orders before the request is dead.
+    """
+    await hold(channel, lot.route, slot)
+    orders = {work.claim.order_id for work in lot.works}
+    account, life = channel.account, channel.timings.surely_dead
+    if not await leases.outlive(channel.engine, account.platform, orders, batch.token, life):
+        raise _HaltedError
 
 
 async def _what_stops(
@@ -327,9 +370,14 @@ def _refused(channel: Channel, lot: Lot, answer: Answer, own: bool) -> None:
 
 
 def _throttled(channel: Channel, lot: Lot, answer: Answer, own: bool) -> None:
-    """Proved not applied: the same plan may be sent again once the budget allows."""
+    """Proved not applied: the same plan may be sent again once the budget allows.
+
+    eMAG did not look at it, so it was no try: how often that is repeated is the run's matter.
+    """
     for item in lot.items:
         item.work.plan = None
+        item.work.tries -= 1
+        item.work.rounds -= 1
 
 
 def _unavailable(channel: Channel, lot: Lot, answer: Answer, own: bool) -> None:

@@ -39,6 +39,7 @@ from integrations.sync.channel import Channel
 from integrations.sync.drift import note_changed_type
 from integrations.sync.page import Page
 from integrations.sync.receipt import Parked, Receipt
+from integrations.sync.unnumbered import RETURNS, note_unnumbered
 
 # A return goes from one to the next: one that moves while it is looked for is met twice, not never.
 OPEN: Final = (
@@ -59,7 +60,8 @@ async def take_returns(channel: Channel, page: Page, clock: Clock, receipt: Rece
     """Mirror the returns of a page and bring those into the ERP that it is owed."""
     account = channel.account
     read_at = clock.at(page.began) - MARGIN
-    looks = {look.emag_id: look for look in _looks(channel, page.rows, receipt)}
+    await note_unnumbered(channel, RETURNS, page.rows, read_at, receipt)
+    looks = {look.emag_id: look for look in _looks(channel, page.rows)}
     receipt.read += len(page.rows)
     sights = [_sight(channel, look) for look in looks.values()]
     digests = {sight.emag_id: sight.digest for sight in sights}
@@ -101,14 +103,12 @@ class _Look:
     facts: ReturnFacts | WireError
 
 
-def _looks(channel: Channel, rows: Sequence[Raw], receipt: Receipt) -> list[_Look]:
-    """The returns that have a number; of the others the receipt tells."""
+def _looks(channel: Channel, rows: Sequence[Raw]) -> list[_Look]:
+    """The returns that have a number."""
     looks = []
     for raw in rows:
         emag_id = emag_id_of(raw)
         if emag_id is None:
-            reason = "eMAG shows a return without a usable emag_id"
-            receipt.parked.append(Parked(Kind.RMA, None, reason))
             continue
         try:
             looks.append(_Look(emag_id, raw, _facts(channel, raw)))

@@ -10,8 +10,9 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -35,10 +36,11 @@ from tests.benchmarks.resident import delays, p95, spread
 from tests.benchmarks.run import RunFailedError, marketplace
 from tests.benchmarks.scene import Scene
 
-# The first is carried while all is starting, the others once it stands.
-SCENE = Scene("cancellation", rows=31, wish="pending", status=2)
+# The first is carried while all is starting, the others once it stands. One is cancelled at eMAG.
+SCENE = Scene("cancellation", rows=31, wish="pending", status=2, others=1)
+NEWS = SCENE.crowd[-1]
 QUIET = 5.0  # as set by default
-POOL = "emag"
+POOL, CANCELLATIONS = "emag", "cancellation-sync/scheduled"
 OURS = UP, POSTGRES, SERVER, WORKER = "up itself", "PostgreSQL", "Prefect server", "Prefect worker"
 
 # After everything has answered, caches fill and what was begun at the start comes to its end.
@@ -50,7 +52,11 @@ RUNS_AN_HOUR = 12 + 4 + 4 + 2
 
 PATIENCE = 180.0
 
+# A worker fetches runs so long before they are due, as it does those of a schedule.
+AHEAD = timedelta(seconds=15)
+
 _ADD = "INSERT INTO app.cancellation_requests (emag_order_id, status) VALUES (%s, 'pending')"
+_TOLD = "SELECT count(*) FROM app.cancellation_requests WHERE emag_order_id = %s"
 _SYNCED = "SELECT count(*) FROM app.emag_cancellation_integrations WHERE sync_state = 'synced'"
 
 
@@ -127,10 +133,9 @@ async def _measure(folder: Path, settings: Mapping[str, str], emag: str) -> list
         prefect = (await up.says(r"Prefect (http\S+) · endpoints http"))[1]
         everything = time.perf_counter() - up.began
         late = await asyncio.to_thread(delays, up.database, emag, list(SCENE.orders)[1:], QUIET)
+        news = await _news(f"{prefect}/api", up.database, emag)
         idle = await _idle({**up.parts, **alone.parts})
-        ours = await _cost_of_a_run(
-            f"{prefect}/api", "cancellation-sync/scheduled", lambda: up.parts
-        )
+        ours = await _cost_of_a_run(f"{prefect}/api", CANCELLATIONS, lambda: up.parts)
         empty = await _cost_of_a_run(alone.api, "empty/alone", lambda: alone.parts)
     share = sum(idle[part] for part in OURS) - sum(idle[part] for part in alone.parts)
     return [
@@ -147,6 +152,12 @@ async def _measure(folder: Path, settings: Mapping[str, str], emag: str) -> list
             limit=2.0,
             unit="s",
             details=spread(late),
+        ),
+        Figure(
+            "up: from a scheduled run's instant to eMAG's news in the ERP",
+            measured=news,
+            limit=10.0,
+            unit="s",
         ),
         Figure(
             "up: share of one core between scheduled runs, beyond a Prefect without us",
@@ -234,6 +245,29 @@ async def _deploy_empty(variables: Mapping[str, str]) -> None:
         raise RunFailedError("the empty flow could not be deployed")
 
 
+async def _news(api: str, database: str, emag: str) -> float:
+    """Seconds from the instant of a deployment's run until the ERP has what happened at eMAG."""
+    action = {"action": "panel_cancels", "order_id": NEWS}
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        told = await client.post(f"{emag.removesuffix('/api-3')}/sandbox/actions", json=action)
+        told.raise_for_status()
+    due = datetime.now(UTC) + AHEAD
+    run = asyncio.create_task(_run(api, CANCELLATIONS, due))
+    arrived = await asyncio.to_thread(_await_row, database)
+    await run
+    return (arrived - due).total_seconds()
+
+
+def _await_row(database: str) -> datetime:
+    latest = time.monotonic() + PATIENCE
+    with psycopg.connect(database, autocommit=True) as connection:
+        while connection.execute(_TOLD.encode(), [str(NEWS)]).fetchone() != (1,):
+            if time.monotonic() > latest:
+                raise RunFailedError("the cancellation did not come in")
+            time.sleep(0.05)
+    return datetime.now(UTC)
+
+
 async def _idle(parts: Mapping[str, list[int]]) -> dict[str, float]:
     """Each part's percentage of one core in a minute in which no run is scheduled."""
     await asyncio.sleep(SETTLES)
@@ -267,15 +301,22 @@ def _spent(parts: Parts) -> float:
     return sum(cpu_of(pids) for pids in parts().values())
 
 
-async def _run(api: str, name: str) -> None:
-    """A run of a deployment, from its order to its end."""
+async def _run(api: str, name: str, due: datetime | None = None) -> None:
+    """A run of a deployment, from its order to its end; due at once if nothing is said."""
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         found = await client.get(f"{api}/deployments/name/{name}")
         deployment = found.raise_for_status().json()["id"]
-        made = await client.post(f"{api}/deployments/{deployment}/create_flow_run", json={})
+        made = await client.post(f"{api}/deployments/{deployment}/create_flow_run", json=_due(due))
         run = made.raise_for_status().json()["id"]
         for _ in range(int(PATIENCE)):
             if (await client.get(f"{api}/flow_runs/{run}")).json()["state_type"] == "COMPLETED":
                 return
             await asyncio.sleep(1)
     raise RunFailedError(f"a run of {name} did not complete")
+
+
+def _due(at: datetime | None) -> Mapping[str, Any]:
+    if at is None:
+        return {}
+    details = {"scheduled_time": at.isoformat()}
+    return {"state": {"type": "SCHEDULED", "state_details": details}}

@@ -308,7 +308,8 @@ class TestStoring:
     async def test_what_became_of_a_page_is_told_and_what_was_logged_is_logged_here(
         self, shop: Shop, caplog: pytest.LogCaptureFixture
     ) -> None:
-        nowhere = {"emag_id": 52000001, "type": 3, "request_status": 2, "order_id": None}
+        lines = [{"id": 1, "product_id": "1001", "quantity": 1}]
+        nowhere = {"emag_id": 52000001, "type": 3, "request_status": 2, "products": lines}
         unreadable = {**nowhere, "emag_id": 52000002, "request_status": "soon"}
         clock, receipt = await read_clock(shop.channel.engine), Receipt(read=5)
         page = PackedPage.of(Page(clock.monotonic, [nowhere, unreadable]))

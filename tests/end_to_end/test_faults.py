@@ -139,6 +139,7 @@ OPERATIONS = (
     Operation("issued*", ISSUED, INVOICE, invoiced, ATTACHED, lasting=True),
     Operation("ack", "order/acknowledge", CANCELLATION, new_and_cancelled, ("acknowledge", *SAVED)),
     Operation("cancel", "order/save", CANCELLATION, cancelled, SAVED),
+    Operation("cancel*", "order/save", CANCELLATION, cancelled, SAVED, lasting=True),
     Operation("cancel4", "order/save", CANCELLATION, cancelled, SAVED, rows=4),
     Operation("reduce", "order/save", CANCELLATION, one_piece_less, LINE),
     Operation("storno", "order/save", CANCELLATION, one_piece_refunded, STORNO),
@@ -165,24 +166,24 @@ slow                      before|after fine   fine   fine   fine   fine    fine 
 stale                     during       fine   fine   fine   fine   fine    fine     -      -
 """
 SAVING = """
-kinds_of_faults               at           one    lot
-reset|timeout|http_*          before|after doubt  doubt
-empty_body|garbage_body       before|after doubt  doubt
-cut_body                      after        doubt  doubt
-error_although_applied        after        fine   fine
-locked                        before       later  later
-throttle*                     before       fine   fine
-forbidden|address_refused     before       outage outage
-slow                          before|after fine   fine
-half_then_reset|half_then_500 during       -      doubt
-half_then_error|one_refused   during       -      named
+kinds_of_faults               at           one    one*   lot
+reset|timeout|http_*          before|after doubt  doubt  doubt
+empty_body|garbage_body       before|after doubt  doubt  doubt
+cut_body                      after        doubt  doubt  doubt
+error_although_applied        after        fine   fine   fine
+locked                        before       later  later  later
+throttle*                     before       fine   later  fine
+forbidden|address_refused     before       outage outage outage
+slow                          before|after fine   fine   fine
+half_then_reset|half_then_500 during       -      -      doubt
+half_then_error|one_refused   during       -      -      named
 """
 
 
 def expected(operation: Operation, kind: str, point: FaultPoint) -> str:
     """The word in the tables above."""
     head, *lines = (SAVING if operation.writes else READING).strip().splitlines()
-    column = operation.name if not operation.writes else "lot" if operation.rows > 1 else "one"
+    column = operation.name if not operation.writes else _saving(operation)
     place = head.split().index(column)
     for line in lines:
         kinds, points, *_ = words = line.split()
@@ -190,6 +191,11 @@ def expected(operation: Operation, kind: str, point: FaultPoint) -> str:
         if any(fnmatchcase(kind, each) for each in kinds.split("|")) and when in points.split("|"):
             return words[place]
     raise AssertionError(f"nothing is expected of {kind} {point}")
+
+
+def _saving(operation: Operation) -> str:
+    """The column of a save."""
+    return ("lot" if operation.rows > 1 else "one") + "*" * operation.lasting
 
 
 def faults_of(operation: Operation) -> Iterator[tuple[str, FaultPoint]]:

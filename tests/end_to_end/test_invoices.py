@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -382,6 +383,35 @@ class TestInvoicesThatEmagIssues:
         assert (
             second.requests["customer-invoice/read"] == 2
         )  # the second shows that there are no more
+
+    @pytest.mark.parametrize("days", [1, 4, 13])
+    async def test_one_that_emag_enters_late_counts(self, shop: Shop, days: int) -> None:
+        await shop.run(INVOICE)
+        dated = datetime.now(shop.channel.account.zone).date() - timedelta(days=days)
+        shop.market.add_issued_invoice(
+            {"category": "normal", "order_id": ORDER, "date": dated.isoformat()}
+        )
+        row = await issued(shop)
+        await shop.run(INVOICE)
+        assert await shop.state(INVOICE, row) == "refused"
+        assert attached(shop) == []
+
+    async def test_those_that_are_known_are_not_written_again(self, shop: Shop) -> None:
+        shop.market.add_issued_invoice({"category": "normal", "order_id": ORDER})
+        version = "SELECT xmin::text FROM app.emag_issued_invoices"
+        await shop.run(INVOICE)
+        first = await shop.sql(version)
+        await shop.run(INVOICE)
+        assert await shop.sql(version) == first
+
+    async def test_those_to_the_seller_are_mirrored_with_the_news(self, shop: Shop) -> None:
+        shop.market.add_issued_invoice({"category": "FC", "number": "C-MKTP-1"})
+        known = "SELECT number, source FROM app.emag_issued_invoices"
+        await shop.run(INVOICE)
+        assert await shop.sql(known) == []
+        for report in (await shop.receive(INVOICE), await shop.run_both(INVOICE)):
+            assert report.requests["invoice/read"] == 2  # the second shows that there are no more
+            assert await shop.sql(known) == [{"number": "C-MKTP-1", "source": "invoice"}]
 
 
 class TestWithdrawing:

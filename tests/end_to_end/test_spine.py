@@ -185,6 +185,7 @@ class TestLeases:
         await claimed(shop)
         await send_steps(shop.channel, batch, batch.works)
         assert requests(shop, "order/save") == 0
+        assert await shop.sql("SELECT FROM app.emag_api_calls WHERE writes") == []
 
     async def test_who_lost_the_lease_writes_nothing_into_our_books(self, shop: Shop) -> None:
         shop.market.add_order({"id": 480000101, "status": 0})

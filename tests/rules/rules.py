@@ -101,6 +101,31 @@ RULES: Sequence[Rule] = (
         ],
     ),
     Rule(
+        "a write leaves only while its orders are leased until it is surely dead",
+        "integrations.sync.send",
+        [Edit("if not await leases.outlive(", "if channel is None and not await leases.outlive(")],
+        [
+            interleaving(
+                "leases",
+                "TestLeases",
+                f"test_who_was_suspended_after_the_intent_{what}",
+            )
+            for what in ("attaches_nothing_twice", "undoes_nothing")
+        ],
+    ),
+    Rule(
+        "a row in doubt stays so, whatever the ERP has changed meanwhile",
+        "integrations.ledger.persist",
+        [Edit(" AND o.state <> 'in_doubt'", "")],
+        [
+            interleaving(
+                "leases",
+                "TestLeases",
+                "test_a_change_that_is_folded_while_an_answer_is_lost_leaves_the_row_in_doubt",
+            )
+        ],
+    ),
+    Rule(
         "a changed row is left alone until it has rested",
         "integrations.ledger.changes",
         [
@@ -246,11 +271,11 @@ RULES: Sequence[Rule] = (
         "a request waits for its slot on the open connection",
         "integrations.sync.send",
         [
-            Edit("departing=partial(hold, channel, lot.route, slot),", ""),
+            Edit("departing=partial(_depart, channel, batch, lot, slot),", ""),
             Edit(
-                "            answer = await channel.client.exchange(",
-                "            await hold(channel, lot.route, slot)\n"
-                "            answer = await channel.client.exchange(",
+                "        return await channel.client.exchange(",
+                "        await hold(channel, lot.route, slot)\n"
+                "        return await channel.client.exchange(",
             ),
         ],
         [

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
 from integrations.emag.accounts import Account
 from integrations.emag.client import open_client
+from integrations.erp.rows import Kind
 from integrations.ledger.points import Point
 from integrations.sandbox.journal import RequestRecord
 from integrations.sandbox.market import Market
@@ -19,6 +22,7 @@ from tests.end_to_end.interleavings.meanwhile import (
     INVOICE,
     ORDER,
     OTHER,
+    RMA,
     done_to,
     invoice,
     one_of_five,
@@ -41,6 +45,14 @@ async def lease_over(shop: Shop) -> None:
         "SELECT pg_sleep(greatest(0, extract(epoch FROM max(expires_at) - clock_timestamp())))"
         " FROM app.emag_order_leases"
     )
+
+
+@asynccontextmanager
+async def suspended(shop: Shop, kind: Kind) -> AsyncIterator[None]:
+    """A host stands still behind its intent, clocks and all: time passes for the others alone."""
+    async with stopped(shop.run(kind), Point.INTENDED):
+        await later(shop)
+        yield
 
 
 async def taken_over(shop: Shop, order_id: int = ORDER) -> None:
@@ -86,6 +98,53 @@ class TestLeases:
         assert requests(shop, "order/attachments/save") == 1
         assert await shop.books(INVOICE, row) == before
 
+    async def test_who_was_suspended_after_the_intent_attaches_nothing_twice(
+        self, shop: Shop
+    ) -> None:
+        row = await invoice(shop)
+        async with suspended(shop, INVOICE):
+            await shop.run(INVOICE)
+            before = await shop.books(INVOICE, row)
+        assert [kind for kind, *_ in done_to(shop)] == ["attachment"]
+        assert requests(shop, "order/attachments/save") == 1
+        assert await shop.books(INVOICE, row) == before
+        assert sorted(await verdicts(shop)) == ["applied", "unsent"]
+
+    async def test_who_was_suspended_after_the_intent_undoes_nothing(self, shop: Shop) -> None:
+        await one_of_five(shop)
+        async with suspended(shop, CANCELLATION):
+            await one_of_five(shop, quantity=2)
+            await shop.run(CANCELLATION)
+        await later(shop)
+        await shop.run(CANCELLATION)
+        left = [int(str(now)) for _, _, now in done_to(shop)]
+        assert left == sorted(left, reverse=True)
+        assert left[-1] == 2
+
+    async def test_who_was_suspended_after_the_intent_asks_for_nothing_illegal(
+        self, shop: Shop
+    ) -> None:
+        shop.market.add_order({"id": ORDER, "status": 4})
+        shop.market.add_return({"order_id": ORDER, "request_status": 2, "emag_id": 52000077})
+        row = await shop.erp.add(RMA, ORDER, status="approved")
+        async with suspended(shop, RMA):
+            await shop.erp.update(RMA, row, status="completed")
+            shop.market.courier_delivers_return(52000077)
+            await shop.run(RMA)
+            done = len(shop.market.journal.effects)
+        assert len(shop.market.journal.effects) == done
+
+    async def test_who_was_suspended_for_a_moment_only_sends_after_a_fresh_look(
+        self, shop: Shop
+    ) -> None:
+        row = await invoice(shop)
+        async with stopped(shop.run(INVOICE), Point.INTENDED):
+            await shop.sql(
+                "UPDATE app.emag_order_leases SET expires_at = clock_timestamp() + interval '1 s'"
+            )
+        assert await state(shop, row, INVOICE) == "synced"
+        assert sorted(await verdicts(shop)) == ["applied", "unsent"]
+
     @pytest.mark.parametrize("point", [Point.ANSWERED, Point.NOTED, Point.CARRIED])
     async def test_an_answer_that_is_late_closes_its_call_and_changes_nothing_else(
         self, shop: Shop, point: Point
@@ -99,6 +158,21 @@ class TestLeases:
         assert [kind for kind, *_ in done_to(shop)] == ["attachment"]
         assert await shop.books(INVOICE, row) == before
         assert await verdicts(shop) == ["applied"]
+
+    async def test_a_change_that_is_folded_while_an_answer_is_lost_leaves_the_row_in_doubt(
+        self, shop: Shop
+    ) -> None:
+        row = await invoice(shop)
+        shop.market.faults.add(
+            "order/attachments/save", kind="reset", point="after_effect", times=1
+        )
+        async with stopped(shop.run(INVOICE), Point.ANSWERED):
+            await shop.erp.update(INVOICE, row, pdf_url=shop.document("F-corrected"))
+            await shop.run(INVOICE)
+            wanted = (await shop.books(INVOICE, row))["wanted_revision"]
+        after = await shop.books(INVOICE, row)
+        assert (after["sync_state"], after["wanted_revision"]) == ("in_doubt", wanted)
+        assert after["synced_revision"] != wanted
 
     async def test_a_refusal_that_is_late_does_not_take_back_what_another_worker_sent(
         self, shop: Shop

@@ -50,6 +50,12 @@ class TestSlices:
 FIRST = 52_000_001
 DAY, WEEK = days(1), days(7)
 
+# Half an hour after the clocks of Bucharest were put forward, and back: an hour came twice.
+CLOCK_CHANGES = (
+    datetime(2025, 3, 30, 1, 30, tzinfo=UTC),
+    datetime(2025, 10, 26, 1, 30, tzinfo=UTC),
+)
+
 
 @pytest.fixture
 async def shop(
@@ -82,6 +88,8 @@ async def read(
     count_route: Route | None = RMA_COUNT,
     length: timedelta = WEEK,
     ends: Ends | None = None,
+    after: datetime | None = None,
+    before: datetime | None = None,
     **profile: Any,
 ) -> Counter[object]:
     """How often each return that was placed lately is shown."""
@@ -90,8 +98,8 @@ async def read(
         RMA_READ,
         count_route,
         {"type": 3},
-        datetime.now(UTC) - length,
-        None,
+        after or datetime.now(UTC) - length,
+        before,
         ("date_start", "date_end"),
         _number,
         ends=ends or Ends(),
@@ -166,6 +174,16 @@ class TestReadingAWindow:
         shop.market.faults = Growing(shop)
         with pytest.raises(IncompleteListingError, match=f"where eMAG counts .*, {PASSES} times"):
             await read(shop)
+
+    @pytest.mark.parametrize("end", CLOCK_CHANGES)
+    async def test_that_ends_where_clocks_change_shows_all_of_its_last_hour(
+        self, shop: Shop, end: datetime
+    ) -> None:
+        """In autumn a return of 03:45 was placed before one of 03:30 an hour later."""
+        ago = [timedelta(minutes=each) for each in (1, 20, 45, 65)]
+        for each in ago:
+            stock(shop, 1, datetime.now(UTC) - end + each)
+        assert len(await read(shop, after=end - WEEK, before=end)) == len(ago)
 
 
 class TestCounting:
