@@ -246,6 +246,7 @@ def test_every_timing_stands_with_its_default() -> None:
     assert listed == {
         **vars(timings),
         "leaves_within": timings.leaves_within,
+        "probe_over": timings.probe_over,
         "surely_dead": timings.surely_dead,
     }
 

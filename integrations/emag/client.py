@@ -73,8 +73,11 @@ class EmagClient:
         *,
         path_id: int | None = None,
         departing: Departing | None = None,
+        within: float | None = None,
     ) -> Answer:
         """Send one request and say what came of it, at the latest a deadline after it left.
+
+        `within` is a shorter deadline for this one, in seconds.
 
         `departing` is awaited when the connection stands and nothing has been sent yet, so that a
         request leaves at its instant whatever connecting took. What it raises passes through, and
@@ -90,7 +93,8 @@ class EmagClient:
         began = time.monotonic()
         try:
             async with asyncio.timeout(None) as limit:
-                trace = _on_departure(departing, limit, self._deadline)
+                deadline = self._deadline if within is None else min(within, self._deadline)
+                trace = _on_departure(departing, limit, deadline)
                 status = await self._receive(path, content, received, trace)
         except (httpx.HTTPError, AnswerSizeError, OSError) as failure:
             return judge_failure(

@@ -51,7 +51,8 @@ RESERVE = f"""
             THEN greatest(l.next_free_at, clock_timestamp() + make_interval(secs => :lead))
             ELSE l.background_at END,
         probe_at = CASE WHEN l.down_since IS NOT NULL
-                        THEN clock_timestamp() + make_interval(secs => :probe) END
+            THEN greatest(l.next_free_at, clock_timestamp() + make_interval(secs => :lead))
+                + make_interval(secs => :probe) END
     WHERE l.next_free_at < clock_timestamp() + make_interval(secs => :longest)
       AND (l.down_since IS NULL OR l.probe_at <= clock_timestamp())
       AND (NOT :background OR l.background_at IS NULL
@@ -63,7 +64,7 @@ RESERVE = f"""
                                     clock_timestamp() + make_interval(secs => :lead)))))
     RETURNING extract(epoch FROM next_free_at)::float8 - :gap AS at,
               extract(epoch FROM clock_timestamp())::float8 AS now,
-              next_free_at AS until, down_since IS NOT NULL AS probing
+              next_free_at AS until, probe_at AS probing
 """
 _RESERVE = text(RESERVE)
 
@@ -101,8 +102,15 @@ _IS_BEING_ASKED = text("""
 _MARK_DOWN = text("""
     UPDATE app.emag_rate_limits
        SET down_since = coalesce(down_since, clock_timestamp()), down_cause = :cause,
-           down_detail = :detail, probe_at = clock_timestamp() + make_interval(secs => :probe)
+           down_detail = :detail,
+           probe_at = coalesce(probe_at, clock_timestamp() + make_interval(secs => :probe))
      WHERE platform = :platform AND login = :login AND bucket = :bucket
+""")
+
+# Unless another probe was allowed meanwhile.
+_PROBED = text("""
+    UPDATE app.emag_rate_limits SET probe_at = clock_timestamp() + make_interval(secs => :probe)
+     WHERE platform = :platform AND login = :login AND bucket = :bucket AND probe_at = :probing
 """)
 
 # Whoever reserves next is the probe, in a slot like any other.
@@ -133,13 +141,14 @@ _PUSH = text("""
 class Slot:
     """An instant at which one request may leave, on this process's monotonic clock.
 
-    `probing` says that eMAG counts as down, and that this request is to find out whether it is.
+    `probing` says that eMAG counts as down, and that this request is to find out whether it is: no
+    other may before that instant, by the database's clock, unless this one is over (`probed`).
     `until` is when the next slot may begin, by the database's clock.
     """
 
     at: float
     waited: float
-    probing: bool = False
+    probing: datetime | None = None
     until: datetime | None = None
 
     async def reached(self, tolerance: float) -> bool:
@@ -167,7 +176,7 @@ async def reserve(
     *,
     longest: float,
     lead: float = 0.0,
-    probe: float = 10.0,
+    probe: float = 50.0,
     background: bool = False,
 ) -> Slot:
     """The next free instant for a request on this route.
@@ -175,7 +184,7 @@ async def reserve(
     Args:
         longest: seconds beyond which no slot is taken.
         lead: seconds the caller needs before it can send.
-        probe: seconds between two requests while eMAG counts as down.
+        probe: while eMAG counts as down, seconds after this slot in which no other is given.
         background: others come first; the caller sleeps here until it is its turn.
 
     Raises:
@@ -346,6 +355,14 @@ async def mark_down(
     """Let everyone know that eMAG cannot be asked: from now on one probe at a time is sent."""
     outage = {**_bucket(account, route), "cause": cause, "detail": detail, "probe": probe}
     await line(engine).row(_MARK_DOWN, outage)
+
+
+async def probed(
+    engine: AsyncEngine, account: Account, route: Route, slot: Slot, *, probe: float
+) -> None:
+    """A request that was to find out whether eMAG is back did not: in a while the next one may."""
+    ended = {**_bucket(account, route), "probing": slot.probing, "probe": probe}
+    await line(engine).row(_PROBED, ended)
 
 
 async def hasten_probe(

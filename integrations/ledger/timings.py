@@ -25,6 +25,7 @@ class Timings:
         pause: pause of a row that eMAG could not serve (throttled, unavailable).
         ask_again: pause before a read that was not answered is repeated; it doubles each time.
         probe: how often eMAG is asked whether it is back after an outage.
+        probe_deadline: the deadline of a read that only finds out whether eMAG answers.
     """
 
     quiet: float = 5.0
@@ -42,11 +43,13 @@ class Timings:
     pause: float = 30.0
     ask_again: float = 0.5
     probe: float = 10.0
+    probe_deadline: float = 10.0
 
     def __post_init__(self) -> None:
         relations = {
             "quiet <= quiet_cap": self.quiet <= self.quiet_cap,
             "0 < deadline": self.deadline > 0,
+            "0 < probe_deadline": self.probe_deadline > 0,
             "0 <= settle": self.settle >= 0,
             "2 * renew < lease": 2 * self.renew < self.lease,
             "copy_age < lease": self.copy_age < self.lease,
@@ -62,6 +65,15 @@ class Timings:
     def leaves_within(self) -> float:
         """Seconds after a plan in which its request leaves, if it does: see copies and slots."""
         return self.copy_age + self.budget_wait
+
+    @property
+    def probe_over(self) -> float:
+        """Seconds after its slot until a request that is to find out whether eMAG is back is over.
+
+        It may be late for its slot, and be any request: unless its end is known, the next one waits
+        so long.
+        """
+        return max(self.probe, self.budget_wait + self.deadline)
 
     @property
     def surely_dead(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -39,18 +40,18 @@ LEAD = 0.005
 
 WINDOW = 3.0
 
+THROTTLED = "eMAG keeps answering that its request limit is exceeded"
+
 FILTERS_IGNORED = (
     "`emag-flows doctor` saw eMAG ignore the filters of this account's reads, so nothing is asked"
     " of it; run doctor again: once it sees them honoured, syncs go on by themselves"
 )
 
-THROTTLED = "eMAG keeps answering that its request limit is exceeded"
-
 # A window that our own requests fill to this share is full because of us.
 OWN_SHARE = 0.85
 
-# Asking again at once cannot help these.
-_HOPELESS = frozenset({Cause.CREDENTIALS, Cause.ADDRESS, Cause.ROUTE})
+# Asking again cannot help these; after a silence one brief read tells more, and sooner.
+_NOT_REPEATED = frozenset({Cause.CREDENTIALS, Cause.ADDRESS, Cause.ROUTE, Cause.TIMEOUT})
 
 
 NEUTRAL: Final[Mapping[Route, Mapping[str, Any]]] = {
@@ -75,9 +76,14 @@ class _UnansweredError(Exception):
 
 
 async def ask(
-    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
+    channel: Channel,
+    route: Route,
+    body: Mapping[str, Any],
+    subject: Subject,
+    *,
+    briefly: bool = False,
 ) -> list[Raw]:
-    """The rows of a read.
+    """The rows of a read; `briefly` for one that only finds out whether eMAG answers.
 
     Raises:
         OutageError: eMAG did not answer, or refused the credentials.
@@ -86,15 +92,40 @@ async def ask(
     """
     # Who is not answered keeps its place until it is: nobody else needs to find that out.
     async with channel.gate:
-        answer = await _ask_until_answered(channel, route, body, subject)
-        neutral = NEUTRAL.get(route)
-        if neutral is not None and body != neutral and _may_be_its_own(answer):
-            async with channel.tally.judging:
-                await _ask_neutrally(channel, route, neutral)
-            answer = await _ask_until_answered(channel, route, body, subject, most=1)
-            if _may_be_its_own(answer):
-                raise ReadFailedError(answer.text() or answer.verdict.value)
+        answer = await _ask_until_answered(channel, route, body, subject, briefly=briefly)
+        if _may_be_its_own(answer) and not briefly:
+            answer = await _judged(channel, route, body, subject, answer)
     return await _rows_in(channel, route, answer)
+
+
+async def _judged(
+    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject, answer: Answer
+) -> Answer:
+    """Its answer in the end, once it is known whether eMAG fails at this very read.
+
+    Raises:
+        ReadFailedError: it does, and answers others.
+        OutageError, BudgetBusyError: eMAG does not answer, or that can't be found out now.
+    """
+    neutral = NEUTRAL.get(route)
+    if neutral is None or body == neutral:
+        return await _after_silence(channel, route, body, subject, answer)
+    async with channel.tally.judging:
+        await _ask_neutrally(channel, route, neutral)
+    answer = await _ask_until_answered(channel, route, body, subject, most=1)
+    if _may_be_its_own(answer):
+        raise ReadFailedError(answer.text() or answer.verdict.value)
+    return answer
+
+
+async def _after_silence(
+    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject, answer: Answer
+) -> Answer:
+    """Its answer when it is asked once more: there is no other read that would tell as much."""
+    if answer.cause is not Cause.TIMEOUT:
+        return answer
+    async with channel.tally.judging:
+        return await _ask_until_answered(channel, route, body, subject, most=1, briefly=True)
 
 
 async def _rows_in(channel: Channel, route: Route, answer: Answer) -> list[Raw]:
@@ -120,7 +151,7 @@ def _may_be_its_own(answer: Answer) -> bool:
 
 async def _ask_neutrally(channel: Channel, route: Route, body: Mapping[str, Any]) -> None:
     """See that the route answers others. Raises OutageError, BudgetBusyError: it does not."""
-    answer = await _ask_until_answered(channel, route, body, Subject(), most=1)
+    answer = await _ask_until_answered(channel, route, body, Subject(), most=1, briefly=True)
     with suppress(ReadRefusedError):
         await _rows_in(channel, route, answer)
 
@@ -135,7 +166,9 @@ async def _ask_until_answered(
     route: Route,
     body: Mapping[str, Any],
     subject: Subject,
+    *,
     most: int = ATTEMPTS,
+    briefly: bool = False,
 ) -> Answer:
     attempts = AsyncRetrying(
         retry=retry_if_exception_type(_UnansweredError),
@@ -144,7 +177,7 @@ async def _ask_until_answered(
         reraise=True,
     )
     try:
-        return await attempts(_ask_once, channel, route, body, subject)
+        return await attempts(_ask_once, channel, route, body, subject, briefly)
     except _UnansweredError as unanswered:
         return unanswered.answer
 
@@ -160,21 +193,28 @@ def _pause(first: float, state: RetryCallState) -> float:
 def _worth_repeating(answer: Answer) -> bool:
     return (
         answer.verdict in (Verdict.THROTTLED, Verdict.UNAVAILABLE, Verdict.UNKNOWN)
-        and answer.cause not in _HOPELESS
+        and answer.cause not in _NOT_REPEATED
     )
 
 
 async def _ask_once(
-    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject
+    channel: Channel, route: Route, body: Mapping[str, Any], subject: Subject, briefly: bool
 ) -> Answer:
     """One request. Raises _UnansweredError where another may be answered."""
     slot, call = await _enter(channel, route, body, subject)
+    brief = briefly or slot.probing is not None
     try:
         answer = await channel.client.exchange(
-            route, body, departing=partial(hold, channel, route, slot)
+            route,
+            body,
+            departing=partial(hold, channel, route, slot),
+            within=channel.timings.probe_deadline if brief else None,
         )
     except (budget.BudgetBusyError, OutageError):
-        await close_unsent(channel.engine, call)
+        await note_unsent(channel, route, call, slot)
+        raise
+    except asyncio.CancelledError:  # its run stops: whoever goes on need not wait for its end
+        await _note_vain_probe(channel, route, slot)
         raise
     await note_answer(channel, route, call, answer, slot)
     if _worth_repeating(answer) and not slot.probing:
@@ -225,7 +265,7 @@ async def _enter(
             sealer=channel.sealer,
             longest=channel.timings.budget_wait,
             lead=LEAD,
-            probe=channel.timings.probe,
+            probe=channel.timings.probe_over,
             background=channel.background,
         )
     channel.tally.wait(route, slot.waited)
@@ -244,7 +284,7 @@ async def _reserve(
         route,
         longest=longest,
         lead=lead,
-        probe=channel.timings.probe,
+        probe=channel.timings.probe_over,
         background=channel.background,
     )
 
@@ -316,6 +356,8 @@ async def note_answer(
     channel.tally.count(route)
     if slot.probing and answer.verdict in (Verdict.APPLIED, Verdict.REFUSED, Verdict.THROTTLED):
         await budget.mark_up(channel.engine, channel.account, route)
+    else:
+        await _note_vain_probe(channel, route, slot)
     throttled = answer.verdict is Verdict.THROTTLED
     channel.tally.throttled += throttled
     _note_pause(channel, route, throttled)
@@ -325,6 +367,19 @@ async def note_answer(
     if pause:
         await budget.push_back(
             channel.engine, channel.account, route, pause=pause, throttled=throttled
+        )
+
+
+async def note_unsent(channel: Channel, route: Route, call: Call, slot: budget.Slot) -> None:
+    """Close a call that missed its slot and never left."""
+    await close_unsent(channel.engine, call)
+    await _note_vain_probe(channel, route, slot)
+
+
+async def _note_vain_probe(channel: Channel, route: Route, slot: budget.Slot) -> None:
+    if slot.probing:
+        await budget.probed(
+            channel.engine, channel.account, route, slot, probe=channel.timings.probe
         )
 
 

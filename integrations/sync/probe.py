@@ -29,7 +29,7 @@ async def probe(channel: Channel, kind: Kind) -> None:
         ReadRefusedError: it answers, if not this read.
     """
     route, body = _PROBES[kind]
-    await ask(channel, route, body, Subject())
+    await ask(channel, route, body, Subject(), briefly=True)
 
 
 async def probe_if_down(channel: Channel, kind: Kind) -> None:

@@ -15,7 +15,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger import budget, leases
 from integrations.ledger.books import BOOKS, State
 from integrations.ledger.budget import BudgetBusyError
-from integrations.ledger.calls import Call, close_unsent
+from integrations.ledger.calls import Call
 from integrations.ledger.intents import Hindered, intend
 from integrations.ledger.line import is_undone
 from integrations.ledger.points import Point, reached
@@ -26,6 +26,7 @@ from integrations.sync.ask import (
     longest_life,
     note_answer,
     note_outage,
+    note_unsent,
     reserve_slot,
 )
 from integrations.sync.channel import Channel
@@ -175,17 +176,19 @@ async def _exchange(
             departing=partial(_depart, channel, batch, lot, slot),
         )
     except (BudgetBusyError, OutageError):
-        await _undo_intent(channel, batch, lot, call)
+        await _undo_intent(channel, batch, lot, call, slot)
         raise
     except _HaltedError:
-        await _undo_intent(channel, batch, lot, call)
+        await _undo_intent(channel, batch, lot, call, slot)
         for work in lot.works:  # where an order is somebody else's by now, the next intent says so
             work.copy = work.plan = None
         return None
 
 
-async def _undo_intent(channel: Channel, batch: Batch, lot: Lot, call: Call) -> None:
-    await close_unsent(channel.engine, call)
+async def _undo_intent(
+    channel: Channel, batch: Batch, lot: Lot, call: Call, slot: budget.Slot
+) -> None:
+    await note_unsent(channel, lot.route, call, slot)
     await _take_back(channel, batch, lot.works)
     batch.doubtful -= {work.claim.order_id for work in lot.works}
 

@@ -41,6 +41,7 @@ QUICK = Timings(
     quiet=0.0,
     quiet_cap=0.0,
     deadline=2.0,
+    probe_deadline=2.0,
     settle=0.5,
     lease=30.0,
     renew=5.0,

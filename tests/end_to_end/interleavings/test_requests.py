@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -128,7 +129,9 @@ class TestSlots:
     async def test_a_request_whose_time_is_over_does_not_leave_however_free_the_budget_is(
         self, shop: Shop, probing: bool
     ) -> None:
-        long_ago = Slot(time.monotonic() - QUICK.budget_wait - 1.0, 0.0, probing)
+        long_ago = Slot(
+            time.monotonic() - QUICK.budget_wait - 1.0, 0.0, datetime.now(UTC) if probing else None
+        )
         with pytest.raises(BudgetBusyError):
             await hold(shop.channel, ORDER_SAVE, long_ago)
 

@@ -160,6 +160,15 @@ async def test_waiting_in_vain_for_a_free_connection_proves_that_nothing_was_sen
         assert len(server.requests) == 1
 
 
+async def test_a_request_may_have_a_shorter_deadline(raw_server: Serve) -> None:
+    async with (
+        raw_server(never_answer) as server,
+        open_client(server.account, deadline=3600.0) as client,
+    ):
+        answer = await client.exchange(ORDER_READ, {"id": 5}, within=0.1)
+        assert (answer.verdict, answer.cause) == (Verdict.UNAVAILABLE, Cause.TIMEOUT)
+
+
 async def test_connecting_may_take_longer_than_the_deadline(raw_server: Serve) -> None:
     async with (
         raw_server(never_answer) as server,

@@ -30,6 +30,7 @@ from integrations.ledger.budget import (
     hasten_probe,
     mark_down,
     mark_up,
+    probed,
     push_back,
     renew,
     reserve,
@@ -142,6 +143,47 @@ async def test_while_emag_counts_as_down_one_probe_at_a_time_may_leave(
 
     await mark_up(engine, account, ORDER_READ)
     assert not (await reserve(engine, account, ORDER_READ, longest=20.0)).probing
+
+
+async def test_no_probe_is_given_until_the_one_before_is_surely_over_or_known_to_be(
+    engine: AsyncEngine, account: Account
+) -> None:
+    await reserve(engine, account, ORDER_READ, longest=20.0)
+    await mark_down(engine, account, ORDER_READ, "timeout", "eMAG did not answer", probe=0.0)
+    first = await reserve(engine, account, ORDER_READ, longest=20.0, probe=60.0)
+    # A request that had left before the outage was known is given up meanwhile.
+    await mark_down(engine, account, ORDER_READ, "timeout", "eMAG did not answer", probe=0.0)
+    with pytest.raises(EmagDownError):
+        await reserve(engine, account, ORDER_READ, longest=20.0, probe=60.0)
+
+    await probed(engine, account, ORDER_READ, first, probe=0.0)
+    assert (await reserve(engine, account, ORDER_READ, longest=20.0, probe=60.0)).probing
+    await probed(engine, account, ORDER_READ, first, probe=0.0)  # it was another's
+    with pytest.raises(EmagDownError):
+        await reserve(engine, account, ORDER_READ, longest=20.0, probe=60.0)
+
+
+async def test_a_probe_is_over_so_long_after_its_slot(
+    engine: AsyncEngine, account: Account
+) -> None:
+    await mark_down_after(engine, account, pause=30.0)
+    probe = await reserve(engine, account, ORDER_READ, longest=60.0, probe=10.0)
+    async with engine.connect() as connection:
+        ahead = await connection.scalar(
+            text(
+                "SELECT extract(epoch FROM probe_at - clock_timestamp())::float8"
+                " FROM app.emag_rate_limits"
+            )
+        )
+    assert probe.waited > 20.0
+    assert ahead is not None
+    assert ahead > 30.0
+
+
+async def mark_down_after(engine: AsyncEngine, account: Account, pause: float) -> None:
+    """eMAG counts as down, and the next slot is so far away."""
+    await push_back(engine, account, ORDER_READ, pause=pause, throttled=False)
+    await mark_down(engine, account, ORDER_READ, "timeout", "eMAG did not answer", probe=0.0)
 
 
 async def test_a_probe_that_a_person_asks_for_leaves_at_once_in_a_slot_like_any_other(

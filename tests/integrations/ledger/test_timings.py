@@ -16,6 +16,7 @@ def test_the_defaults_hold() -> None:
     [
         ({"quiet": 61.0}, "quiet <= quiet_cap"),
         ({"deadline": 0.0}, "0 < deadline"),
+        ({"probe_deadline": 0.0}, "0 < probe_deadline"),
         ({"settle": -1.0}, "0 <= settle"),
         ({"renew": 45.0}, "2 * renew < lease"),
         ({"copy_age": 90.0}, "copy_age < lease"),
