@@ -48,7 +48,7 @@ async def examine(account: str) -> Examination:
                 # Who tries other settings here must not stop those who work with the right ones.
                 told = await visit(replace(channel, apart=True, profile=Profile()))
                 profile = replace(channel.profile, **told.seen)
-            await write_profile(shop.engine, each.name, profile)
+            await write_profile(shop.engine, each.platform, each.name, profile)
             found[each.name] = told.findings
             unreachable |= told.is_outage
         return Examination(found, unreachable)

@@ -90,12 +90,11 @@ def _remedy_of(error: psycopg.Error) -> str:
 
 async def _way_in(connection: Connection, shop: Shop) -> list[Finding]:
     hours = Hours(**shop.settings.hours())
-    names = [account.name for account in shop.accounts]
     platforms = sorted({account.platform for account in shop.accounts})
     return [
         *_check_deadlines(await clocks_of(connection, shop.accounts, hours)),
         _check_parked(await long_parked(connection, shop.accounts, LONGEST_PARKED)),
-        _check_cursors(await still_cursors(connection, names)),
+        _check_cursors(await still_cursors(connection, shop.accounts)),
         _note_drift(await lately_met(connection, platforms, DRIFT_DAYS)),
     ]
 

@@ -249,7 +249,8 @@ async def _pass(desk: Desk, name: str, carry: Pass, vitals: Vitals) -> None:
     channel = replace(desk.channel, tally=Tally(), scan=None)
     report = Report("resident", channel.account.name, "both", False, datetime.now(UTC))
     try:
-        profile = await read_profile(channel.engine, channel.account.name)
+        account = channel.account
+        profile = await read_profile(channel.engine, account.platform, account.name)
         channel = replace(channel, profile=profile)  # doctor may have found something out
         await carry(channel, report)
     except NotNowError:

@@ -63,7 +63,7 @@ async def open_channel(
     """
     settings = shop.settings
     await prepare_calls(shop.engine)
-    profile = await read_profile(shop.engine, account.name)
+    profile = await read_profile(shop.engine, account.platform, account.name)
     async with open_client(
         account, deadline=shop.timings.deadline, max_connections=max_in_flight
     ) as client:

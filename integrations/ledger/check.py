@@ -34,6 +34,7 @@ OUR_TABLES = (
     "emag_order_leases",
     "emag_api_calls",
     "emag_cursors",
+    "emag_platform_cursors",
     "emag_rate_limits",
     "emag_issued_invoices",
     "emag_offer_syncs",

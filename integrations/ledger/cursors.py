@@ -1,4 +1,8 @@
-"""How far eMAG's news is stored: a cursor per account and resource, which never moves back."""
+"""How far eMAG's news is stored: a cursor per platform, account and resource.
+
+It never moves back. Another platform's says nothing of this one: an account that was tried at the
+sandbox begins anew at eMAG.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +18,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from integrations.ledger.database import autocommit
 
 _READ = text("""
-    SELECT position, detail FROM app.emag_cursors
-     WHERE account = :account AND resource = :resource
+    SELECT position, detail FROM app.emag_platform_cursors
+     WHERE platform = :platform AND account = :account AND resource = :resource
 """)
 
 # Never past now: what happens a moment later must still be in front of it.
 _MOVE = text("""
-    INSERT INTO app.emag_cursors AS c (account, resource, position, detail)
-    VALUES (:account, :resource, least(:position, clock_timestamp()), CAST(:detail AS jsonb))
-    ON CONFLICT (account, resource) DO UPDATE
+    INSERT INTO app.emag_platform_cursors AS c (platform, account, resource, position, detail)
+    VALUES (:platform, :account, :resource, least(:position, clock_timestamp()),
+            CAST(:detail AS jsonb))
+    ON CONFLICT (platform, account, resource) DO UPDATE
        SET position = greatest(c.position, excluded.position),
            detail = coalesce(excluded.detail, c.detail), updated_at = clock_timestamp()
 """)
 
 _PLACE = text("""
-    INSERT INTO app.emag_cursors (account, resource, position, detail)
-    VALUES (:account, :resource, :position, CAST(:detail AS jsonb))
-    ON CONFLICT (account, resource) DO UPDATE
+    INSERT INTO app.emag_platform_cursors (platform, account, resource, position, detail)
+    VALUES (:platform, :account, :resource, :position, CAST(:detail AS jsonb))
+    ON CONFLICT (platform, account, resource) DO UPDATE
        SET position = excluded.position, detail = excluded.detail, updated_at = clock_timestamp()
 """)
 
@@ -43,16 +48,21 @@ class Cursor:
     detail: Mapping[str, Any] | None = None
 
 
-async def read_cursor(engine: AsyncEngine, account: str, resource: str) -> Cursor | None:
+async def read_cursor(
+    engine: AsyncEngine, platform: str, account: str, resource: str
+) -> Cursor | None:
     """Where the resource stands, None before its first window was stored."""
     async with autocommit(engine) as connection:
-        found = await connection.execute(_READ, {"account": account, "resource": resource})
+        found = await connection.execute(
+            _READ, {"platform": platform, "account": account, "resource": resource}
+        )
         row = found.first()
     return Cursor(row.position, row.detail) if row and row.position else None
 
 
 async def move_cursor(
     engine: AsyncEngine,
+    platform: str,
     account: str,
     resource: str,
     position: datetime,
@@ -60,11 +70,12 @@ async def move_cursor(
 ) -> None:
     """Note that everything up to `position` is stored: every page of its window, and every row."""
     async with autocommit(engine) as connection:
-        await connection.execute(_MOVE, _cursor(account, resource, position, detail))
+        await connection.execute(_MOVE, _cursor(platform, account, resource, position, detail))
 
 
 async def place_cursor(
     engine: AsyncEngine,
+    platform: str,
     account: str,
     resource: str,
     position: datetime,
@@ -72,13 +83,14 @@ async def place_cursor(
 ) -> None:
     """Begin anew at `position`, wherever the cursor stood."""
     async with autocommit(engine) as connection:
-        await connection.execute(_PLACE, _cursor(account, resource, position, detail))
+        await connection.execute(_PLACE, _cursor(platform, account, resource, position, detail))
 
 
 def _cursor(
-    account: str, resource: str, position: datetime, detail: Mapping[str, Any] | None
+    platform: str, account: str, resource: str, position: datetime, detail: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     return {
+        "platform": platform,
         "account": account,
         "resource": resource,
         "position": position,

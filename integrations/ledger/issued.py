@@ -41,8 +41,8 @@ FIRST_LOOK: Mapping[Source, timedelta] = {
 OVERLAP = timedelta(days=14)
 
 _SINCE = text("""
-    SELECT (position AT TIME ZONE 'UTC')::date FROM app.emag_cursors
-     WHERE account = :account AND resource = :resource
+    SELECT (position AT TIME ZONE 'UTC')::date FROM app.emag_platform_cursors
+     WHERE platform = :platform AND account = :account AND resource = :resource
 """)
 
 # Whatever numbers eMAG gives, an order's document is never hidden behind an invoice to the seller.
@@ -73,9 +73,9 @@ _STORE = text("""
 """)
 
 _MOVE = text("""
-    INSERT INTO app.emag_cursors AS c (account, resource, position)
-    VALUES (:account, :resource, CAST(:position AS date)::timestamp AT TIME ZONE 'UTC')
-    ON CONFLICT (account, resource) DO UPDATE
+    INSERT INTO app.emag_platform_cursors AS c (platform, account, resource, position)
+    VALUES (:platform, :account, :resource, CAST(:position AS date)::timestamp AT TIME ZONE 'UTC')
+    ON CONFLICT (platform, account, resource) DO UPDATE
        SET position = greatest(c.position, excluded.position), updated_at = clock_timestamp()
 """)
 
@@ -107,10 +107,12 @@ class Sum:
     currency: str | None = None
 
 
-async def mirrored_since(engine: AsyncEngine, account: str, source: Source, today: date) -> date:
+async def mirrored_since(
+    engine: AsyncEngine, platform: str, account: str, source: Source, today: date
+) -> date:
     """The first day to ask for: some days before the last look, and what a first look needs."""
     async with autocommit(engine) as connection:
-        found = await connection.execute(_SINCE, {"account": account, "resource": source.value})
+        found = await connection.execute(_SINCE, _cursor(platform, account, source))
         last: date | None = found.scalar_one_or_none()
     return last - OVERLAP if last else today - FIRST_LOOK[source]
 
@@ -140,11 +142,17 @@ def _document(invoice: IssuedInvoice, amount: Sum) -> dict[str, Any]:
     return {**document, **texts, "order_id": order_id, "total": total}
 
 
-async def mirrored_until(engine: AsyncEngine, account: str, source: Source, day: date) -> None:
+async def mirrored_until(
+    engine: AsyncEngine, platform: str, account: str, source: Source, day: date
+) -> None:
     """Move the cursor, once everything up to this day is stored."""
-    moved = {"account": account, "resource": source.value, "position": day}
+    moved = {**_cursor(platform, account, source), "position": day}
     async with autocommit(engine) as connection:
         await connection.execute(_MOVE, moved)
+
+
+def _cursor(platform: str, account: str, source: Source) -> dict[str, Any]:
+    return {"platform": platform, "account": account, "resource": source.value}
 
 
 async def read_until(

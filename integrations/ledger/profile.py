@@ -38,9 +38,9 @@ class Profile:
     measured_at: datetime | None = None
 
 
-async def read_profile(engine: AsyncEngine, account: str) -> Profile:
+async def read_profile(engine: AsyncEngine, platform: str, account: str) -> Profile:
     """The account's profile; an empty one before first contact."""
-    cursor = await read_cursor(engine, account, RESOURCE)
+    cursor = await read_cursor(engine, platform, account, RESOURCE)
     if cursor is None:
         return Profile()
     detail: dict[str, Any] = dict(cursor.detail or {})
@@ -49,7 +49,7 @@ async def read_profile(engine: AsyncEngine, account: str) -> Profile:
     return replace(told, measured_at=cursor.position)
 
 
-async def write_profile(engine: AsyncEngine, account: str, profile: Profile) -> None:
+async def write_profile(engine: AsyncEngine, platform: str, account: str, profile: Profile) -> None:
     """Keep what first contact showed."""
     detail = {name: each for name, each in asdict(profile).items() if name != "measured_at"}
-    await move_cursor(engine, account, RESOURCE, datetime.now(UTC), detail)
+    await move_cursor(engine, platform, account, RESOURCE, datetime.now(UTC), detail)

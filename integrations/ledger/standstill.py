@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from integrations.emag.accounts import Account
 from integrations.ledger.deadlines import Connection, fetch
 
 # A run that has only just begun may still move it. Listings are reads that name no order.
 _STILL = """
     SELECT c.account, c.resource, c.position
-      FROM app.emag_cursors c
+      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+      JOIN app.emag_platform_cursors c ON c.platform = a.platform AND c.account = a.account
       JOIN (VALUES ('orders:', 'order/read'), ('returns:', 'rma/read')) AS r (resource, route)
         ON starts_with(c.resource, r.resource)
-     WHERE c.account = ANY(%(accounts)s)
-       AND c.position < statement_timestamp() - interval '1 hour'
+     WHERE c.position < statement_timestamp() - interval '1 hour'
        AND EXISTS (
            SELECT FROM app.emag_api_calls k
-            WHERE k.account = c.account AND k.route = r.route AND k.order_ids = '{}'
+            WHERE k.platform = c.platform AND k.account = c.account AND k.route = r.route
+              AND k.order_ids = '{}'
               AND k.verdict <> 'unsent'
               AND k.sent_at > statement_timestamp() - interval '1 hour'
               AND k.sent_at < statement_timestamp() - interval '15 minutes')
@@ -35,7 +37,11 @@ class Standstill:
     position: datetime
 
 
-async def still_cursors(connection: Connection, accounts: Sequence[str]) -> list[Standstill]:
+async def still_cursors(connection: Connection, accounts: Sequence[Account]) -> list[Standstill]:
     """The cursors of these accounts that stand still, over a connection in autocommit."""
-    rows = await fetch(connection, _STILL, {"accounts": list(accounts)})
+    asked = {
+        "platforms": [each.platform for each in accounts],
+        "accounts": [each.name for each in accounts],
+    }
+    rows = await fetch(connection, _STILL, asked)
     return [Standstill(**row._asdict()) for row in rows]

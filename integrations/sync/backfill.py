@@ -164,7 +164,7 @@ async def open_courses(channel: Channel, since: date, until: date) -> list[Cours
     asked = _detail(since, until, cut)
     lasting = {}
     for course in courses:
-        cursor = await read_cursor(channel.engine, account.name, course.resource)
+        cursor = await read_cursor(channel.engine, account.platform, account.name, course.resource)
         detail = dict(cursor.detail or {}) if cursor else {}
         stored, lasts = detail.pop("stored", 0), detail.pop("lasting", 0)
         course.stored, lasting[course.resource] = (stored, lasts) if detail == asked else (0, 0)
@@ -173,7 +173,8 @@ async def open_courses(channel: Channel, since: date, until: date) -> list[Cours
         course.stored = course.resumed = 0 if all_done else lasting[course.resource]
         if not course.stored:
             detail = {**asked, "stored": 0, "lasting": 0}
-            await place_cursor(channel.engine, account.name, course.resource, cut[0].start, detail)
+            whose = (account.platform, account.name)
+            await place_cursor(channel.engine, *whose, course.resource, cut[0].start, detail)
     return courses
 
 
@@ -316,8 +317,9 @@ async def _note(channel: Channel, piece: _Piece) -> None:
         course.stored += 1
     if course.stored == before:
         return
-    cursor = await read_cursor(channel.engine, course.account, course.resource)
+    whose = (channel.account.platform, channel.account.name)
+    cursor = await read_cursor(channel.engine, *whose, course.resource)
     known = cursor.detail or {} if cursor else {}
     detail = {**known, "stored": course.stored, "lasting": course.lasting}
     end = course.slices[course.stored - 1].end
-    await move_cursor(channel.engine, course.account, course.resource, end, detail)
+    await move_cursor(channel.engine, *whose, course.resource, end, detail)

@@ -140,7 +140,7 @@ async def foresee_documents(channel: Channel) -> dict[Source, int]:
     today = (await database_time(channel.engine)).astimezone(account.zone).date()
     unknown = {}
     for source in Source:
-        since = await mirrored_since(channel.engine, account.name, source, today)
+        since = await mirrored_since(channel.engine, account.platform, account.name, source, today)
         numbers = {
             invoice.number
             async for page in issued_pages(channel, source, since, today)

@@ -61,7 +61,8 @@ async def mirror_issued_invoices(channel: Channel) -> int:
 async def look_at_issued_invoices(channel: Channel) -> list[IssuedInvoice]:
     """The invoices to customers that a mirroring would store now; raises the same."""
     source, today = Source.CUSTOMER, await _today(channel)
-    since = await mirrored_since(channel.engine, channel.account.name, source, today)
+    account = channel.account
+    since = await mirrored_since(channel.engine, account.platform, account.name, source, today)
     return [
         invoice
         async for page in issued_pages(channel, source, since, today)
@@ -78,12 +79,12 @@ async def mirror(channel: Channel, source: Source) -> int:
         OutageError, BudgetBusyError, ReadRefusedError: eMAG could not be asked.
     """
     account, today = channel.account, await _today(channel)
-    since = await mirrored_since(channel.engine, account.name, source, today)
+    since = await mirrored_since(channel.engine, account.platform, account.name, source, today)
     count = 0
     async for page in issued_pages(channel, source, since, today):
         count += await store_page(channel, source, page)
     until = await read_until(channel.engine, account.platform, account.name, source, since, today)
-    await mirrored_until(channel.engine, account.name, source, until)
+    await mirrored_until(channel.engine, account.platform, account.name, source, until)
     return count
 
 

@@ -47,7 +47,8 @@ class Look:
 
 async def begin_look(channel: Channel, resource: str, now: datetime, longest: int = 0) -> Look:
     """The next look at a listing; pages of the same account held at most `longest` rows lately."""
-    cursor = await read_cursor(channel.engine, channel.account.name, resource)
+    account = channel.account
+    cursor = await read_cursor(channel.engine, account.platform, account.name, resource)
     position = cursor.position if cursor else now - FIRST_LOOK
     detail = (cursor.detail if cursor else None) or {}
     proved = min(position, _time(detail.get("proved")) or position)
@@ -64,7 +65,8 @@ async def end_look(channel: Channel, look: Look) -> None:
     await reached(Point.STORED)
     proved = look.proved if look.ends.guessed else look.now
     detail = {"cap": look.ends.cap, "proved": proved.isoformat()}
-    await move_cursor(channel.engine, channel.account.name, look.resource, look.now, detail)
+    whose = (channel.account.platform, channel.account.name)
+    await move_cursor(channel.engine, *whose, look.resource, look.now, detail)
 
 
 def _cap(detail: Mapping[str, Any], profile: Profile) -> int | None:

@@ -86,7 +86,8 @@ async def mirrored(shop: Shop, table: str = "emag_orders", column: str = "order_
 
 
 async def stored(shop: Shop, part: str) -> int:
-    cursor = await read_cursor(shop.channel.engine, "main", f"backfill:{part}")
+    whose = (shop.channel.account.platform, "main")
+    cursor = await read_cursor(shop.channel.engine, *whose, f"backfill:{part}")
     return int((cursor.detail or {})["stored"]) if cursor else 0
 
 

@@ -86,7 +86,10 @@ async def test_a_reconciliation_moves_no_cursor_and_sends_nothing(shop: Shop) ->
 
     await reconcile(shop)
 
-    assert await shop.sql("SELECT 1 FROM app.emag_cursors WHERE resource LIKE 'orders%'") == []
+    assert (
+        await shop.sql("SELECT 1 FROM app.emag_platform_cursors WHERE resource LIKE 'orders%'")
+        == []
+    )
     assert shop.market.journal.effects == []
 
 

@@ -169,8 +169,8 @@ async def test_the_cursor_goes_on_and_an_order_that_has_left_its_window_is_found
     scene.garbled[ORDER] = "RO-480000101"
     await scene.receive()
     [cursor] = await shop.sql(
-        "SELECT position > clock_timestamp() - interval '1 min' AS moved FROM app.emag_cursors"
-        " WHERE resource = 'orders:3'"
+        "SELECT position > clock_timestamp() - interval '1 min' AS moved"
+        " FROM app.emag_platform_cursors WHERE resource = 'orders:3'"
     )
     assert cursor["moved"]
     scene.garbled.clear()

@@ -34,7 +34,7 @@ def emag_issues(shop: Shop, change: dict[str, Any], **fields: Any) -> dict[str, 
 
 async def positions(shop: Shop) -> list[Any]:
     found = await shop.sql(
-        "SELECT position FROM app.emag_cursors WHERE resource = 'customer-invoice'"
+        "SELECT position FROM app.emag_platform_cursors WHERE resource = 'customer-invoice'"
     )
     return [row["position"] for row in found]
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.doctor import Examination, examine
 from flows.exposure import complaints
+from flows.shop import open_shop
 from integrations.emag.accounts import Account
 from integrations.emag.routes import ORDER_READ
 from integrations.ledger.budget import is_down, mark_down, reserve
@@ -58,7 +59,9 @@ async def fault() -> tuple[Examination, Finding]:
 
 async def profile(engine: AsyncEngine) -> Profile:
     """What is kept of the account."""
-    return replace(await read_profile(engine, "main"), measured_at=None)
+    async with open_shop("main") as shop:
+        [account] = shop.accounts
+    return replace(await read_profile(engine, account.platform, "main"), measured_at=None)
 
 
 async def test_every_step_is_told_and_nothing_is_changed(

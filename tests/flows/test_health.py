@@ -154,14 +154,17 @@ async def test_news_that_is_parked_for_longer_than_a_day_is_a_fault(
 
 
 async def test_a_cursor_that_stands_still_while_emag_is_read_is_a_fault(
-    engine: AsyncEngine,
+    engine: AsyncEngine, account: Account
 ) -> None:
-    await insert(engine, "emag_cursors", account="main", resource="orders:3", position=hours_ago(2))
+    of_account = {"platform": account.platform, "account": "main"}
+    cursor = {"resource": "orders:3", "position": hours_ago(2)}
+    await insert(engine, "emag_platform_cursors", **of_account, **cursor)
     before = await wrong()
     await execute(
         engine,
-        "INSERT INTO app.emag_api_calls (id, sent_at, account, route, verdict)"
-        " VALUES (gen_random_uuid(), now() - interval '16 min', 'main', 'order/read', 'applied')",
+        "INSERT INTO app.emag_api_calls (id, sent_at, platform, account, route, verdict)"
+        " VALUES (gen_random_uuid(), now() - interval '16 min',"
+        f" '{account.platform}', 'main', 'order/read', 'applied')",
     )
 
     [fault] = await wrong()

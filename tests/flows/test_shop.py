@@ -27,7 +27,7 @@ def known(*told: Profile) -> Profile:
     async def look() -> Profile:
         async with open_shop("main") as shop:
             for each in told:
-                await write_profile(shop.engine, "main", each)
+                await write_profile(shop.engine, shop.accounts[0].platform, "main", each)
             async with open_channel(shop, shop.accounts[0], 1) as channel:
                 return channel.profile
 

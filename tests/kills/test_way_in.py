@@ -70,7 +70,9 @@ async def test_wherever_a_worker_dies_all_news_comes_in_once(
     for number, point in enumerate(DEATHS):
         happens(shop, number)
         assert await receive(point) == [-signal.SIGKILL] * 2
-    assert await shop.sql("SELECT FROM app.emag_cursors WHERE resource LIKE 'orders:%'") == []
+    assert (
+        await shop.sql("SELECT FROM app.emag_platform_cursors WHERE resource LIKE 'orders:%'") == []
+    )
     assert await receive() == [0, 0]
     assert await owed(shop) == 0
     numbers = sorted(map(str, (*RETURNS, *CANCELLED)))

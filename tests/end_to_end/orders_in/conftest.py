@@ -71,7 +71,7 @@ def cancel_lately(shop: Shop, first: int, count: int) -> None:
 async def an_hour_passes(shop: Shop) -> None:
     """That the end of the listing was proved is an hour ago; nothing was modified meanwhile."""
     await shop.sql(
-        "UPDATE app.emag_cursors SET detail = detail"
+        "UPDATE app.emag_platform_cursors SET detail = detail"
         " || jsonb_build_object('proved', clock_timestamp() - interval '61 min')"
         " WHERE resource LIKE 'orders:%'"
     )

@@ -233,5 +233,5 @@ async def test_the_books_hold_no_customer(shop: Shop) -> None:
     await shop.run(CANCELLATION, require_approval=True)
     await receive(shop)
     name = order["customer"]["name"]
-    for table in ("emag_orders", "emag_cancellation_integrations", "emag_cursors"):
+    for table in ("emag_orders", "emag_cancellation_integrations", "emag_platform_cursors"):
         assert name not in str(await shop.sql(f"SELECT * FROM app.{table}"))

@@ -108,7 +108,7 @@ class TestTheListing:
         assert [each.reason for each in receipt.parked] == [
             f"order/read showed {shown} rows where eMAG counts {shown + 1}, {PASSES} times"
         ]
-        cursor = "SELECT resource FROM app.emag_cursors WHERE resource = 'orders:3'"
+        cursor = "SELECT resource FROM app.emag_platform_cursors WHERE resource = 'orders:3'"
         assert await shop.sql(cursor) == []
         shop.market.faults = Faults()
         await receive(shop)
@@ -130,7 +130,7 @@ class TestTheListing:
         shop.switch(ignored_filters=frozenset({ignored}), order_read_default_type=None)
         receipt = await receive(shop)
         assert "order/read ignored its filter" in receipt.parked[0].reason
-        cursor = "SELECT resource FROM app.emag_cursors WHERE resource = 'orders:3'"
+        cursor = "SELECT resource FROM app.emag_platform_cursors WHERE resource = 'orders:3'"
         assert await shop.sql(cursor) == []
         assert await shop.sql("SELECT 1 FROM app.emag_orders WHERE type = 3") == []
 
@@ -143,12 +143,12 @@ class TestTheListing:
         ]
         assert len(asked) == 4
         [cursor] = await shop.sql(
-            "SELECT position FROM app.emag_cursors WHERE resource = 'orders:2'"
+            "SELECT position FROM app.emag_platform_cursors WHERE resource = 'orders:2'"
         )
         assert cursor["position"] <= before + timedelta(seconds=5)
 
 
 async def test_another_login_at_the_same_shop_reads_only_its_own(shop: Shop, fbe: Shop) -> None:
     await receive(fbe)
-    resources = await shop.sql("SELECT resource FROM app.emag_cursors")
+    resources = await shop.sql("SELECT resource FROM app.emag_platform_cursors")
     assert [row["resource"] for row in resources] == ["orders:2"]

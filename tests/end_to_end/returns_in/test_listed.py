@@ -30,7 +30,8 @@ from tests.end_to_end.returns_in.returning import (
 
 async def cursor(shop: Shop, kind: int = 3) -> datetime | None:
     found = await shop.sql(
-        "SELECT position FROM app.emag_cursors WHERE resource = :name", name=f"returns:{kind}"
+        "SELECT position FROM app.emag_platform_cursors WHERE resource = :name",
+        name=f"returns:{kind}",
     )
     return found[0]["position"] if found else None
 

@@ -75,13 +75,13 @@ async def test_an_unreachable_server_is_the_only_finding() -> None:
 
 async def test_a_database_that_was_never_migrated_says_so(bare_database_url: str) -> None:
     engine = open_engine(bare_database_url)
-    assert await _wrong(engine) == [Finding("revision", False, "none instead of 0006", UPGRADE)]
+    assert await _wrong(engine) == [Finding("revision", False, "none instead of 0007", UPGRADE)]
     await engine.dispose()
 
 
 async def test_another_revision_says_so(database_url: str, engine: AsyncEngine) -> None:
     _alter(database_url, "UPDATE app.emag_alembic_version SET version_num = '0000'")
-    assert await _wrong(engine) == [Finding("revision", False, "0000 instead of 0006", UPGRADE)]
+    assert await _wrong(engine) == [Finding("revision", False, "0000 instead of 0007", UPGRADE)]
 
 
 async def test_an_old_server_is_refused(
@@ -96,9 +96,9 @@ async def test_an_old_server_is_refused(
 
 
 async def test_a_missing_table_of_ours_is_named(database_url: str, engine: AsyncEngine) -> None:
-    _alter(database_url, "DROP TABLE app.emag_cursors")
+    _alter(database_url, "DROP TABLE app.emag_platform_cursors")
     assert await _wrong(engine) == [
-        Finding("our tables", False, "app.emag_cursors is missing", UPGRADE)
+        Finding("our tables", False, "app.emag_platform_cursors is missing", UPGRADE)
     ]
 
 

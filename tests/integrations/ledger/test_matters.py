@@ -84,8 +84,19 @@ async def test_a_difference_is_a_persons_matter_when_it_comes_again_unexplained(
     assert [each.subject for each in found] == (["return 52000077"] if listed else [])
 
 
-STILL = {"resource": "orders:3", "position": hours_ago(1.5)}
-CALL = {"route": "order/read", "sent_at": hours_ago(0.5), "verdict": "applied"}
+STILL = {
+    "platform": "emag-ro",
+    "account": "main",
+    "resource": "orders:3",
+    "position": hours_ago(1.5),
+}
+CALL = {
+    "platform": "emag-ro",
+    "account": "main",
+    "route": "order/read",
+    "sent_at": hours_ago(0.5),
+    "verdict": "applied",
+}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +112,8 @@ CALL = {"route": "order/read", "sent_at": hours_ago(0.5), "verdict": "applied"}
         ({}, {"route": "rma/read"}, False),
         ({}, {"order_ids": [ORDER]}, False),
         ({}, {"account": "other"}, False),
+        ({}, {"platform": "emag-bg"}, False),
+        ({"platform": "emag-bg"}, {"platform": "emag-bg"}, False),
         ({}, {"verdict": "unsent"}, False),
     ],
     ids=str,
@@ -108,11 +121,10 @@ CALL = {"route": "order/read", "sent_at": hours_ago(0.5), "verdict": "applied"}
 async def test_a_cursor_stands_still_when_an_hour_of_reading_did_not_move_it(
     engine: AsyncEngine, cursor: dict[str, object], call: dict[str, object], stands: bool
 ) -> None:
-    await insert(engine, "emag_cursors", **{"account": "main", **STILL, **cursor})
-    identity = {"id": "sql:gen_random_uuid()", "account": "main"}
-    await insert(engine, "emag_api_calls", **{**identity, **CALL, **call})
+    await insert(engine, "emag_platform_cursors", **{**STILL, **cursor})
+    await insert(engine, "emag_api_calls", **{"id": "sql:gen_random_uuid()", **CALL, **call})
 
     async with driver(engine) as connection:
-        found = await still_cursors(connection, ["main"])
+        found = await still_cursors(connection, [account_at()])
 
     assert bool(found) is stands
