@@ -351,8 +351,10 @@ async def _tell(name: str, reports: Sequence[Report], account: str) -> Telling:
     """Tell what nobody was told yet, of the run itself and of others; which rows those were."""
     heard = _is_heard()
     tidings = await gather_tidings(account, heard=heard)
+    # What counts as told is told at once: a run may be killed at any moment.
+    _emit(deadline_events(tidings.alarms))
     telling = await gather_untold(account) if heard else NOTHING_TOLD
-    _emit([*deadline_events(tidings.alarms), *row_events(telling.told)])
+    _emit(row_events(telling.told))
     await acreate_table_artifact(
         table=report_table(reports, telling) + tidings_table(tidings),
         key=name,

@@ -109,6 +109,9 @@ def _moment(value: date) -> date:
 
 LARGEST_ID = 2**63 - 1
 
+# A number of JSON's may be a float on its way here, which is exact so far.
+LARGEST_EXACT = 2**53 - 1
+
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 # OpenAPI is to say what is taken, not what Python's types are called: amounts as texts, since a
@@ -160,7 +163,12 @@ Number = Annotated[
 ]
 Text = Annotated[str, Field(max_length=10_000)]
 Address = Annotated[str, Field(max_length=1024, pattern=r"^https?://")]
-Id = Annotated[int, Field(ge=1, le=LARGEST_ID), BeforeValidator(_whole)]
+Id = Annotated[
+    int,
+    Field(ge=1, le=LARGEST_ID),
+    BeforeValidator(_whole),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LARGEST_EXACT}),
+]
 EmagReturn = Annotated[int, Field(ge=1, le=HIGHEST_ORDER), BeforeValidator(_whole)]
 Moment = Annotated[datetime | date, BeforeValidator(_dated), AfterValidator(_moment)]
 Product = Annotated[
@@ -168,7 +176,7 @@ Product = Annotated[
     Field(union_mode="left_to_right"),
     BeforeValidator(_product),
     WithJsonSchema(
-        {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0, "maximum": LARGEST_ID}]}
+        {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0, "maximum": LARGEST_EXACT}]}
     ),
 ]
 ReturnWord = Annotated[ReturnStatus, BeforeValidator(_word)]

@@ -83,4 +83,4 @@ async def test_a_budget_that_is_reserved_far_ahead_is_a_fault(engine: AsyncEngin
     [fault] = await faults()
 
     assert fault.startswith("request budget sandbox-")
-    assert " other: reserved " in fault
+    assert " other (main): reserved " in fault
