@@ -61,6 +61,22 @@ _RECENT = text("""
        AND platform = :platform AND starts_with(route, 'order') = :orders AND verdict <> 'unsent'
 """)
 
+# Each order's first failure counts, of these the newest: an order may have failed long ago, too.
+_SAVED_SINCE = text("""
+    SELECT EXISTS (
+        SELECT FROM app.emag_api_calls
+         WHERE account = :account AND platform = :platform AND route = :route
+           AND verdict IN ('applied', 'refused')
+           AND sent_at > (
+               SELECT max(began) FROM (
+                   SELECT min(f.sent_at) AS began
+                     FROM unnest(CAST(:orders AS bigint[])) AS o(id)
+                     JOIN app.emag_api_calls f ON f.order_ids @> ARRAY[o.id]
+                    WHERE f.account = :account AND f.platform = :platform AND f.route = :route
+                      AND f.verdict IN ('unavailable', 'unknown')
+                    GROUP BY o.id) AS failures))
+""")
+
 _PREPARE = text("SELECT app.emag_prepare_calls(7)")
 
 
@@ -185,6 +201,16 @@ async def recent_calls(engine: AsyncEngine, platform: str, route: Route, seconds
     counted = {"platform": platform, "orders": orders, "seconds": seconds}
     row = await line(engine).row(_RECENT, counted)
     return int(row.calls)
+
+
+async def saved_since_they_failed(
+    engine: AsyncEngine, account: Account, route: Route, orders: Sequence[int]
+) -> bool:
+    """Whether eMAG has answered a save of this route since these orders began to fail at it."""
+    wanted = {"account": account.name, "platform": account.platform, "route": route.path}
+    async with autocommit(engine) as connection:
+        found = await connection.execute(_SAVED_SINCE, {**wanted, "orders": list(orders)})
+        return bool(found.scalar_one())
 
 
 async def prepare_calls(engine: AsyncEngine) -> None:

@@ -11,6 +11,7 @@ from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.points import Point, reached
 from integrations.sync.abreast import abreast
 from integrations.sync.channel import Channel
+from integrations.sync.failing import excuse_rows
 from integrations.sync.outage import OutageError
 from integrations.sync.plan_rows import plan_rows
 from integrations.sync.read import most_singles, page_copies, read_singly
@@ -41,6 +42,8 @@ async def carry(channel: Channel, batch: Batch) -> None:
     except BudgetBusyError as busy:
         batch.busy = True
         _pause_rest(channel, batch, str(busy))
+    failing = await excuse_rows(channel, batch)
+    batch.outage = batch.outage or failing
 
 
 async def _one_round(channel: Channel, batch: Batch, works: list[Work]) -> None:

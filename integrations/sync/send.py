@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -30,6 +31,7 @@ from integrations.sync.ask import (
     reserve_slot,
 )
 from integrations.sync.channel import Channel
+from integrations.sync.failing import note_failure
 from integrations.sync.lots import Item, Lot, lots_of
 from integrations.sync.outage import CORRECTABLE, GENERAL, OutageError
 from integrations.sync.plan import Do, Known
@@ -55,6 +57,8 @@ NOT_APPLIED = frozenset({Verdict.THROTTLED, Verdict.UNAVAILABLE})
 
 # Lost requests in a row after which a read has to tell whether eMAG is down.
 LOST_IN_A_ROW = 3
+
+_RANDOM = random.SystemRandom()
 
 FAILED_AGAIN = "Sent alone, it failed again"
 
@@ -87,7 +91,16 @@ async def send_steps(channel: Channel, batch: Batch, works: Sequence[Work]) -> N
         await _send_lot(channel, batch, lot)
 
     await _take_back(channel, batch, [*_end_denied(works), *_rest_failed(channel, works)])
-    await abreast(channel, list(lots_of(works)), send)
+    await abreast(channel, _in_order(lots_of(works)), send)
+
+
+def _in_order(lots: Iterable[Lot]) -> list[Lot]:
+    """Those that did not fail before go first.
+
+    The others go at random: where the first that fail hold up the rest for this run, other ones
+    are first in the next.
+    """
+    return sorted(lots, key=lambda lot: (lot.failed_before, _RANDOM.random()))
 
 
 def _end_denied(works: Sequence[Work]) -> list[Work]:
@@ -126,9 +139,21 @@ def _before(work: Work, plan: Do) -> Known:
     return replace(work.known, sent=False, reductions=None)
 
 
+def _is_held_back(channel: Channel, batch: Batch, lot: Lot) -> bool:
+    """Whether the row need not be tried again: every order seems to fail, as it did."""
+    failing = batch.failing.get(lot.route)
+    if failing is None or not lot.failed_before:
+        return False
+    for work in lot.works:
+        pause(work, str(failing), channel.timings)
+    return True
+
+
 async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
     orders = {item.work.claim.order_id for item in lot.items}
     async with channel.gate:
+        if _is_held_back(channel, batch, lot):
+            return
         slot = await reserve_slot(channel, lot.route, LEAD)
         await reached(Point.RESERVED)
         batch.doubtful |= orders
@@ -150,10 +175,17 @@ async def _send_lot(channel: Channel, batch: Batch, lot: Lot) -> None:
     await reached(Point.ANSWERED)
     await note_answer(channel, lot.route, call, answer, slot)
     await reached(Point.NOTED)
+    await _conclude(channel, batch, lot, answer)
+
+
+async def _conclude(channel: Channel, batch: Batch, lot: Lot, answer: Answer) -> None:
+    """What follows from the answer, or its absence, for the rows, and for what is to be sent."""
     if answer.verdict in NOT_APPLIED:
         await _take_back(channel, batch, lot.works)
     if answer.verdict is not Verdict.UNKNOWN:
-        batch.doubtful -= orders
+        batch.doubtful -= {work.claim.order_id for work in lot.works}
+    excuse = partial(_note_verdict, channel, lot, answer, own=False)
+    await note_failure(channel, batch, lot, answer, excuse if lot.failed_before else None)
     stop = await _what_stops(channel, batch.kind, lot, answer)
     _note_verdict(channel, lot, answer, own=lot.failed_before and stop is None)
     if stop is not None:

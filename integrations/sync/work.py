@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 
 from integrations.emag.issued_invoices import IssuedInvoice
+from integrations.emag.routes import Route
 from integrations.emag.verdicts import Answer
 from integrations.emag.wire import Order, Return
 from integrations.erp.digest import digest
@@ -96,6 +97,18 @@ class Work:
         return self.outcome is None
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A save about these orders that came to nothing for a cause that may concern every order.
+
+    `excuse` takes back that it was put down to its row; None where it was not.
+    """
+
+    orders: tuple[int, ...]
+    answer: Answer
+    excuse: Callable[[], None] | None
+
+
 @dataclass(slots=True, eq=False)
 class Batch:
     """Rows of one kind claimed together under one token.
@@ -105,7 +118,8 @@ class Batch:
     something was sent about an order: its outcome must be in the books before another row of the
     order is measured against what it left. `linked` says which row an RMA
     came to belong to, `issued` holds invoices of eMAG's that are not mirrored (in a dry run).
-    `outage` is why the rest of the batch could not be carried.
+    `failures` are saves that came to nothing, by route, and `failing` says where that seems to be
+    so for every order. `outage` is why the rest of the batch could not be carried.
     """
 
     kind: Kind
@@ -115,6 +129,8 @@ class Batch:
     writers: dict[int, int] = field(default_factory=dict)
     linked: dict[int, int] = field(default_factory=dict)
     issued: Sequence[IssuedInvoice] = ()
+    failures: dict[Route, list[Failure]] = field(default_factory=dict)
+    failing: dict[Route, OutageError | None] = field(default_factory=dict)
     outage: OutageError | None = None
     busy: bool = False
 

@@ -352,7 +352,7 @@ RULES: Sequence[Rule] = (
                 "    try:\n        async with channel.tally.probing:",
             )
         ],
-        [poison("TestAnOutage", "test_is_none_while_reads_are_answered")],
+        [poison("TestAnOutage", "test_is_none_while_others_are_saved")],
     ),
     Rule(
         "the write-back waits for no lock of the ERP's",

@@ -182,7 +182,7 @@ class TestTheRowItself:
 
 
 class TestAnOutage:
-    async def test_is_none_while_reads_are_answered(self, shop: Shop) -> None:
+    async def test_is_none_while_others_are_saved(self, shop: Shop) -> None:
         unheard = list(range(FIRST, FIRST + 3))
         for order in unheard:
             shop.market.add_order({"id": order, "status": 1})
@@ -191,6 +191,9 @@ class TestAnOutage:
         shop.market.faults.add(
             "order/acknowledge", kind="http_500_json", times=None, order_ids=unheard
         )
+        await shop.run(CANCELLATION)
+        shop.market.add_order({"id": FIRST + 90, "status": 1})
+        others.append(await shop.erp.add(CANCELLATION, FIRST + 90))
         for _ in range(4):
             report = await shop.run(CANCELLATION)
             assert report.unreachable is None
