@@ -230,8 +230,8 @@ async def _fall_silent(asking: Event) -> None:
     overtake the run's sign of life; without another one the run would be taken for killed. That one
     event follows another can be said, but is then lost for a quarter of an hour now and then. And
     of two that come at the same instant one may be lost, where Prefect's tables are in an SQLite
-    file: so runs that were suspended together speak at instants of their own. On a busy host one in
-    six was lost (3 or 4 of 24, measured).
+    file: so runs that were suspended together speak at instants of their own. On a busy host it
+    lost one or two of 26 (measured).
     """
     _emit([asking])
     for seconds in SAID_AGAIN_AFTER:
