@@ -16,9 +16,11 @@ import pytest
 from flows.cli.main import COMMANDS, _load
 from flows.parameters import HealthParameters, RetentionParameters, SyncParameters
 from integrations.ledger.books import State
+from integrations.ledger.check import OUR_TABLES
 from integrations.ledger.timings import Timings
 from integrations.settings import FOR_OTHERS, Settings
 from integrations.sync.plan import Event
+from migrations.run import head
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path: path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
@@ -125,6 +127,12 @@ def test_the_readme_lists_every_setting_and_no_other() -> None:
     listed = first_column(ROOT / "README.md", "Every setting")
 
     assert sorted(listed) == sorted(map(variable, Settings.model_fields))
+
+
+def test_the_database_that_the_readme_checks_is_of_this_version() -> None:
+    said = re.sub(r" +", " ", DOCS[ROOT / "README.md"])
+    assert f"revision │ {head()} │" in said
+    assert f"our tables │ all {len(OUR_TABLES)} are there │" in said
 
 
 @EVERY

@@ -107,6 +107,12 @@ def _moment(value: date) -> date:
     return value
 
 
+def _shown_as(pattern: str, least: int, most: int) -> WithJsonSchema:
+    """How OpenAPI describes what is taken as a text and, where it is whole, as a number."""
+    text = {"type": "string", "pattern": pattern}
+    return WithJsonSchema({"anyOf": [text, {"type": "integer", "minimum": least, "maximum": most}]})
+
+
 LARGEST_ID = 2**63 - 1
 
 # A number of JSON's may be a float on its way here, which is exact so far.
@@ -119,38 +125,17 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 Order = Annotated[
     str,
     BeforeValidator(_order),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^[1-9][0-9]{0,8}$"},
-                {"type": "integer", "minimum": 1, "maximum": HIGHEST_ORDER},
-            ]
-        }
-    ),
+    _shown_as(r"^[1-9][0-9]{0,8}$", 1, HIGHEST_ORDER),
 ]
 Money = Annotated[
     Decimal,
     Field(ge=0, max_digits=12, decimal_places=2),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$"},
-                {"type": "integer", "minimum": 0, "maximum": 10**10 - 1},
-            ]
-        }
-    ),
+    _shown_as(r"^[0-9]{1,10}(\.[0-9]{1,2})?$", 0, 10**10 - 1),
 ]
 Quantity = Annotated[
     Decimal,
     Field(gt=0, max_digits=12, decimal_places=3),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^[1-9][0-9]{0,8}(\.[0-9]{1,3})?$"},
-                {"type": "integer", "minimum": 1, "maximum": 10**9 - 1},
-            ]
-        }
-    ),
+    _shown_as(r"^[1-9][0-9]{0,8}(\.[0-9]{1,3})?$", 1, 10**9 - 1),
 ]
 Currency = Annotated[Literal["RON", "EUR", "HUF", "BGN"], BeforeValidator(_code)]
 Account = Annotated[str, Field(min_length=1, max_length=10)]

@@ -8,9 +8,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Depends
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -51,16 +52,12 @@ ACTIONS: tuple[str, ...] = (
 )
 
 
-def admin_routes(market: Market) -> APIRouter:
-    """The routes of one market."""
-    router = APIRouter(prefix="/sandbox", route_class=_Forgiving)
-    _add_journal(router, market)
-    _add_switches(router, market)
-    _add_faults(router, market)
-    _add_actions(router, market)
-    _add_scene(router, market)
-    _add_documents(router, market)
-    return router
+async def _market(request: Request) -> Market:
+    market: Market = request.app.state.market
+    return market
+
+
+Here = Annotated[Market, Depends(_market)]
 
 
 class _Forgiving(APIRoute):
@@ -78,63 +75,71 @@ class _Forgiving(APIRoute):
         return forgiving
 
 
-def _add_journal(router: APIRouter, market: Market) -> None:
-    parts: dict[str, Callable[[], Sequence[Any]]] = {
-        "requests": lambda: market.journal.requests,
-        "effects": lambda: market.journal.effects,
-        "violations": market.journal.violations,
-        "downloads": lambda: market.downloads,
+router = APIRouter(prefix="/sandbox", route_class=_Forgiving)
+
+
+@router.get("/journal")
+async def whole_journal(market: Here) -> Response:
+    """Every request, effect, violation and document download."""
+    return _json({name: _rows(rows) for name, rows in _journal(market).items()})
+
+
+@router.get("/journal/{part}")
+async def part_of_journal(market: Here, part: str) -> Response:
+    """One part of the journal: requests, effects, violations or downloads."""
+    parts = _journal(market)
+    if part not in parts:
+        raise ValueError(f"the journal has {', '.join(parts)}")
+    return _json(_rows(parts[part]))
+
+
+def _journal(market: Market) -> dict[str, Sequence[Any]]:
+    return {
+        "requests": market.journal.requests,
+        "effects": market.journal.effects,
+        "violations": market.journal.violations(),
+        "downloads": market.downloads,
     }
 
-    @router.get("/journal")
-    async def whole_journal() -> Response:
-        """Every request, effect, violation and document download."""
-        return _json({name: _rows(rows()) for name, rows in parts.items()})
 
-    @router.get("/journal/{part}")
-    async def part_of_journal(part: str) -> Response:
-        """One part of the journal: requests, effects, violations or downloads."""
-        if part not in parts:
-            raise ValueError(f"the journal has {', '.join(parts)}")
-        return _json(_rows(parts[part]()))
+@router.get("/switches")
+async def read_switches(market: Here) -> Response:
+    """How the sandbox behaves now."""
+    return _json(as_json(market.switches))
 
 
-def _add_switches(router: APIRouter, market: Market) -> None:
-    @router.get("/switches")
-    async def read_switches() -> Response:
-        """How the sandbox behaves now."""
-        return _json(as_json(market.switches))
-
-    @router.put("/switches")
-    async def set_switches(given: Given) -> Response:
-        """Change some switches; the others stay as they are."""
-        market.switches = changed(market.switches, given)
-        return _json(as_json(market.switches))
+@router.put("/switches")
+async def set_switches(market: Here, given: Given) -> Response:
+    """Change some switches; the others stay as they are."""
+    market.switches = changed(market.switches, given)
+    return _json(as_json(market.switches))
 
 
-def _add_faults(router: APIRouter, market: Market) -> None:
-    @router.get("/faults")
-    async def read_faults() -> Response:
-        """The faults that may still strike, with what is left of them."""
-        return _json([shown(fault) for fault in market.faults.waiting()])
+@router.get("/faults")
+async def read_faults(market: Here) -> Response:
+    """The faults that may still strike, with what is left of them."""
+    return _json([shown(fault) for fault in market.faults.waiting()])
 
-    @router.put("/faults")
-    async def replace_faults(request: Request) -> Response:
-        """Load faults in the place of all others, and set switches; see docs/sandbox.md."""
-        plan = read_plan(await request.body())
-        market.faults.clear()
-        return _carry_out(market, plan)
 
-    @router.post("/faults")
-    async def add_faults(request: Request) -> Response:
-        """Load faults beside the others, and set switches; the same body, or a single fault."""
-        return _carry_out(market, read_plan(await request.body()))
+@router.put("/faults")
+async def replace_faults(market: Here, request: Request) -> Response:
+    """Load faults in the place of all others, and set switches; see docs/sandbox.md."""
+    plan = read_plan(await request.body())
+    market.faults.clear()
+    return _carry_out(market, plan)
 
-    @router.delete("/faults")
-    async def clear_faults() -> Response:
-        """Take all faults away; switches stay."""
-        market.faults.clear()
-        return _json([])
+
+@router.post("/faults")
+async def add_faults(market: Here, request: Request) -> Response:
+    """Load faults beside the others, and set switches; the same body, or a single fault."""
+    return _carry_out(market, read_plan(await request.body()))
+
+
+@router.delete("/faults")
+async def clear_faults(market: Here) -> Response:
+    """Take all faults away; switches stay."""
+    market.faults.clear()
+    return _json([])
 
 
 def _carry_out(market: Market, plan: Plan) -> Response:
@@ -143,67 +148,64 @@ def _carry_out(market: Market, plan: Plan) -> Response:
     return _json([shown(fault) for fault in plan.faults])
 
 
-def _add_scene(router: APIRouter, market: Market) -> None:
+@router.post("/reset")
+async def reset(market: Here, given: Annotated[Json | None, Body()] = None) -> Response:
+    """Empty the marketplace; with `orders` (and `seed`), lay out an invented shop again."""
+    market.reset()
+    given = given or {}
+    market.faults.seed = seed = int(given.get("seed", market.faults.seed))
+    if orders := int(given.get("orders", 0)):
+        populate(market, seed=seed, orders=orders)
+    return _json({"orders": len(market.orders), "returns": len(market.returns)})
+
+
+@router.post("/actions")
+async def act(market: Here, given: Given) -> Response:
+    """Let a customer, a courier, eMAG or the panel do something: `action`, its arguments."""
+    name = given.pop("action", None)
+    if name == "download_documents":
+        return _json(_rows(await download_documents(market)))
+    if name not in ACTIONS:
+        raise ValueError(f"actions are {', '.join([*ACTIONS, 'download_documents'])}")
+    try:
+        return _json(getattr(market, name)(**given))
+    except TypeError as problem:
+        raise ValueError(str(problem)) from None
+
+
+@router.post("/{kind}")
+async def add(market: Here, kind: str, given: OneOrMany) -> Response:
+    """Add orders, returns, issued invoices or documents; what is missing is completed."""
     adders: dict[str, Callable[[Json], Json]] = {
         "orders": market.add_order,
         "returns": market.add_return,
         "invoices": market.add_issued_invoice,
-        "documents": lambda given: _add_document(market, given),
+        "documents": partial(_add_document, market),
     }
-
-    @router.post("/reset")
-    async def reset(given: Annotated[Json | None, Body()] = None) -> Response:
-        """Empty the marketplace; with `orders` (and `seed`), lay out an invented shop again."""
-        market.reset()
-        given = given or {}
-        market.faults.seed = seed = int(given.get("seed", market.faults.seed))
-        if orders := int(given.get("orders", 0)):
-            populate(market, seed=seed, orders=orders)
-        return _json({"orders": len(market.orders), "returns": len(market.returns)})
-
-    @router.post("/{kind}")
-    async def add(kind: str, given: OneOrMany) -> Response:
-        """Add orders, returns, issued invoices or documents; what is missing is completed."""
-        if kind not in adders:
-            raise ValueError(f"one can add {', '.join(adders)}")
-        return _json([adders[kind](each) for each in _many(given)])
-
-    @router.get("/orders/{number}")
-    async def order(number: int) -> Response:
-        """An order as the sandbox keeps it, whatever its type; null if there is none."""
-        return _json(market.orders.get(number))
-
-    @router.get("/returns/{number}")
-    async def rma(number: int) -> Response:
-        """A return as the sandbox keeps it, whatever its type; null if there is none."""
-        return _json(market.returns.get(number))
+    if kind not in adders:
+        raise ValueError(f"one can add {', '.join(adders)}")
+    return _json([adders[kind](each) for each in _many(given)])
 
 
-def _add_actions(router: APIRouter, market: Market) -> None:
-    actions: dict[str, Callable[..., Json]] = {name: getattr(market, name) for name in ACTIONS}
-
-    @router.post("/actions")
-    async def act(given: Given) -> Response:
-        """Let a customer, a courier, eMAG or the panel do something: `action`, its arguments."""
-        name = given.pop("action", None)
-        if name == "download_documents":
-            return _json(_rows(await download_documents(market)))
-        if name not in actions:
-            raise ValueError(f"actions are {', '.join([*actions, 'download_documents'])}")
-        try:
-            return _json(actions[name](**given))
-        except TypeError as problem:
-            raise ValueError(str(problem)) from None
+@router.get("/orders/{number}")
+async def order(market: Here, number: int) -> Response:
+    """An order as the sandbox keeps it, whatever its type; null if there is none."""
+    return _json(market.orders.get(number))
 
 
-def _add_documents(router: APIRouter, market: Market) -> None:
-    @router.api_route("/documents/{name}.pdf", methods=["GET", "HEAD"])
-    async def document(name: str) -> Response:
-        """A document, or what only claims to be one."""
-        found = market.documents.get(name)
-        if found is None or found.kind == "missing":
-            return Response("not found", 404, media_type="text/plain")
-        return Response(found.content, media_type="application/pdf")
+@router.get("/returns/{number}")
+async def rma(market: Here, number: int) -> Response:
+    """A return as the sandbox keeps it, whatever its type; null if there is none."""
+    return _json(market.returns.get(number))
+
+
+@router.api_route("/documents/{name}.pdf", methods=["GET", "HEAD"])
+async def document(market: Here, name: str) -> Response:
+    """A document, or what only claims to be one."""
+    found = market.documents.get(name)
+    if found is None or found.kind == "missing":
+        return Response("not found", 404, media_type="text/plain")
+    return Response(found.content, media_type="application/pdf")
 
 
 def _add_document(market: Market, given: Json) -> Json:

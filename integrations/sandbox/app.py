@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from integrations.sandbox.admin import admin_routes
+from integrations.sandbox.admin import router
 from integrations.sandbox.market import Market
 from integrations.sandbox.pipeline import answer_request
 
@@ -34,6 +34,7 @@ def create_app(market: Market) -> FastAPI:
 
     app.add_route("/api-3/{path:path}", marketplace, METHODS)
     app.add_route("/public-ips.json", public_addresses, ["GET"])
-    app.include_router(admin_routes(market))
+    app.state.market = market
+    app.include_router(router)
     app.add_route("/{path:path}", elsewhere, METHODS)
     return app
