@@ -19,6 +19,8 @@ from integrations.sandbox.pipeline import ABORT
 
 API_PATH = "/api-3"
 
+DATE_SECONDS = 1.0
+
 
 class AbortableProtocol(H11Protocol):
     """HTTP/1.1 that lets the application close a connection without an answer."""
@@ -39,11 +41,21 @@ class AbortableProtocol(H11Protocol):
 
 
 class QuietServer(uvicorn.Server):
-    """A server inside somebody's event loop: it leaves signals alone and says when it listens."""
+    """A server inside somebody's event loop.
+
+    It leaves signals alone, says when it listens, and ends when it is told to: uvicorn's own looks
+    ten times a second whether it is, and waits a while even where nobody is connected.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self.told_to_end = asyncio.Event()
+
+    def end(self) -> None:
+        """Tell it to end."""
+        self.should_exit = True
+        self.told_to_end.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -54,6 +66,22 @@ class QuietServer(uvicorn.Server):
         """Start, and let the waiting know."""
         await super().startup(sockets=sockets)
         self.listening.set()
+
+    async def main_loop(self) -> None:
+        """Keep the date in the answers' headers right until told to end."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.told_to_end.wait(), DATE_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let go of those who are connected, and wait for what they are still being told."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0)  # connections that wait for nothing are gone after this
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
 
 
 @contextlib.asynccontextmanager
@@ -86,7 +114,7 @@ async def serving(market: Market, port: int = 0, host: str = "127.0.0.1") -> Asy
         await server.listening.wait()
         yield base_url
     finally:
-        server.should_exit = True
+        server.end()
         await task
         listener.close()
 
