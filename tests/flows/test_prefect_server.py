@@ -38,10 +38,10 @@ asyncio.run(main())
 
 
 async def test_the_command_line_runs_through_it_and_it_ends_with_its_starter(
-    tmp_path: Path, market: Market, emag_url: str, database_url: str
+    tmp_path: Path, prefect_home: Path, market: Market, emag_url: str, database_url: str
 ) -> None:
-    """One test, because a server's first start takes ten seconds."""
-    home = tmp_path / "prefect"
+    """One test, because a server takes its time to start."""
+    home = prefect_home
     order = market.add_order({"status": 2})
     with psycopg.connect(database_url) as connection:
         connection.execute(
