@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,9 @@ pytest_plugins = ["tests.end_to_end.fault_table"]
 SHARED_FOLDER = "TESTS_FOLDER"
 TEMPLATE = "template_emag"
 USERNAME, PASSWORD = "seller@example.com", "secret"
+
+# As many new objects as the program itself makes between two looks for garbage.
+GARBAGE = 100_000
 
 # What a developer may ask of the tests themselves.
 FOR_TESTS = frozenset({"EMAG_MODEL_STEPS", "EMAG_MODEL_IN_STEPS", "EMAG_MODEL_SEED"})
@@ -111,32 +115,40 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Several workers mix what keeps a core busy with what waits; one keeps the files' order.
 
-    What takes longest begins first: the tests that share a server, which one worker has to do. Long
-    tests are spread, but the last ones hold none, since everybody would wait for it.
+    What takes longest begins first: the tests that share a server, which one worker has to do, each
+    beside a long one, since they wait a good part of their time. The other long tests are spread,
+    but the last ones hold none, since everybody would wait for it.
     """
     if not hasattr(config, "workerinput"):
         return
-    grouped = [item for item in items if item.get_closest_marker("xdist_group")]
-    alone = [item for item in items if not item.get_closest_marker("xdist_group")]
-    long = [item for item in alone if item.get_closest_marker("long")]
-    mixed = [item for item in alone if not item.get_closest_marker("long")]
+    groups = defaultdict[str, list[pytest.Item]](list)
+    long, mixed = list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        shared = item.get_closest_marker("xdist_group")
+        alone = long if item.get_closest_marker("long") else mixed
+        (groups[str(shared.args[0])] if shared else alone).append(item)
     mixed.sort(key=lambda item: crc32(item.nodeid.encode()))
+    first = list[pytest.Item]()
+    for group in groups.values():
+        first += group + long[:1]
+        del long[:1]
     apart = 1 + int(len(mixed) * WITH_LONG_ONES) // max(1, len(long))
     for number, item in enumerate(long):
         mixed.insert(number * apart, item)
-    items[:] = grouped + mixed
+    items[:] = first + mixed
 
 
 def pytest_collection_finish() -> None:
-    """What is there by now stays: nobody need look through it for garbage."""
+    """What is there by now stays: nobody need look through it for garbage, nor often for more."""
     gc.freeze()
+    gc.set_threshold(GARBAGE)
     gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """More workers than cores: a good part of the tests waits for a limit or for a process."""
-    return 3 * (os.cpu_count() or 1)
+    return 5 * (os.cpu_count() or 1) // 2
 
 
 @pytest.hookimpl(optionalhook=True)

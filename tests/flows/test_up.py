@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -179,8 +180,9 @@ def prefect_of(up: Up) -> int:
 
 
 async def test_its_own_database_is_started_again_or_said_to_be_lost(
-    tmp_path: Path, variables: dict[str, str], market: Market
+    tmp_path: Path, prefect_home: Path, variables: dict[str, str], market: Market
 ) -> None:
+    shutil.copytree(prefect_home, tmp_path / ".emag" / "prefect")
     up = await start(tmp_path, variables)
     try:
         database = (await up.says(r"PostgreSQL, embedded: (\S+)"))[1]

@@ -20,6 +20,8 @@ from tests.end_to_end.returns_in.returning import (
     take,
 )
 
+pytestmark = pytest.mark.unpaced
+
 
 def asked(amount: str, word: str = "pending") -> list[dict[str, Any]]:
     """A history with one refund request."""
