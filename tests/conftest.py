@@ -38,9 +38,6 @@ SHARED_FOLDER = "TESTS_FOLDER"
 TEMPLATE = "template_emag"
 USERNAME, PASSWORD = "seller@example.com", "secret"
 
-# As many new objects as the program itself makes between two looks for garbage.
-GARBAGE = 100_000
-
 # What a developer may ask of the tests themselves.
 FOR_TESTS = frozenset({"EMAG_MODEL_STEPS", "EMAG_MODEL_IN_STEPS", "EMAG_MODEL_SEED"})
 
@@ -140,6 +137,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """What is there by now stays: nobody need look through it for garbage, nor often for more."""
+    from flows.cli.main import GARBAGE  # as the program does
+
     gc.freeze()
     gc.set_threshold(GARBAGE)
     gc.enable()
@@ -148,7 +147,7 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """More workers than cores: a good part of the tests waits for a limit or for a process."""
-    return 5 * (os.cpu_count() or 1) // 2
+    return 3 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -16,8 +16,6 @@ from integrations.ledger.history import Wanted, read_standing
 from integrations.ledger.operations import standing
 from tests.end_to_end.conftest import QUICK, Shop
 
-pytestmark = pytest.mark.unpaced
-
 RETURN, CANCELLATION, INVOICE = Kind.RMA, Kind.CANCELLATION, Kind.INVOICE
 
 ORDER = 480000201

@@ -16,8 +16,6 @@ from integrations.sandbox.documents import DocumentKind
 from integrations.sandbox.downloads import download_documents
 from tests.end_to_end.conftest import Shop
 
-pytestmark = pytest.mark.unpaced
-
 INVOICE = Kind.INVOICE
 ORDER = 480000101
 SECRETS = ("Parola99", "vechi77", "Semnat88")

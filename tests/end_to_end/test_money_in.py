@@ -28,8 +28,6 @@ from tests.end_to_end.orders_in.conftest import (
     rows,
 )
 
-pytestmark = pytest.mark.unpaced
-
 INVOICE, CANCELLATION = Kind.INVOICE, Kind.CANCELLATION
 COD, TRANSFER, CARD = 1, 2, 3
 

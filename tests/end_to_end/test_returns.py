@@ -13,8 +13,6 @@ from integrations.ledger.books import State
 from integrations.ledger.status import read_inbox
 from tests.end_to_end.conftest import Shop
 
-pytestmark = pytest.mark.unpaced
-
 RETURN = Kind.RMA
 ORDER = 480000101
 RMA = 52000077

@@ -14,8 +14,6 @@ from integrations.ledger.matters import parked_of
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.test_invoices import INVOICE, ORDER, attached, issued
 
-pytestmark = pytest.mark.unpaced
-
 UNREADABLE: list[dict[str, Any]] = [
     {"order_id": {"id": ORDER}},
     {"order_id": [ORDER]},

@@ -23,8 +23,6 @@ from tests.end_to_end.interleavings.meanwhile import (
 )
 from tests.end_to_end.test_spine import RESTING, claimed, folded, later, requests, state
 
-pytestmark = pytest.mark.unpaced
-
 GONE = {
     "deleted": "DELETE FROM app.cancellation_requests",
     "truncated": "TRUNCATE app.cancellation_requests CASCADE",

@@ -21,8 +21,6 @@ from tests.end_to_end.orders_in.conftest import (
     told,
 )
 
-pytestmark = pytest.mark.unpaced
-
 
 class Growing(Faults):
     """Before each count an order comes to light that was modified a while ago."""

@@ -20,8 +20,6 @@ from tests.end_to_end.returns_in.returning import (
     take,
 )
 
-pytestmark = pytest.mark.unpaced
-
 
 def asked(amount: str, word: str = "pending") -> list[dict[str, Any]]:
     """A history with one refund request."""

@@ -27,8 +27,6 @@ from tests.end_to_end.returns_in.returning import (
     rows,
 )
 
-pytestmark = pytest.mark.unpaced
-
 
 async def cursor(shop: Shop, kind: int = 3) -> datetime | None:
     found = await shop.sql(

@@ -21,8 +21,6 @@ from tests.end_to_end.returns_in.returning import (
     take,
 )
 
-pytestmark = pytest.mark.unpaced
-
 
 def remember(shop: Shop) -> None:
     """Have eMAG keep what was: it can only answer with what was while such a fault is loaded."""
