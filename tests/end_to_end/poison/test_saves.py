@@ -147,6 +147,8 @@ class TestTheRowItself:
         assert await shop.state(CANCELLATION, row) == "pending"
         assert await attempts(shop, CANCELLATION, row) == 1
         assert "never becomes what was saved" in await shop.reason(CANCELLATION, row)
+        illegal = {(each.route, each.rule, each.id) for each in shop.market.journal.violations()}
+        assert illegal == {("order/acknowledge", "matrix", POISONED)}
         shop.market.journal._violations.clear()  # nobody could know better
 
     async def test_is_not_blamed_for_one_lost_answer(self, shop: Shop) -> None:
