@@ -57,7 +57,7 @@ async def _market(request: Request) -> Market:
     return market
 
 
-Here = Annotated[Market, Depends(_market)]
+TheMarket = Annotated[Market, Depends(_market)]
 
 
 class _Forgiving(APIRoute):
@@ -79,13 +79,13 @@ router = APIRouter(prefix="/sandbox", route_class=_Forgiving)
 
 
 @router.get("/journal")
-async def whole_journal(market: Here) -> Response:
+async def whole_journal(market: TheMarket) -> Response:
     """Every request, effect, violation and document download."""
     return _json({name: _rows(rows) for name, rows in _journal(market).items()})
 
 
 @router.get("/journal/{part}")
-async def part_of_journal(market: Here, part: str) -> Response:
+async def part_of_journal(market: TheMarket, part: str) -> Response:
     """One part of the journal: requests, effects, violations or downloads."""
     parts = _journal(market)
     if part not in parts:
@@ -103,26 +103,26 @@ def _journal(market: Market) -> dict[str, Sequence[Any]]:
 
 
 @router.get("/switches")
-async def read_switches(market: Here) -> Response:
+async def read_switches(market: TheMarket) -> Response:
     """How the sandbox behaves now."""
     return _json(as_json(market.switches))
 
 
 @router.put("/switches")
-async def set_switches(market: Here, given: Given) -> Response:
+async def set_switches(market: TheMarket, given: Given) -> Response:
     """Change some switches; the others stay as they are."""
     market.switches = changed(market.switches, given)
     return _json(as_json(market.switches))
 
 
 @router.get("/faults")
-async def read_faults(market: Here) -> Response:
+async def read_faults(market: TheMarket) -> Response:
     """The faults that may still strike, with what is left of them."""
     return _json([shown(fault) for fault in market.faults.waiting()])
 
 
 @router.put("/faults")
-async def replace_faults(market: Here, request: Request) -> Response:
+async def replace_faults(market: TheMarket, request: Request) -> Response:
     """Load faults in the place of all others, and set switches; see docs/sandbox.md."""
     plan = read_plan(await request.body())
     market.faults.clear()
@@ -130,13 +130,13 @@ async def replace_faults(market: Here, request: Request) -> Response:
 
 
 @router.post("/faults")
-async def add_faults(market: Here, request: Request) -> Response:
+async def add_faults(market: TheMarket, request: Request) -> Response:
     """Load faults beside the others, and set switches; the same body, or a single fault."""
     return _carry_out(market, read_plan(await request.body()))
 
 
 @router.delete("/faults")
-async def clear_faults(market: Here) -> Response:
+async def clear_faults(market: TheMarket) -> Response:
     """Take all faults away; switches stay."""
     market.faults.clear()
     return _json([])
@@ -149,7 +149,7 @@ def _carry_out(market: Market, plan: Plan) -> Response:
 
 
 @router.post("/reset")
-async def reset(market: Here, given: Annotated[Json | None, Body()] = None) -> Response:
+async def reset(market: TheMarket, given: Annotated[Json | None, Body()] = None) -> Response:
     """Empty the marketplace; with `orders` (and `seed`), lay out an invented shop again."""
     market.reset()
     given = given or {}
@@ -160,7 +160,7 @@ async def reset(market: Here, given: Annotated[Json | None, Body()] = None) -> R
 
 
 @router.post("/actions")
-async def act(market: Here, given: Given) -> Response:
+async def act(market: TheMarket, given: Given) -> Response:
     """Let a customer, a courier, eMAG or the panel do something: `action`, its arguments."""
     name = given.pop("action", None)
     if name == "download_documents":
@@ -174,7 +174,7 @@ async def act(market: Here, given: Given) -> Response:
 
 
 @router.post("/{kind}")
-async def add(market: Here, kind: str, given: OneOrMany) -> Response:
+async def add(market: TheMarket, kind: str, given: OneOrMany) -> Response:
     """Add orders, returns, issued invoices or documents; what is missing is completed."""
     adders: dict[str, Callable[[Json], Json]] = {
         "orders": market.add_order,
@@ -188,19 +188,19 @@ async def add(market: Here, kind: str, given: OneOrMany) -> Response:
 
 
 @router.get("/orders/{number}")
-async def order(market: Here, number: int) -> Response:
+async def order(market: TheMarket, number: int) -> Response:
     """An order as the sandbox keeps it, whatever its type; null if there is none."""
     return _json(market.orders.get(number))
 
 
 @router.get("/returns/{number}")
-async def rma(market: Here, number: int) -> Response:
+async def rma(market: TheMarket, number: int) -> Response:
     """A return as the sandbox keeps it, whatever its type; null if there is none."""
     return _json(market.returns.get(number))
 
 
 @router.api_route("/documents/{name}.pdf", methods=["GET", "HEAD"])
-async def document(market: Here, name: str) -> Response:
+async def document(market: TheMarket, name: str) -> Response:
     """A document, or what only claims to be one."""
     found = market.documents.get(name)
     if found is None or found.kind == "missing":
