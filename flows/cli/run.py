@@ -91,9 +91,9 @@ def _command(what: What) -> Callable[..., int]:
 
 
 _HELP = {
-    What.RMA: "Carry what the ERP decided about returns to eMAG.",
-    What.CANCELLATIONS: "Carry cancellations and refunds to eMAG.",
-    What.INVOICES: "Attach issued invoices to their orders at eMAG.",
+    What.RMA: "Carry returns: the ERP's decisions to eMAG, eMAG's news into the ERP.",
+    What.CANCELLATIONS: "Carry cancellations and refunds to eMAG, and eMAG's into the ERP.",
+    What.INVOICES: "Attach invoices to their orders at eMAG, and bring payments in.",
 }
 for _what, _help in _HELP.items():
     run.command(_what.value, help=_help)(_command(_what))
