@@ -11,6 +11,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from prefect.server.database.orm_models import FlowRun
 from sqlalchemy import create_engine, insert
 from sqlalchemy.exc import OperationalError
@@ -51,6 +52,20 @@ def test_prefect_can_insert_the_runs_of_a_schedule() -> None:
     """With SQLAlchemy 2.1 it can't: its server would make no scheduled run at all."""
     with Session(create_engine("sqlite://")) as session, pytest.raises(OperationalError):
         session.execute(insert(FlowRun), [{"state": {}}])  # gets as far as that there is no table
+
+
+def test_every_python_that_is_installed_with_is_one_we_run_on() -> None:
+    """What make-venv takes, what pyproject.toml allows and what the README asks for agree."""
+    allowed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    makes_venv = (ROOT / ".ci" / "make-venv").read_text()
+
+    versions = [f"3.{minor}" for minor in range(30) if SpecifierSet(allowed).contains(f"3.{minor}")]
+
+    first, last = (int(version.split(".")[1]) for version in (versions[0], versions[-1]))
+    assert f"(3, {first}) <= sys.version_info[:2] < (3, {last + 1})" in makes_venv
+    assert " ".join(f"python{version}" for version in reversed(versions)) in makes_venv
+    needs = f"Python {', '.join(versions[:-1])} or {versions[-1]}"
+    assert needs in (ROOT / "README.md").read_text()
 
 
 def test_prefect_reads_our_settings() -> None:
