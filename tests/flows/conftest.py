@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,10 +15,22 @@ from prefect.testing.utilities import prefect_test_harness
 
 from integrations.emag.accounts import Account
 
+# What ends the Prefect server of this process, while there is one.
+_SERVER: list[ExitStack] = []
+
 
 @pytest.fixture(scope="session")
-def prefect_server(prefect_database: Path) -> Iterator[None]:
-    """A Prefect server of this process alone, on a database that is thrown away."""
+def no_server_is_left() -> Iterator[None]:
+    """Whatever happens to the session, its Prefect server ends with it."""
+    yield
+    _end_server()
+
+
+@pytest.fixture
+def prefect_server(no_server_is_left: None, prefect_database: Path) -> None:
+    """A Prefect server for the tests of a group alone, on a database that is thrown away."""
+    if _SERVER:
+        return
 
     def folder() -> str:
         made = tempfile.mkdtemp()
@@ -26,14 +39,30 @@ def prefect_server(prefect_database: Path) -> Iterator[None]:
 
     # Its folder goes with the session's, before this process exits.
     nothing_at_exit = SimpleNamespace(register=lambda *_: None)
-    with pytest.MonkeyPatch.context() as patch:
+    with ExitStack() as started:
+        patch = started.enter_context(pytest.MonkeyPatch.context())
         patch.setattr("prefect.testing.utilities.mkdtemp", folder)
         patch.setattr("prefect.testing.utilities.atexit", nothing_at_exit)
-        with (
-            prefect_test_harness(server_startup_timeout=90),
-            temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-        ):
-            yield
+        started.enter_context(prefect_test_harness(server_startup_timeout=90))
+        started.enter_context(temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}))
+        _SERVER.append(started.pop_all())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The server ends with its group: also one that nobody asks anything takes 3 % of a core."""
+    if _group(item) != _group(nextitem):
+        _end_server()
+
+
+def _end_server() -> None:
+    while _SERVER:
+        _SERVER.pop().close()
+
+
+def _group(item: pytest.Item | None) -> str | None:
+    marker = item.get_closest_marker("xdist_group") if item else None
+    return str(marker.args[0]) if marker else None
 
 
 @pytest.fixture
