@@ -9,6 +9,12 @@ import httpx
 
 TRIES = 10
 
+# Seconds from one look to the next: each keeps a server busy for some hundredths of one.
+PAUSE = 0.5
+LONGEST = 120.0
+
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
 
 async def ask(method: str, url: str, body: Any = None) -> Any:
     """What a server answers; Prefect's says 503 while others write into its SQLite file."""
@@ -17,10 +23,21 @@ async def ask(method: str, url: str, body: Any = None) -> Any:
         for _ in range(TRIES):
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(PAUSE)
             answer = await client.request(method, url, json=body)
         answer.raise_for_status()
         return answer.json() if answer.content else None
+
+
+async def run_that_is(api: str, run_id: str, *wanted: str) -> dict[str, Any]:
+    """Wait until a run is of one of these types, or suspended; the run."""
+    run: dict[str, Any] = {}
+    for _ in range(int(LONGEST / PAUSE)):
+        run = await ask("GET", f"{api}/flow_runs/{run_id}")
+        if not {run["state_type"], (run["state_name"] or "").upper()}.isdisjoint(wanted):
+            return run
+        await asyncio.sleep(PAUSE)
+    raise AssertionError(f"it is {run['state_name']}: {run['state']['message']}")
 
 
 async def cancellation_deployment(api: str) -> str:

@@ -28,7 +28,7 @@ from flows.deployed import SAID_AGAIN_AFTER
 from flows.events import Event, asking_event
 from flows.prefect_server import prefect_server, settings_for
 from integrations.emag.accounts import Account
-from tests.flows.asking import ask
+from tests.flows.asking import LONGEST, PAUSE, ask, run_that_is
 from tests.flows.chat import Chat, open_chat
 from tests.integrations.ledger.mirrored import ORDER, RETURN, execute, insert, mirror_return
 
@@ -136,7 +136,7 @@ async def test_a_killed_run_becomes_crashed_and_one_that_asks_a_person_does_not(
         await sign_of_life(server, killed)
         process.kill()
 
-        state = await become_crashed(server, killed)
+        state = (await run_that_is(server, killed, "CRASHED"))["state"]
 
     assert state["message"].startswith("no sign of life for 90 s")
     waits = [(await ask("GET", f"{server}/flow_runs/{each}"))["state_name"] for each in asking]
@@ -307,10 +307,10 @@ async def emit(api: str, event: Event) -> None:
 
 async def sign_of_life(api: str, run_id: str) -> None:
     """Wait until the server has got one from this run."""
-    for _ in range(300):
+    for _ in range(int(LONGEST / PAUSE)):
         if await events_of(api, run_id, "prefect.flow-run.heartbeat"):
             return
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(PAUSE)
     raise AssertionError("the run gave no sign of life")
 
 
@@ -319,15 +319,3 @@ async def events_of(api: str, run_id: str, name: str) -> list[Any]:
     about = {"event": {"name": [name]}, "resource": {"id": [f"prefect.flow-run.{run_id}"]}}
     found: list[Any] = (await ask("POST", f"{api}/events/filter", {"filter": about}))["events"]
     return found
-
-
-async def become_crashed(api: str, run_id: str) -> dict[str, Any]:
-    """Wait until a run has crashed; its state."""
-    run: dict[str, Any] = {}
-    for _ in range(1200):
-        run = await ask("GET", f"{api}/flow_runs/{run_id}")
-        if run["state_type"] == "CRASHED":
-            state: dict[str, Any] = run["state"]
-            return state
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"it is {run['state_name']}")

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from integrations.sandbox.market import Market
-from tests.flows.asking import ask, cancellation_deployment
+from tests.flows.asking import ask, cancellation_deployment, run_that_is
 from tests.flows.cli.conftest import CommandLine, emag_flows, run_as_process, shop, variables
 from tests.flows.test_up import ADD, start
 
@@ -147,7 +147,7 @@ async def test_a_run_of_prefect_waits_for_the_form_and_does_as_it_says(
         assert beside["state_name"] == "Completed"
 
         await answer(api, refused, {"approve": False})
-        ended = await become(api, refused["id"], "COMPLETED")
+        ended = await run_that_is(api, refused["id"], "COMPLETED")
         assert ended["state_name"] == "Refused by a person"
         assert set(states(database_url)) <= {"pending"}
         assert (await remedy(inbox, tmp_path)).startswith(
@@ -156,13 +156,13 @@ async def test_a_run_of_prefect_waits_for_the_form_and_does_as_it_says(
 
         approved = await begin_run(api, "SUSPENDED")
         await answer(api, approved, {"approve": True, "at_most": 3})
-        ended = await become(api, approved["id"], "COMPLETED")
+        ended = await run_that_is(api, approved["id"], "COMPLETED")
         assert ended["state_name"] == "Completed"
         # The last one is no more than may go unasked, but a person has left it out.
         last = await begin_run(api, "SUSPENDED")
         assert states(database_url) == ["pending", *["synced"] * 3]
         await answer(api, last, {"approve": True})
-        await become(api, last["id"], "COMPLETED")
+        await run_that_is(api, last["id"], "COMPLETED")
         assert states(database_url) == ["synced"] * 4
     finally:
         up.process.terminate()
@@ -178,18 +178,7 @@ async def remedy(environment: dict[str, str], folder: Path) -> str:
 async def begin_run(api: str, wanted: str) -> dict[str, Any]:
     deployment = await cancellation_deployment(api)
     run = await ask("POST", f"{api}/deployments/{deployment}/create_flow_run", {})
-    return await become(api, run["id"], wanted)
-
-
-async def become(api: str, run_id: str, wanted: str) -> dict[str, Any]:
-    """Wait until a run has this type, or is suspended."""
-    run: dict[str, Any] = {}
-    for _ in range(600):
-        run = await ask("GET", f"{api}/flow_runs/{run_id}")
-        if wanted in (run["state_type"], (run["state_name"] or "").upper()):
-            return run
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"it is {run['state_name']}: {run['state']['message']}")
+    return await run_that_is(api, run["id"], wanted)
 
 
 async def answer(api: str, run: dict[str, Any], filled_in: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.deploy import deploy
 from flows.prefect_server import descendants, environment, prefect_server, settings_for
 from integrations.sandbox.market import Market
+from tests.flows.asking import ENDED, PAUSE
 
 pytestmark = pytest.mark.long
 
@@ -30,7 +31,6 @@ PATIENCE = 240.0
 
 FIRST, ORDERS = 480000101, 12
 DEPLOYMENT = "cancellation-sync/scheduled"
-ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 STATES = "SELECT DISTINCT sync_state FROM app.emag_cancellation_integrations"
 HOLDERS = "SELECT DISTINCT holder FROM app.emag_order_leases"
@@ -52,7 +52,7 @@ class Prefect:
                     if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                         answer.raise_for_status()
                         return answer.json() if answer.content else None
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(PAUSE)
 
     async def run(self, rows: int) -> str:
         """Ask for a run that carries at most so many rows; its id."""

@@ -22,7 +22,7 @@ import pytest
 from flows.prefect_server import descendants
 from integrations.embedded import postmaster
 from integrations.sandbox.market import Market
-from tests.flows.asking import ask, cancellation_deployment
+from tests.flows.asking import ENDED, ask, cancellation_deployment, run_that_is
 
 ROOT = Path(__file__).parents[2]
 
@@ -225,12 +225,7 @@ async def run_by_worker(prefect: str) -> dict[str, Any]:
         f"{prefect}/api/deployments/{deployment}/create_flow_run",
         {"parameters": {"parameters": {"account": "main"}}},
     )
-    for _ in range(600):
-        run = await ask("GET", f"{prefect}/api/flow_runs/{run['id']}")
-        if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
-            break
-        await asyncio.sleep(0.1)
-    return run
+    return await run_that_is(f"{prefect}/api", run["id"], *ENDED)
 
 
 async def test_a_port_that_was_asked_for_and_is_taken_is_said(
