@@ -52,13 +52,6 @@ THROWAWAY = {
     "max_wal_size": "256MB",
 }
 
-# The call record has a table a day. A run sees to the next 7; more would be made for each test.
-DAYS_THAT_NO_RUN_NEEDS = """
-    SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-     WHERE i.inhparent = 'app.emag_api_calls'::regclass
-       AND c.relname > to_char((clock_timestamp() AT TIME ZONE 'UTC')::date + 7,
-                               '"emag_api_calls_"YYYYMMDD')"""
-
 # A test's database is hundreds of files, made and deleted: in memory that costs a tenth.
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder there
 ENOUGH = 6 << 30  # bytes
@@ -305,9 +298,6 @@ def _make_template(server: str) -> None:
 
     with _database(server, "template1") as url:
         upgrade(url)
-        with psycopg.connect(url, autocommit=True) as connection:
-            for day in connection.execute(DAYS_THAT_NO_RUN_NEEDS).fetchall():
-                connection.execute(sql.SQL("DROP TABLE app.{}").format(sql.Identifier(*day)))
         name = make_url(url).database or ""
         _execute(
             server,
