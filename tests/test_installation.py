@@ -12,7 +12,6 @@ from zipfile import ZipFile
 
 import pytest
 from packaging.specifiers import SpecifierSet
-from prefect.server.database.orm_models import FlowRun
 from sqlalchemy import create_engine, insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -50,6 +49,8 @@ def test_the_prefect_server_can_be_imported() -> None:
 
 def test_prefect_can_insert_the_runs_of_a_schedule() -> None:
     """With SQLAlchemy 2.1 it can't: its server would make no scheduled run at all."""
+    from prefect.server.database.orm_models import FlowRun
+
     with Session(create_engine("sqlite://")) as session, pytest.raises(OperationalError):
         session.execute(insert(FlowRun), [{"state": {}}])  # gets as far as that there is no table
 

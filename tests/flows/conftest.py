@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 from integrations.emag.accounts import Account
 
@@ -31,6 +30,8 @@ def prefect_server(no_server_is_left: None, prefect_database: Path) -> None:
     """A Prefect server for the tests of a group alone, on a database that is thrown away."""
     if _SERVER:
         return
+    # It imports Prefect's whole server, which most processes of a test run do not need.
+    from prefect.testing.utilities import prefect_test_harness
 
     def folder() -> str:
         made = tempfile.mkdtemp()
