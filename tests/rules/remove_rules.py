@@ -9,8 +9,6 @@ end with it and without it. Exits with 1 if a test fails with the rule or passes
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -24,9 +22,8 @@ from rich.table import Column, Table
 from integrations.embedded import embedded
 from tests.conftest import SHARED_FOLDER, THROWAWAY
 from tests.rules import removing
+from tests.rules.nursery import Nursery, open_nursery
 from tests.rules.rules import RULES, Rule
-
-ROOT = Path(__file__).resolve().parents[2]
 
 # A rule without which a test would wait for ever is noticed by that.
 MOST_SECONDS = 120.0
@@ -44,26 +41,22 @@ BARE = [
 ]
 
 
-def outcomes(folder: Path, tests: Sequence[str], removed: Rule | None) -> Mapping[str, str]:
+def outcomes(
+    nursery: Nursery, folder: Path, tests: Sequence[str], removed: Rule | None
+) -> Mapping[str, str]:
     """How tests end, in a process of their own, without a rule; on the PostgreSQL of a folder."""
     name = uuid4().hex
-    found = folder / f"outcomes-{name}.json"
+    found, log = folder / f"outcomes-{name}.json", folder / f"outcomes-{name}.log"
     environment = {
-        **os.environ,
         SHARED_FOLDER: str(folder),
         removing.REMOVED: removed.name if removed else "",
         removing.OUTCOMES: str(found),
     }
-    command = [sys.executable, "-m", "pytest", "-q", f"--basetemp={folder / name}"]
-    command += ["-p", removing.__name__, *BARE, *tests]
-    try:
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=MOST_SECONDS
-        )
-    except subprocess.TimeoutExpired:
+    arguments = ["-q", f"--basetemp={folder / name}", "-p", removing.__name__, *BARE, *tests]
+    if not nursery.run(arguments, environment, log, MOST_SECONDS):
         return dict.fromkeys(tests, STANDS_STILL)
     if not found.exists():
-        raise RuntimeError(f"pytest did not run:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        raise RuntimeError(f"pytest did not run:\n{log.read_text()[-4000:]}")
     ended = json.loads(found.read_text())
     return {test: ended.get(test, "not found") for test in tests}
 
@@ -75,16 +68,20 @@ def main() -> int:
     table = Table("rule", Column("test", overflow="fold"), "with it", "without it")
     with tempfile.TemporaryDirectory(prefix="emag-rules-") as name:
         folder = Path(name)
-        with embedded(folder / "pg", **THROWAWAY):
-            kept = outcomes(folder, sorted({test for rule in rules for test in rule.tests}), None)
-            proved = [_shown(table, folder, rule, kept) for rule in rules]
+        with embedded(folder / "pg", **THROWAWAY), open_nursery() as nursery:
+            kept = outcomes(
+                nursery, folder, sorted({test for rule in rules for test in rule.tests}), None
+            )
+            proved = [_shown(table, nursery, folder, rule, kept) for rule in rules]
     Console().print(table)
     return 0 if all(proved) else 1
 
 
-def _shown(table: Table, folder: Path, rule: Rule, kept: Mapping[str, str]) -> bool:
+def _shown(
+    table: Table, nursery: Nursery, folder: Path, rule: Rule, kept: Mapping[str, str]
+) -> bool:
     """Add a rule to the table; whether its tests pass with it and fail without it."""
-    removed = outcomes(folder, rule.tests, rule)
+    removed = outcomes(nursery, folder, rule.tests, rule)
     for number, test in enumerate(rule.tests):
         name = escape(test.rpartition("::")[2])
         table.add_row("" if number else rule.name, name, kept[test], removed[test])
