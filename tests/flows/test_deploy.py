@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -262,6 +263,7 @@ async def schedule_accounts_apart(server: Server) -> None:
     assert one.outcomes["rma-sync/scheduled"] == "created"
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl here")
 async def test_what_the_documents_wait_with_waits_for_a_server_that_is_not_up_yet() -> None:
     lines = DOCUMENT.read_text().splitlines()
     [first, second] = [line.removeprefix("$ ") for line in lines if line.startswith("$ curl ")]
