@@ -20,6 +20,7 @@ import httpx
 from integrations.emag.accounts import Account
 from integrations.emag.large import aside
 from integrations.emag.routes import Route
+from integrations.emag.trust import tls
 from integrations.emag.verdicts import Answer, AnswerSizeError, judge, judge_failure
 
 LARGEST_ANSWER: Final = 64 * 2**20
@@ -149,7 +150,7 @@ async def open_client(
     limits = httpx.Limits(
         max_connections=max_connections, max_keepalive_connections=max_connections
     )
-    async with httpx.AsyncHTTPTransport(limits=limits, trust_env=False) as transport:
+    async with httpx.AsyncHTTPTransport(verify=tls(), limits=limits, trust_env=False) as transport:
         yield EmagClient(
             account,
             transport,

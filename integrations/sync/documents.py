@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from functools import cache
 from weakref import WeakKeyDictionary
 
 import httpx
 
 from integrations.emag.pdf import BEGIN, LARGEST, TAIL, why_refused
+from integrations.emag.trust import tls
 from integrations.sync.plan_invoices import Document
 
 SECONDS = 20.0
@@ -48,7 +47,7 @@ def _gate() -> asyncio.Semaphore:
 async def _fetch(url: str) -> Document:
     async with (
         httpx.AsyncClient(
-            verify=_tls(), timeout=SECONDS, follow_redirects=True, trust_env=False
+            verify=tls(), timeout=SECONDS, follow_redirects=True, trust_env=False
         ) as client,
         client.stream("GET", url) as response,
     ):
@@ -59,12 +58,6 @@ async def _fetch(url: str) -> Document:
         if response.status_code != 200:
             return Document(ok=False, problem=f"its host answered HTTP {response.status_code}")
         return await _judge(response)
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Certificates are read once: that takes as much CPU as carrying several rows."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 async def _judge(response: httpx.Response) -> Document:

@@ -63,7 +63,7 @@ _LEFT = (
 
 # Workers are forked from one process that has imported everything already.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([work.__module__])
+_PROCESSES.set_forkserver_preload([work.__module__, "tests.kills.before_forks"])
 
 
 @dataclass

@@ -1,0 +1,13 @@
+"""What each worker would import, read and collect anew is there before it is forked."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+
+from integrations.emag.trust import tls
+
+for module in ("anyio._backends._asyncio", "httpcore", "sqlalchemy.dialects.postgresql.psycopg"):
+    importlib.import_module(module)
+tls()
+gc.freeze()
