@@ -54,7 +54,7 @@ _TOLD = """
 """
 
 _OWED = """
-    SELECT {number} AS number FROM app.{table}
+    SELECT {number} AS number, problem FROM app.{table}
      WHERE platform = :platform AND {number} = ANY(CAST(:numbers AS bigint[])) AND owed
 """
 
@@ -228,10 +228,10 @@ async def refunds_held(
 
 async def owed_of(
     engine: AsyncEngine, about: About, platform: str, numbers: Iterable[int]
-) -> set[int]:
-    """Which of these the ERP is still owed."""
+) -> Mapping[int, str | None]:
+    """Which of these the ERP is still owed, and why it could not be stored, where that is so."""
     mirror = MIRRORS[about]
     query = text(_OWED.format(table=mirror.table, number=mirror.number))
     values = {"platform": platform, "numbers": list(numbers)}
     async with autocommit(engine) as connection:
-        return {row.number for row in await connection.execute(query, values)}
+        return {row.number: row.problem for row in await connection.execute(query, values)}

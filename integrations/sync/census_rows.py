@@ -152,9 +152,12 @@ async def _compare_values(census: Census, page: Page, rows: Rows, known: Collect
     about, platform = listing.about, channel.account.platform
     by_number = {whole_number(raw.get(listing.number)): raw for raw in page.rows}
     raws = {number: by_number[number] for number in rows}
-    anew = await listing.unlike_erp(channel, {number: raws[number] for number in known})
-    if anew:
-        await _bring_in_anew(census, page, rows, {number: raws[number] for number in anew})
+    differing = await listing.unlike_erp(channel, {number: raws[number] for number in known})
+    anew = {number: raws[number] for number in differing}
+    parked = await _bring_in_anew(census, page, rows, anew) if anew else {}
+    await _note_owed(census, rows, parked)
+    if anew and listing.tells_apart:
+        await _note_unlike(census, rows, anew)
     for number, text in (await listing.beyond(channel, raws)).items():
         if number not in census.money:
             census.money[number] = _of_money(census, number, rows, text, Why.ELSEWHERE)
@@ -166,7 +169,10 @@ async def _compare_values(census: Census, page: Page, rows: Rows, known: Collect
     await note_compared(channel.engine, about, platform, rows.keys())
 
 
-async def _bring_in_anew(census: Census, page: Page, rows: Rows, raws: Mapping[int, Raw]) -> None:
+async def _bring_in_anew(
+    census: Census, page: Page, rows: Rows, raws: Mapping[int, Raw]
+) -> Mapping[int, str]:
+    """Bring these rows in and enter what the ERP lacked; what could not be brought in, and why."""
     listing, channel = census.listing, census.channel
     engine, platform = channel.engine, channel.account.platform
     before = await listing.held(channel, raws.keys())
@@ -179,20 +185,34 @@ async def _bring_in_anew(census: Census, page: Page, rows: Rows, raws: Mapping[i
         text = _became(before.get(number, {}), after.get(number, {}))
         if text:
             census.certificate.repaired.add(_of_money(census, number, rows, text, None))
-    parked = {each.emag_id: each.reason for each in receipt.parked}
-    owed = await owed_of(engine, listing.about, platform, raws.keys())
-    for number in raws:
-        if number in parked:
+    return {each.emag_id: each.reason for each in receipt.parked if each.emag_id is not None}
+
+
+async def _note_owed(census: Census, rows: Rows, parked: Mapping[int, str]) -> None:
+    """Enter what could not be brought in just now, and what the ERP is owed from before."""
+    channel, about = census.channel, census.listing.about
+    owed = await owed_of(channel.engine, about, channel.account.platform, rows)
+    for number in {*parked, *owed} & rows.keys():
+        problem = parked.get(number) or owed.get(number)
+        if problem:
             text = "its money is not in the ERP"
-            census.money[number] = _of_money(census, number, rows, text, Why.PARKED, parked[number])
-        elif number in owed:
+            census.money[number] = _of_money(census, number, rows, text, Why.PARKED, problem)
+        else:
             text = "its money may not be in the ERP"
             census.money[number] = _of_money(census, number, rows, text, Why.OWED)
-    for number in await listing.unlike_erp(channel, raws):
-        if listing.tells_apart and number not in census.money:
-            held = "; ".join(f"{name} {what}" for name, what in after.get(number, {}).items())
-            text = f"the ERP holds {held or 'nothing'}, eMAG another refund"
-            census.found[number] = _of_money(census, number, rows, text, None)
+
+
+async def _note_unlike(census: Census, rows: Rows, raws: Mapping[int, Raw]) -> None:
+    """Note what differs although it was brought in anew, and nothing explains."""
+    listing, channel = census.listing, census.channel
+    unlike = [
+        number for number in await listing.unlike_erp(channel, raws) if number not in census.money
+    ]
+    held = await listing.held(channel, unlike)
+    for number in unlike:
+        shown = "; ".join(f"{name} {what}" for name, what in held.get(number, {}).items())
+        text = f"the ERP holds {shown or 'nothing'}, eMAG another refund"
+        census.found[number] = _of_money(census, number, rows, text, None)
 
 
 def _became(before: Mapping[str, str], after: Mapping[str, str]) -> str:

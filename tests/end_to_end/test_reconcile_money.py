@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,6 +12,7 @@ from integrations.ledger.certificates import Certificate
 from integrations.ledger.differences import Why
 from integrations.sync import census, census_rows
 from integrations.sync import reconcile as reconciling
+from integrations.sync.channel import Tally
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.reconciling import (
     MANY,
@@ -257,6 +259,36 @@ async def test_money_that_the_erp_refuses_is_told(shop: Shop) -> None:
     [difference] = certificate.explained[Why.PARKED].shown
     assert difference.number == ORDER
     assert await status(shop, invoice) == "issued"
+
+
+async def test_money_that_the_erp_refused_before_is_told_by_each_certificate(shop: Shop) -> None:
+    shop.market.add_order({"id": ORDER, "status": 4, "date": ago(days=0.4)})
+    invoice = await shop.erp.add(Kind.INVOICE, ORDER, status="issued")
+    await shop.sql("ALTER TABLE app.invoices ADD CONSTRAINT no CHECK (status <> 'paid')")
+    shop.market.cod_is_cashed(ORDER)
+    await receive(shop)
+    assert await status(shop, invoice) == "issued"
+
+    for _ in range(2):
+        certificate = await reconcile(shop)
+        assert explanations(certificate) == {Why.PARKED: 1}
+
+
+async def test_money_that_the_erp_refuses_is_told_although_its_order_is_read_again(
+    shop: Shop,
+) -> None:
+    """As where the step is repeated, since the database was away for a moment."""
+    invoice = await paid_order(shop, ORDER)
+    await unpay(shop, invoice)
+    await shop.sql("ALTER TABLE app.invoices ADD CONSTRAINT no CHECK (status <> 'paid')")
+    channel = replace(shop.channel, tally=Tally(), background=True)
+    work = await reconciling.begin(channel, None, None, 0.0, lambda _: None)
+
+    await reconciling.reconcile_with_emag(work)
+    await reconciling.reconcile_with_emag(work)
+    certificate = await reconciling.certify(work)
+
+    assert explanations(certificate) == {Why.PARKED: 1}
 
 
 # More than can be looked up
