@@ -11,7 +11,9 @@ TRIES = 10
 
 # Seconds from one look to the next: each keeps a server busy for some hundredths of one.
 PAUSE = 0.5
-LONGEST = 120.0
+
+# Long beyond anything that has to be waited for: what takes this long has failed.
+LONGEST = 240.0
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 

@@ -22,12 +22,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.deploy import deploy
 from flows.prefect_server import descendants, environment, prefect_server, settings_for
 from integrations.sandbox.market import Market
-from tests.flows.asking import ENDED, PAUSE
+from tests.flows.asking import ENDED, LONGEST, PAUSE
 
 pytestmark = pytest.mark.long
-
-# Long beyond anything that has to be waited for: what takes this long has failed.
-PATIENCE = 240.0
 
 FIRST, ORDERS = 480000101, 12
 DEPLOYMENT = "cancellation-sync/scheduled"
@@ -77,7 +74,7 @@ class Prefect:
 
 async def come(condition: Callable[[], Coroutine[Any, Any, bool]]) -> None:
     """Wait until a condition holds."""
-    latest = time.monotonic() + PATIENCE
+    latest = time.monotonic() + LONGEST
     while not await condition():
         assert time.monotonic() < latest, f"{condition.__qualname__} did not come"
         await asyncio.sleep(0.2)
