@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -232,7 +233,7 @@ async def _fold(shop: Shop, desks: Mapping[str, Desk]) -> int:
 
 def _start(desk: Desk, name: str, vitals: Vitals, carry: Pass) -> None:
     """Start a pass, unless one of its name is under way or eMAG has failed a moment ago."""
-    if name in desk.busy or time.monotonic() < desk.not_before.get(name, 0.0):
+    if name in desk.busy or time.monotonic() < desk.not_before.get(name, -math.inf):
         return
     task = asyncio.create_task(_pass(desk, name, carry, vitals))
     desk.busy[name] = task

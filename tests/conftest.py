@@ -14,6 +14,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -51,6 +52,9 @@ THROWAWAY = {
     "full_page_writes": "off",
     "max_wal_size": "256MB",
 }
+
+# Among what happens at the process's end: multiprocessing removes a folder of its own within ours.
+LAST = -1000
 
 # A test's database is hundreds of files, made and deleted: in memory that costs a tenth.
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder there
@@ -106,7 +110,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if (folder / "pg").exists():
         # Workers that were killed stopped nothing: being the last user here stops it for them.
         start_embedded(folder / "pg").stop()
-    shutil.rmtree(folder)
+    Finalize(None, shutil.rmtree, args=[folder], exitpriority=LAST)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,6 +9,7 @@ commit on their own, so nobody queues behind a row's transaction.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -282,7 +283,7 @@ class _Turn:
     """This process's background callers of a bucket: one asks at a time, at `next` (monotonic)."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    next: float = 0.0
+    next: float = -math.inf
 
 
 _TURNS: WeakKeyDictionary[AsyncEngine, dict[tuple[str, ...], _Turn]] = WeakKeyDictionary()
@@ -399,11 +400,11 @@ async def push_back(
     bucket = _bucket(account, route)
     until = time.monotonic() + pause - HEADROOM / rate(account, route) / 2
     pauses = _PAUSES.setdefault(engine, {})
-    pauses[tuple(bucket.values())] = max(until, pauses.get(tuple(bucket.values()), 0.0))
+    pauses[tuple(bucket.values())] = max(until, pauses.get(tuple(bucket.values()), -math.inf))
     await line(engine).row(_PUSH, {**bucket, "pause": pause, "hit": int(throttled)})
 
 
 def is_paused(engine: AsyncEngine, account: Account, route: Route) -> bool:
     """Whether slots that this process reserved before eMAG asked for a pause are void now."""
-    until = _PAUSES.get(engine, {}).get(tuple(_bucket(account, route).values()), 0.0)
+    until = _PAUSES.get(engine, {}).get(tuple(_bucket(account, route).values()), -math.inf)
     return time.monotonic() < until

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -50,7 +51,7 @@ class Tally:
     throttled_in_a_row: Counter[Route] = field(default_factory=Counter)
     lost_in_a_row: int = 0
     too_many_returns: bool = False
-    looked_at: float = 0.0
+    looked_at: float = -math.inf
     confirming: float = CONFIRMING
     outage: OutageError | None = None
     probing: asyncio.Lock = field(default_factory=asyncio.Lock)

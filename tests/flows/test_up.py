@@ -20,7 +20,7 @@ import psycopg
 import pytest
 
 from flows.prefect_server import descendants
-from integrations.embedded import postmaster
+from integrations.embedded import postmaster, start_embedded
 from integrations.sandbox.market import Market
 from tests.flows.asking import ENDED, ask, cancellation_deployment, run_that_is
 
@@ -199,7 +199,7 @@ async def test_its_own_database_is_started_again_or_said_to_be_lost(
         assert (await ask("GET", f"{endpoints}/ready")) == {"status": "ok"}
 
         control = tmp_path / ".emag" / "postgres" / "global" / "pg_control"
-        control.rename(control.with_suffix(".lost"))
+        lost = control.rename(control.with_suffix(".lost"))
         os.kill(postgres_of(tmp_path), signal.SIGKILL)
         last = (await up.says("emag-flows: embedded PostgreSQL")).string
         assert await up.process.wait() == 2
@@ -208,6 +208,8 @@ async def test_its_own_database_is_started_again_or_said_to_be_lost(
             up.process.kill()
     assert re.search(r"pg_control.*set DATABASE_URL to use a PostgreSQL of your own$", last)
     assert await gone(f"{endpoints}/health")
+    lost.rename(control)
+    start_embedded(tmp_path / ".emag").stop()  # nobody else removes what it left in memory
 
 
 def postgres_of(folder: Path) -> int:

@@ -111,8 +111,11 @@ def _dying(errand: Errand) -> AbstractContextManager[None]:
 
 
 def _set_clocks_wrong(error: float) -> None:
-    """Let this host's clocks, as far as our modules look at them, be wrong by so many seconds."""
-    right, since_boot = time.time, time.monotonic
+    """Let this host's clocks, as far as our modules look at them, be wrong by so many seconds.
+
+    What counts from the boot begins there, whenever this host was booted: below nothing, maybe.
+    """
+    right, since_boot, begun = time.time, time.monotonic, time.monotonic()
 
     class WrongDatetime(metaclass=_LikeDatetime):
         @staticmethod
@@ -124,7 +127,7 @@ def _set_clocks_wrong(error: float) -> None:
         if vars(module).get("datetime") is datetime:
             vars(module)["datetime"] = WrongDatetime
     time.time = lambda: right() + error
-    time.monotonic = lambda: since_boot() + error
+    time.monotonic = lambda: since_boot() - begun + error
 
 
 class _LikeDatetime(type):
