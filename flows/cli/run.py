@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -51,7 +51,7 @@ InFlight = Annotated[int, typer.Option(help="Requests under way at once.", min=1
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")]
 Yes = Annotated[
     bool,
-    typer.Option("--yes", help="Cancel more than EMAG_CANCELLATIONS_PAUSE_ABOVE lets go unasked."),
+    typer.Option("--yes", help="Let all cancellations go that are due, however many."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
@@ -70,33 +70,65 @@ def _command(what: What) -> Callable[..., int]:
         dry_run: DryRun = False,
         as_json: Json = False,
         max_in_flight: InFlight = _DEFAULTS.max_in_flight,
-        yes: Yes = False,
     ) -> int:
-        begin().chosen(account)
-        if yes and what is not What.CANCELLATIONS:
-            raise typer.BadParameter("only cancellations are approved", param_hint="--yes")
-        parameters = CancellationParameters(
+        return _sync(
+            what,
+            as_json,
             account=account,
             direction=direction,
             limit=limit,
             dry_run=dry_run,
             max_in_flight=max_in_flight,
-            unasked=yes,
         )
-        reports = asyncio.run(_carry(what, parameters))
-        _show(reports, as_json)
-        return leave(max((report.exit_code for report in reports), default=0))
 
     return command
 
 
-_HELP = {
-    What.RMA: "Carry returns: the ERP's decisions to eMAG, eMAG's news into the ERP.",
-    What.CANCELLATIONS: "Carry cancellations and refunds to eMAG, and eMAG's into the ERP.",
-    What.INVOICES: "Attach invoices to their orders at eMAG, and bring payments in.",
+def _cancellations(
+    account: Account = _DEFAULTS.account,
+    direction: Way = _DEFAULTS.direction,
+    limit: Limit = _DEFAULTS.limit,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    max_in_flight: InFlight = _DEFAULTS.max_in_flight,
+    yes: Yes = False,
+) -> int:
+    return _sync(
+        What.CANCELLATIONS,
+        as_json,
+        account=account,
+        direction=direction,
+        limit=limit,
+        dry_run=dry_run,
+        max_in_flight=max_in_flight,
+        unasked=yes,
+    )
+
+
+_COMMANDS = {
+    What.RMA: (
+        _command(What.RMA),
+        "Carry returns: the ERP's decisions to eMAG, eMAG's news into the ERP.",
+    ),
+    What.CANCELLATIONS: (
+        _cancellations,
+        "Carry cancellations and refunds to eMAG, and eMAG's into the ERP.",
+    ),
+    What.INVOICES: (
+        _command(What.INVOICES),
+        "Attach invoices to their orders at eMAG, and bring payments in.",
+    ),
 }
-for _what, _help in _HELP.items():
-    run.command(_what.value, help=_help)(_command(_what))
+for _what, (_run, _help) in _COMMANDS.items():
+    run.command(_what.value, help=_help)(_run)
+
+
+def _sync(what: What, as_json: bool, *, account: str, **chosen: Any) -> int:
+    begin().chosen(account)
+    parameters = CancellationParameters(account=account, **chosen)
+    reports = asyncio.run(_carry(what, parameters))
+    _show(reports, as_json)
+    return leave(max((report.exit_code for report in reports), default=0))
 
 
 @run.command("health")

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import httpx
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 
 TRIES = 10
 
@@ -18,15 +19,26 @@ LONGEST = 240.0
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
+def _is_busy(error: BaseException) -> bool:
+    """Prefect's server says 503 while others write into its SQLite file, or nothing in time.
+
+    What it was to do, it may have done in the latter case: only a question is put again then.
+    """
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    return isinstance(error, httpx.ReadTimeout) and error.request.method == "GET"
+
+
+@retry(
+    retry=retry_if_exception(_is_busy),
+    stop=stop_after_attempt(TRIES),
+    wait=wait_fixed(PAUSE),
+    reraise=True,
+)
 async def ask(method: str, url: str, body: Any = None) -> Any:
-    """What a server answers; Prefect's says 503 while others write into its SQLite file."""
+    """What a server answers; one that is busy is asked again."""
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         answer = await client.request(method, url, json=body)
-        for _ in range(TRIES):
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                break
-            await asyncio.sleep(PAUSE)
-            answer = await client.request(method, url, json=body)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -22,7 +21,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.deploy import deploy
 from flows.prefect_server import descendants, environment, prefect_server, settings_for
 from integrations.sandbox.market import Market
-from tests.flows.asking import ENDED, LONGEST, PAUSE
+from tests.flows.asking import ENDED, LONGEST, ask
 
 pytestmark = pytest.mark.long
 
@@ -41,15 +40,8 @@ class Prefect:
     url: str
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """What the server answers; while its database is busy it is asked again."""
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-            while True:
-                with suppress(httpx.ReadTimeout):
-                    answer = await client.request(method, f"{self.url}{path}", json=body)
-                    if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                        answer.raise_for_status()
-                        return answer.json() if answer.content else None
-                await asyncio.sleep(PAUSE)
+        """What the server answers."""
+        return await ask(method, f"{self.url}{path}", body)
 
     async def run(self, rows: int) -> str:
         """Ask for a run that carries at most so many rows; its id."""
