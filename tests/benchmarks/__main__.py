@@ -37,6 +37,9 @@ from tests.benchmarks.whole import whole
 
 WIDTH_OF_A_FILE = 120
 
+# What tells how fast a machine is at the time: a virtual one may be three times slower an hour on.
+ADDITIONS = 5_000_000
+
 MEASUREMENTS: Mapping[str, Callable[[Place], Sequence[Figure]]] = {
     "share": share_of_limit,
     "requests": requests_per_row,
@@ -64,16 +67,19 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up then, too
     figures: dict[str, Sequence[Figure]] = {}
     failures: dict[str, str] = {}
+    paces: dict[str, float] = {}
     with open_place() as place:
         for name in options.names or MEASUREMENTS:
+            paces[name] = _pace()
             try:
                 figures[name] = _measured(place, name)
             except Exception as error:  # the others are worth knowing all the same
                 failures[name] = f"{type(error).__name__}: {error}"
     _show([figure for each in figures.values() for figure in each])
+    _say(f"{ADDITIONS:,} additions took {min(paces.values()):.2f} to {max(paces.values()):.2f} s")
     for name, problem in failures.items():
         _say(f"{name} could not be measured: {problem}")
-    options.json.write_text(json.dumps(_document(figures, failures), indent=2) + "\n")
+    options.json.write_text(json.dumps(_document(figures, failures, paces), indent=2) + "\n")
     return 1 if failures else 0
 
 
@@ -95,6 +101,17 @@ def _measured(place: Place, name: str) -> Sequence[Figure]:
     return figures
 
 
+def _pace() -> float:
+    """Seconds of CPU that a fixed piece of work takes now, the quicker of two tries."""
+    tries = []
+    for _ in range(2):
+        began, total = time.process_time(), 0
+        for number in range(ADDITIONS):
+            total += number
+        tries.append(time.process_time() - began)
+    return min(tries)
+
+
 def _show(figures: Sequence[Figure]) -> None:
     screen = Console()
     wide = screen if screen.is_terminal else Console(width=WIDTH_OF_A_FILE)
@@ -102,7 +119,9 @@ def _show(figures: Sequence[Figure]) -> None:
 
 
 def _document(
-    figures: Mapping[str, Sequence[Figure]], failures: Mapping[str, str]
+    figures: Mapping[str, Sequence[Figure]],
+    failures: Mapping[str, str],
+    paces: Mapping[str, float],
 ) -> Mapping[str, Any]:
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -111,6 +130,7 @@ def _document(
             "system": platform.platform(),
             "python": platform.python_version(),
             "load": os.getloadavg(),
+            "seconds_for_additions": {"additions": ADDITIONS, **paces},
         },
         "figures": {name: [figure.to_json() for figure in each] for name, each in figures.items()},
         "failures": dict(failures),

@@ -291,10 +291,21 @@ async def _cost_of_a_run(api: str, name: str, parts: Parts) -> float:
     before = _spent(parts)
     began = time.perf_counter()
     await _run(api, name)
+    await _until_ended(parts)
     idle_before = time.perf_counter() - began
     after = _spent(parts)
     await asyncio.sleep(idle_before)
     return (after - before) - (_spent(parts) - after)
+
+
+async def _until_ended(parts: Parts) -> None:
+    """Wait for the end of the run's process: only then does its CPU count as the worker's."""
+    [worker] = [pids[0] for part, pids in parts().items() if part.endswith(WORKER)]
+    for _ in range(int(PATIENCE / 0.1)):
+        if not descendants(worker):
+            return
+        await asyncio.sleep(0.1)
+    raise RunFailedError("the process of a run did not end")
 
 
 def _spent(parts: Parts) -> float:
