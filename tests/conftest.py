@@ -14,6 +14,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.end_to_end.fault_table"]
 
 SHARED_FOLDER = "TESTS_FOLDER"
-TEMPLATE = "template_emag"
+TEMPLATE = "template_emag_{:%Y%m%d}"
 USERNAME, PASSWORD = "seller@example.com", "secret"
 
 # What a developer may ask of the tests themselves.
@@ -207,14 +208,22 @@ def postgres() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def template(postgres: str) -> str:
-    """Name of a database that was migrated once, by whichever worker came first."""
+    """Name of a database that was migrated today, by whichever worker came first.
+
+    What a migration makes depends on the day: the call record's partitions.
+    """
+    return _template(postgres, TEMPLATE.format(datetime.now(UTC)))
+
+
+@functools.cache
+def _template(server: str, name: str) -> str:
     with (Path(os.environ[SHARED_FOLDER]) / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _exists(postgres, TEMPLATE):
-            _make_template(postgres)
-    return TEMPLATE
+        if not _exists(server, name):
+            _make_template(server, name)
+    return name
 
 
 @pytest.fixture
@@ -294,7 +303,7 @@ def _database(server: str, template: str) -> Iterator[str]:
         _execute(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _make_template(server: str) -> None:
+def _make_template(server: str, template: str) -> None:
     """Migrate beside and rename, so that a failed migration leaves no half template.
 
     Its first visitor writes down what each would else find out anew about PostgreSQL's own tables.
@@ -307,10 +316,10 @@ def _make_template(server: str) -> None:
         _execute(
             server,
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(TEMPLATE), sql.Identifier(name)
+                sql.Identifier(template), sql.Identifier(name)
             ),
         )
-    psycopg.connect(_url(server, TEMPLATE)).close()
+    psycopg.connect(_url(server, template)).close()
 
 
 def _exists(server: str, name: str) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -224,6 +224,16 @@ def to_local(moment: datetime, zone: ZoneInfo) -> str:
     if moment.tzinfo is None:
         raise ValueError("a time for eMAG must carry its zone")
     return moment.astimezone(zone).replace(tzinfo=None, microsecond=0).isoformat(" ")
+
+
+def open_end(now: datetime, zone: ZoneInfo) -> str | None:
+    """The local time to ask up to where all until now is meant; None: none, which means the same.
+
+    Not in an hour that comes for the second time: eMAG's present would then hide what came an hour
+    ago, at a later local time.
+    """
+    ahead = now.astimezone(zone).fold * timedelta(hours=1)
+    return to_local(now + ahead, zone) if ahead else None
 
 
 def _order_line(raw: object, order_id: int) -> OrderLine:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from integrations.emag.wire import to_local, to_utc
+from integrations.emag.wire import open_end, to_local, to_utc
 
 OVERLAP = timedelta(hours=1)
 
@@ -52,6 +52,8 @@ def window(part: Slice, names: tuple[str, str], zone: ZoneInfo, now: datetime) -
     asked = {names[0]: to_local(part.start - OVERLAP, zone)}
     if part.end <= now:
         asked[names[1]] = to_local(part.end + OVERLAP, zone)
+    elif (present := open_end(now, zone)) is not None:
+        asked[names[1]] = present
     return asked
 
 

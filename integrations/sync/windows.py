@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from integrations.emag.routes import RMA_COUNT, Route
-from integrations.emag.wire import Raw, to_local, whole_number
+from integrations.emag.wire import Raw, open_end, to_local, whole_number
 from integrations.ledger.calls import Subject
 from integrations.ledger.database import database_time
 from integrations.sync.ask import ReadRefusedError, ask
@@ -62,6 +62,8 @@ async def read_window(
         asked = {**filters, names[0]: to_local(start, zone)}
         if end is not None:
             asked[names[1]] = to_local(end + CLOCK_CHANGE, zone)
+        elif (present := open_end(now, zone)) is not None:
+            asked[names[1]] = present
         # Rows that come in while one reads would never let a count fit.
         counted = {names[1]: to_local(now, zone), **asked}
         async for page in read_whole(channel, route, count_route, asked, counted, key, fits, ends):

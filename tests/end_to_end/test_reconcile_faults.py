@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -101,7 +101,7 @@ async def test_rows_that_count_under_another_day_than_they_show_are_explained(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted(monkeypatch)
-    day = datetime(2026, 11, 20, tzinfo=BUCHAREST)
+    day = datetime.combine(ago(days=9).astimezone(BUCHAREST), time.min, BUCHAREST)
     for place in range(8):
         shop.market.add_order({"id": ORDER + place, "status": 2, "date": day, "created": day})
     before = day - timedelta(minutes=2)

@@ -84,3 +84,18 @@ def test_a_slice_that_has_not_ended_is_left_open() -> None:
     part = Slice(AUTUMN, AUTUMN + timedelta(days=1))
     asked = window(part, NAMES, BUCHAREST, part.end - timedelta(seconds=1))
     assert asked == {"createdAfter": "2026-10-24 23:00:00"}
+
+
+def test_a_slice_that_has_not_ended_has_an_end_while_an_hour_comes_for_the_second_time() -> None:
+    """At 03:30 again, an open end would hide what came at 03:45 for the first time."""
+    part = Slice(AUTUMN, AUTUMN + timedelta(days=1))
+    again = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    hour = timedelta(hours=1)
+    asked = {
+        now: window(part, NAMES, BUCHAREST, now) for now in (again - hour, again, again + hour)
+    }
+    assert [each.get("createdBefore") for each in asked.values()] == [
+        None,
+        "2026-10-25 04:30:00",
+        None,
+    ]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.emag.routes import LIMITS, RMA_COUNT, RMA_READ, Bucket, Route
@@ -16,6 +17,7 @@ from integrations.emag.wire import Raw
 from integrations.ledger.profile import Profile
 from integrations.sandbox.faults import Fault, Faults, Point
 from integrations.sandbox.market import Market
+from integrations.sync import windows
 from integrations.sync.listing import PASSES, Ends, IncompleteListingError
 from integrations.sync.windows import SLICE, count, read_window, slices
 from tests.end_to_end.conftest import Shop, open_shop
@@ -184,6 +186,20 @@ class TestReadingAWindow:
         for each in ago:
             stock(shop, 1, datetime.now(UTC) - end + each)
         assert len(await read(shop, after=end - WEEK, before=end)) == len(ago)
+
+    async def test_that_ends_now_shows_all_of_an_hour_that_comes_twice(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """When 03:30 comes again, returns of 03:45 have been placed, too."""
+        now = CLOCK_CHANGES[1]
+
+        async def at_that_time(_: AsyncEngine) -> datetime:
+            return now
+
+        monkeypatch.setattr(windows, "database_time", at_that_time)
+        shop.switch(page_shift=True, page_cap=13)
+        stock(shop, 60, datetime.now(UTC) - now)
+        assert len(await read(shop, after=now - WEEK)) == 60
 
 
 class TestCounting:
