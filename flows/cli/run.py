@@ -8,7 +8,8 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from inspect import signature
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -70,65 +71,40 @@ def _command(what: What) -> Callable[..., int]:
         dry_run: DryRun = False,
         as_json: Json = False,
         max_in_flight: InFlight = _DEFAULTS.max_in_flight,
+        yes: Yes = False,
     ) -> int:
-        return _sync(
-            what,
-            as_json,
+        begin().chosen(account)
+        parameters = CancellationParameters(
             account=account,
             direction=direction,
             limit=limit,
             dry_run=dry_run,
             max_in_flight=max_in_flight,
+            unasked=yes,
         )
+        reports = asyncio.run(_carry(what, parameters))
+        _show(reports, as_json)
+        return leave(max((report.exit_code for report in reports), default=0))
 
+    if what is not What.CANCELLATIONS:
+        _withhold(command, "yes")
     return command
 
 
-def _cancellations(
-    account: Account = _DEFAULTS.account,
-    direction: Way = _DEFAULTS.direction,
-    limit: Limit = _DEFAULTS.limit,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-    max_in_flight: InFlight = _DEFAULTS.max_in_flight,
-    yes: Yes = False,
-) -> int:
-    return _sync(
-        What.CANCELLATIONS,
-        as_json,
-        account=account,
-        direction=direction,
-        limit=limit,
-        dry_run=dry_run,
-        max_in_flight=max_in_flight,
-        unasked=yes,
-    )
+def _withhold(command: Callable[..., int], option: str) -> None:
+    """Let a command neither show nor take an option: it keeps its default."""
+    whole = signature(command, eval_str=True)
+    kept = [each for name, each in whole.parameters.items() if name != option]
+    vars(command)["__signature__"] = whole.replace(parameters=kept)
 
 
-_COMMANDS = {
-    What.RMA: (
-        _command(What.RMA),
-        "Carry returns: the ERP's decisions to eMAG, eMAG's news into the ERP.",
-    ),
-    What.CANCELLATIONS: (
-        _cancellations,
-        "Carry cancellations and refunds to eMAG, and eMAG's into the ERP.",
-    ),
-    What.INVOICES: (
-        _command(What.INVOICES),
-        "Attach invoices to their orders at eMAG, and bring payments in.",
-    ),
+_HELP = {
+    What.RMA: "Carry returns: the ERP's decisions to eMAG, eMAG's news into the ERP.",
+    What.CANCELLATIONS: "Carry cancellations and refunds to eMAG, and eMAG's into the ERP.",
+    What.INVOICES: "Attach invoices to their orders at eMAG, and bring payments in.",
 }
-for _what, (_run, _help) in _COMMANDS.items():
-    run.command(_what.value, help=_help)(_run)
-
-
-def _sync(what: What, as_json: bool, *, account: str, **chosen: Any) -> int:
-    begin().chosen(account)
-    parameters = CancellationParameters(account=account, **chosen)
-    reports = asyncio.run(_carry(what, parameters))
-    _show(reports, as_json)
-    return leave(max((report.exit_code for report in reports), default=0))
+for _what, _help in _HELP.items():
+    run.command(_what.value, help=_help)(_command(_what))
 
 
 @run.command("health")

@@ -399,8 +399,8 @@ async def push_back(
     """
     bucket = _bucket(account, route)
     until = time.monotonic() + pause - HEADROOM / rate(account, route) / 2
-    pauses = _PAUSES.setdefault(engine, {})
-    pauses[tuple(bucket.values())] = max(until, pauses.get(tuple(bucket.values()), -math.inf))
+    pauses, key = _PAUSES.setdefault(engine, {}), tuple(bucket.values())
+    pauses[key] = max(until, pauses.get(key, until))
     await line(engine).row(_PUSH, {**bucket, "pause": pause, "hit": int(throttled)})
 
 

@@ -113,7 +113,7 @@ def _dying(errand: Errand) -> AbstractContextManager[None]:
 def _set_clocks_wrong(error: float) -> None:
     """Let this host's clocks, as far as our modules look at them, be wrong by so many seconds.
 
-    What counts from the boot begins there, whenever this host was booted: below nothing, maybe.
+    What counts from the boot does so as if that were now: a clock that is behind shows less than 0.
     """
     right, since_boot, begun = time.time, time.monotonic, time.monotonic()
 
