@@ -12,8 +12,8 @@ from flows.database import DatabaseUnreachableError, open_database
 from flows.doctor import examine
 from flows.env_file import LOOK_SECONDS, EnvFile
 from flows.exposure import require_token
+from integrations.ledger.database import hold_at_most
 from integrations.ledger.findings import Finding
-from integrations.ledger.patience import hold_at_most
 from integrations.ledger.web_secret import web_secret
 from integrations.services.books import Database
 from integrations.settings import ConfigurationError, Settings

@@ -40,8 +40,6 @@ async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
         DatabaseUnreachableError: it does not answer, or to its role not at all.
         ConfigurationError: it has not been set up.
     """
-    from sqlalchemy.exc import DBAPIError
-
     from integrations.ledger.database import driver, open_engine
 
     async with AsyncExitStack() as stack:
@@ -50,7 +48,7 @@ async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
         try:
             async with driver(engine) as connection:
                 await _check_set_up(connection)
-        except (DBAPIError, psycopg.Error) as error:
+        except psycopg.Error as error:
             raise _unreachable(error, settings) from None
         yield engine
 

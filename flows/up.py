@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import psycopg
-from sqlalchemy.exc import DBAPIError
 
 from flows.database import DatabaseUnreachableError, open_database
 from flows.deploy import Outcome
@@ -224,7 +223,7 @@ async def _serve_api(settings: Settings, house: House, listener: socket.socket) 
                 stopping.cancel()
                 server.should_exit = True
                 await serving
-        except (psycopg.Error, DBAPIError, DatabaseUnreachableError, OSError) as error:
+        except (psycopg.Error, DatabaseUnreachableError, OSError) as error:
             trouble.begins(in_short(error))
         house.api_url = ""
         await _pause(house, trouble.pause)

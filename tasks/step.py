@@ -12,7 +12,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import httpx
 import psycopg
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random
 from tenacity.wait import wait_base, wait_chain, wait_fixed
 
@@ -24,8 +23,6 @@ JITTER = 0.3
 
 def transient(error: BaseException) -> bool:
     """Whether the same step may well succeed a moment later: the database or the network failed."""
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
     return isinstance(
         error,
         psycopg.OperationalError

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from integrations.erp.connection import Connection
 from integrations.erp.schema import ErpSchema
 from integrations.erp.write import Value, stored
 
@@ -27,7 +27,7 @@ class Change:
 
 
 async def differences(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     table: str,
     row_id: int | None,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from integrations.erp.connection import Connection
 from integrations.erp.rows import CancellationRow, ErpRow, InvoiceRow, Item, Kind, ReturnRow
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES, ITEM_COLUMNS, ErpTable
@@ -41,7 +41,7 @@ def account_name(fields: Fields) -> str:
 
 
 async def fetch_fields(
-    connection: AsyncConnection, schema: ErpSchema, kind: Kind, ids: Iterable[int]
+    connection: Connection, schema: ErpSchema, kind: Kind, ids: Iterable[int]
 ) -> dict[int, Fields]:
     """The deciding columns of these rows by id, as text; rows that are gone are left out."""
     table = ERP_TABLES[kind]
@@ -54,7 +54,7 @@ async def fetch_fields(
 
 
 async def load_rows(
-    connection: AsyncConnection, schema: ErpSchema, kind: Kind, ids: Sequence[int]
+    connection: Connection, schema: ErpSchema, kind: Kind, ids: Sequence[int]
 ) -> dict[int, ErpRow]:
     """The ERP rows with their items by id; rows that are gone are left out.
 
@@ -89,7 +89,7 @@ def stamps(schema: ErpSchema, kind: Kind, ids: str) -> str:
 
 
 async def load_stamps(
-    connection: AsyncConnection, schema: ErpSchema, kind: Kind, ids: Iterable[int]
+    connection: Connection, schema: ErpSchema, kind: Kind, ids: Iterable[int]
 ) -> dict[int, int]:
     """The stamps of these rows by id; rows that are gone are left out."""
     rows = await connection.execute(text(stamps(schema, kind, ":ids")), {"ids": list(ids)})
@@ -97,7 +97,7 @@ async def load_stamps(
 
 
 async def _load_items(
-    connection: AsyncConnection, schema: ErpSchema, table: ErpTable, ids: Sequence[int]
+    connection: Connection, schema: ErpSchema, table: ErpTable, ids: Sequence[int]
 ) -> dict[int, tuple[Item, ...]]:
     if table.items is None or table.parent is None or not ids:
         return {}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from integrations.erp.connection import Connection
 from integrations.erp.schema import ErpSchema
 
 _NAMES = {
@@ -13,7 +13,7 @@ _NAMES = {
 }
 
 
-async def names_refund(connection: AsyncConnection, schema: ErpSchema, row_id: int) -> bool:
+async def names_refund(connection: Connection, schema: ErpSchema, row_id: int) -> bool:
     """Whether the row has an amount, or is said to be paid back, whoever wrote that."""
     terms = [term for name, term in _NAMES.items() if schema.column("return_requests", name)]
     if not terms:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from integrations.erp.connection import Connection
 from integrations.erp.load import order_number
 from integrations.erp.schema import ErpSchema
 
@@ -35,7 +35,7 @@ def which_of_news(number: str, platform: str, order_id: int) -> int | None:
 
 
 async def numbered_by_news(
-    connection: AsyncConnection, schema: ErpSchema, platform: str, ids: Collection[int]
+    connection: Connection, schema: ErpSchema, platform: str, ids: Collection[int]
 ) -> set[int]:
     """Which of these cancellations have such a number."""
     named = ("cancellation_number", "emag_order_id")

@@ -13,9 +13,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from integrations.emag.order_fields import is_amount
+from integrations.erp.connection import Connection
 from integrations.erp.load import Fields, account_name, order_number
 from integrations.erp.schema import ErpSchema
 from integrations.erp.spelling import INTEGERS
@@ -183,7 +183,7 @@ class ReturnOfOrder:
 
 
 async def cancellations_of(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     platform: str,
     ids: Collection[int],
@@ -219,7 +219,7 @@ async def cancellations_of(
 
 
 async def deleted_cancellations(
-    connection: AsyncConnection, platform: str, ids: Collection[int]
+    connection: Connection, platform: str, ids: Collection[int]
 ) -> dict[int, list[DeletedCancellation]]:
     """What eMAG had, or its news had brought, about these orders in rows that are deleted since."""
     rows: dict[int, list[DeletedCancellation]] = {}
@@ -231,7 +231,7 @@ async def deleted_cancellations(
 
 
 async def invoices_of(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     platform: str,
     ids: Collection[int],
@@ -261,7 +261,7 @@ async def invoices_of(
 
 
 async def returns_of(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     platform: str,
     ids: Collection[int],
@@ -293,7 +293,7 @@ async def returns_of(
 
 
 async def _find(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     table: str,
     columns: Iterable[str],
@@ -338,7 +338,7 @@ def _named(schema: ErpSchema, table: str, name: str, alias: str, query: str) -> 
 
 
 async def _items(
-    connection: AsyncConnection, schema: ErpSchema, table: str, parent: str, rows: Collection[int]
+    connection: Connection, schema: ErpSchema, table: str, parent: str, rows: Collection[int]
 ) -> dict[int, tuple[ItemOfOrder, ...]]:
     if not rows:
         return {}

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from integrations.erp.connection import Connection
 
 _COLUMNS = text("""
     SELECT c.relname AS table_name, a.attname AS column_name,
@@ -65,7 +66,7 @@ class ErpSchema:
         return self.tables.get(table, {}).get(name)
 
 
-async def read_schema(connection: AsyncConnection) -> ErpSchema:
+async def read_schema(connection: Connection) -> ErpSchema:
     """Look the tables up in the catalog; a missing table has no columns."""
     tables: dict[str, dict[str, Column]] = {name: {} for name in TABLES}
     for row in await connection.execute(_COLUMNS, {"tables": list(TABLES)}):

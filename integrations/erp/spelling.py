@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from integrations.erp.connection import Connection
 from integrations.erp.load import order_number
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
@@ -35,7 +35,7 @@ _NAMES = {Kind.INVOICE: {"order_id": f" AND coalesce({plain_number('n.emag_order
 
 
 async def spelt_otherwise(
-    connection: AsyncConnection, schema: ErpSchema, kind: Kind, ids: Collection[int]
+    connection: Connection, schema: ErpSchema, kind: Kind, ids: Collection[int]
 ) -> dict[int, list[int]]:
     """The ERP's rows that name one of these orders in another spelling than eMAG's.
 

@@ -15,8 +15,8 @@ from enum import Enum
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from integrations.erp.connection import Connection
 from integrations.erp.schema import Column, ErpSchema
 
 
@@ -211,7 +211,7 @@ def _is_whole(value: str, end: int) -> bool:
 
 
 async def insert(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     table: str,
     values: Mapping[str, Value],
@@ -230,7 +230,7 @@ async def insert(
 
 
 async def update(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     table: str,
     row_id: int,
@@ -252,7 +252,7 @@ async def update(
 
 
 async def holds(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     table: str,
     row_id: int,

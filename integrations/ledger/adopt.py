@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection
 from integrations.erp.rows import UNAPPROVED, Kind
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.erp.tables import ERP_TABLES
@@ -84,12 +85,12 @@ async def adoptable_ids(
         return [row.id for row in found]
 
 
-async def _is_readable(connection: AsyncConnection, kind: Kind) -> bool:
+async def _is_readable(connection: Connection, kind: Kind) -> bool:
     return (await connection.execute(text(sizing(kind)))).first() is not None
 
 
 async def _adopt(
-    connection: AsyncConnection, schema: ErpSchema, kind: Kind, since: date, require_approval: bool
+    connection: Connection, schema: ErpSchema, kind: Kind, since: date, require_approval: bool
 ) -> int:
     table = ERP_TABLES[kind].name
     statement = text(

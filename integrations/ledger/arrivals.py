@@ -13,11 +13,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp import write
+from integrations.erp.connection import Connection
 from integrations.erp.digest import digest
 from integrations.erp.load import load_rows
 from integrations.erp.named_refund import names_refund
@@ -26,6 +27,8 @@ from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
 from integrations.erp.write import UnfitError, Value
 from integrations.ledger.books import BOOKS, Books
+from integrations.ledger.database import transaction
+from integrations.ledger.line import is_undone
 
 ORIGIN = "emag"
 
@@ -37,8 +40,8 @@ WISHED: Mapping[str, str] = {
 """What decides about the row of a customer's wish, as long as nobody has touched it."""
 
 _OPEN = text("""
-    SELECT set_config('emag.writing_back', 'on', true),
-           set_config('lock_timeout', '500ms', true),
+    SELECT set_config('emag.writing_back', 'on', true) AS marked,
+           set_config('lock_timeout', '500ms', true) AS patience,
            EXISTS (SELECT FROM app.emag_api_calls
                     WHERE order_ids @> ARRAY[CAST(:order_id AS bigint)] AND writes
                       AND sent_at > CAST(:read_at AS timestamptz) - interval '1 day'
@@ -182,19 +185,19 @@ class _NotNowError(Exception):
 async def bring_in(engine: AsyncEngine, schema: ErpSchema, arrival: Arrival) -> Arrived:
     """Write an arrival into the ERP, unless the ERP or a request of ours has moved on."""
     try:
-        async with engine.begin() as connection:
+        async with transaction(engine) as connection:
             return await _bring_in(connection, schema, arrival)
     except _NotNowError as not_now:
         return Arrived(not_now.brought, arrival.row_id)
     except UnfitError as unfit:
         return Arrived(Brought.PARKED, arrival.row_id, str(unfit))
-    except DBAPIError as error:
-        if error.connection_invalidated:
+    except psycopg.Error as error:
+        if not is_undone(error):
             raise
         return _refused(arrival, error)
 
 
-async def _bring_in(connection: AsyncConnection, schema: ErpSchema, arrival: Arrival) -> Arrived:
+async def _bring_in(connection: Connection, schema: ErpSchema, arrival: Arrival) -> Arrived:
     opened = await connection.execute(
         _OPEN, {"order_id": arrival.order_id, "read_at": arrival.read_at}
     )
@@ -205,7 +208,7 @@ async def _bring_in(connection: AsyncConnection, schema: ErpSchema, arrival: Arr
     return await _update(connection, schema, arrival, arrival.row_id)
 
 
-async def _create(connection: AsyncConnection, schema: ErpSchema, arrival: Arrival) -> Arrived:
+async def _create(connection: Connection, schema: ErpSchema, arrival: Arrival) -> Arrived:
     table = ERP_TABLES[arrival.kind]
     told = {**arrival.values, **arrival.expected}
     written = write.with_required(schema, table.name, told)
@@ -227,7 +230,7 @@ async def _create(connection: AsyncConnection, schema: ErpSchema, arrival: Arriv
 
 
 async def _update(
-    connection: AsyncConnection, schema: ErpSchema, arrival: Arrival, row_id: int
+    connection: Connection, schema: ErpSchema, arrival: Arrival, row_id: int
 ) -> Arrived:
     table, books = ERP_TABLES[arrival.kind], BOOKS[arrival.kind]
     known = await _lock_books(connection, books, row_id)
@@ -263,7 +266,7 @@ async def _update(
 
 
 async def _take_wish_back(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     arrival: Arrival,
     row_id: int,
@@ -283,7 +286,7 @@ def _is_as_wished(row: CancellationRow) -> bool:
     )
 
 
-async def _lock_books(connection: AsyncConnection, books: Books, row_id: int) -> Row[Any] | None:
+async def _lock_books(connection: Connection, books: Books, row_id: int) -> Any | None:
     """The row in our books, locked; None where they know nothing of it."""
     names = {"table": books.name, "erp_id": books.erp_id, "emag_id": books.emag_id}
     row = (await connection.execute(text(_LOCK_BOOKS.format(**names)), {"row_id": row_id})).first()
@@ -295,14 +298,14 @@ async def _lock_books(connection: AsyncConnection, books: Books, row_id: int) ->
     return None
 
 
-async def _lock_row(connection: AsyncConnection, table: str, row_id: int) -> None:
+async def _lock_row(connection: Connection, table: str, row_id: int) -> None:
     locked = await connection.execute(text(_LOCK_ROW.format(table=table)), {"row_id": row_id})
     if locked.first() is None:
         exists = await connection.execute(text(_ROW_EXISTS.format(table=table)), {"row_id": row_id})
         raise _NotNowError(Brought.LOCKED if exists.first() else Brought.GONE)
 
 
-async def _was_read_later(connection: AsyncConnection, arrival: Arrival) -> bool:
+async def _was_read_later(connection: Connection, arrival: Arrival) -> bool:
     """Whether a later read has shown the return; orders are brought in one at a time."""
     if arrival.kind is not Kind.RMA:
         return False
@@ -314,17 +317,17 @@ async def _was_read_later(connection: AsyncConnection, arrival: Arrival) -> bool
     return (await connection.execute(_READ_LATER, about)).first() is not None
 
 
-async def _has_changed(connection: AsyncConnection, kind: Kind, row_id: int) -> bool:
+async def _has_changed(connection: Connection, kind: Kind, row_id: int) -> bool:
     changed = await connection.execute(_CHANGED, {"kind": kind.value, "row_id": row_id})
     return changed.first() is not None
 
 
 async def _slipped_through(
-    connection: AsyncConnection,
+    connection: Connection,
     kind: Kind,
     row_id: int,
     row: ErpRow | None,
-    known: Row[Any] | None,
+    known: Any | None,
 ) -> bool:
     """Whether the ERP has changed a settled row unseen; if so, that is queued like any change."""
     if row is None or known is None or known.erp_digest in (None, digest(row, known.emag_id)):
@@ -333,9 +336,7 @@ async def _slipped_through(
     return True
 
 
-async def _row(
-    connection: AsyncConnection, schema: ErpSchema, kind: Kind, row_id: int
-) -> ErpRow | None:
+async def _row(connection: Connection, schema: ErpSchema, kind: Kind, row_id: int) -> ErpRow | None:
     return (await load_rows(connection, schema, kind, [row_id])).get(row_id)
 
 
@@ -354,7 +355,7 @@ _FIELDS = {"emag_order_id": "order_id", "account_type": "account", "invoice_numb
 
 
 async def _note_status(
-    connection: AsyncConnection, schema: ErpSchema, arrival: Arrival, row_id: int
+    connection: Connection, schema: ErpSchema, arrival: Arrival, row_id: int
 ) -> None:
     """Note what eMAG says now; the plan, or a person, decides what it means."""
     books = BOOKS[arrival.kind]
@@ -366,16 +367,14 @@ async def _note_status(
     await connection.execute(text(query), {"row_id": row_id, "emag_status": word})
 
 
-async def _forget(
-    connection: AsyncConnection, arrival: Arrival, row_id: int, as_written: bool
-) -> None:
+async def _forget(connection: Connection, arrival: Arrival, row_id: int, as_written: bool) -> None:
     """Remove what capture noted of our own writing, if the row ended exactly as written."""
     if as_written:
         await connection.execute(_FORGET_OWN, {"kind": arrival.kind.value, "row_id": row_id})
 
 
 async def _note(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     arrival: Arrival,
     row_id: int,
@@ -407,13 +406,12 @@ async def _note(
     )
 
 
-def _refused(arrival: Arrival, error: DBAPIError) -> Arrived:
+def _refused(arrival: Arrival, error: psycopg.Error) -> Arrived:
     """What the ERP's database said no to, without the values; a lock is no refusal."""
-    sqlstate = getattr(error.orig, "sqlstate", None)
+    sqlstate = error.sqlstate
     if sqlstate in ("55P03", "40P01", "40001"):
         return Arrived(Brought.LOCKED, arrival.row_id)
-    diagnostic = getattr(error.orig, "diag", None)
-    where = getattr(diagnostic, "constraint_name", None) or getattr(diagnostic, "column_name", None)
+    where = error.diag.constraint_name or error.diag.column_name
     table = ERP_TABLES[arrival.kind].name
     problem = f"the ERP refused the row in app.{table} ({sqlstate}{f', {where}' if where else ''})"
     return Arrived(Brought.PARKED, arrival.row_id, problem)

@@ -244,5 +244,5 @@ async def newest(engine: AsyncEngine, platform: str, account: str) -> dict[str, 
     """The account's last certificate as it was stored; None before the first."""
     async with autocommit(engine) as connection:
         found = await connection.execute(_NEWEST, {"platform": platform, "account": account})
-        row = found.mappings().first()
-    return dict(row) if row else None
+        row = found.first()
+    return row._asdict() if row else None

@@ -12,16 +12,17 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import psycopg
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
+from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
-from integrations.ledger.database import autocommit
+from integrations.ledger.database import autocommit, transaction
 from integrations.ledger.points import Point, reached
 from integrations.ledger.queueing import Refusal, entries_for, write_entries
 from integrations.ledger.timings import Timings
@@ -158,7 +159,7 @@ async def fold(
     await stamp(engine)
     folded = Folded(changes=await _fold_truncations(engine, timings))
     while True:
-        async with engine.begin() as connection:
+        async with transaction(engine) as connection:
             taken = await _take_rested(connection, timings)
             for kind, ids in taken.items():
                 work = partial(
@@ -180,7 +181,7 @@ async def fold(
 
 async def _fold_truncations(engine: AsyncEngine, timings: Timings) -> int:
     """Plan all open rows of a truncated table again; of the settled ones those gone are history."""
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         values = {"quiet": timings.quiet, "kinds": KINDS}
         taken = await connection.execute(_TAKE_TRUNCATIONS, values)
         kinds = [Kind(row.kind) for row in taken]
@@ -191,7 +192,7 @@ async def _fold_truncations(engine: AsyncEngine, timings: Timings) -> int:
     return len(kinds)
 
 
-async def _take_rested(connection: AsyncConnection, timings: Timings) -> dict[Kind, set[int]]:
+async def _take_rested(connection: Connection, timings: Timings) -> dict[Kind, set[int]]:
     rows = await connection.execute(
         _TAKE_RESTED,
         {
@@ -208,13 +209,13 @@ async def _take_rested(connection: AsyncConnection, timings: Timings) -> dict[Ki
 
 
 async def _fold_all_but_bad(
-    connection: AsyncConnection, kind: Kind, ids: Sequence[int], work: Work
+    connection: Connection, kind: Kind, ids: Sequence[int], work: Work
 ) -> list[Refusal]:
     """Fold these rows; one that our books can't hold is refused alone, found by halving."""
     try:
-        async with connection.begin_nested():
+        async with connection.savepoint():
             return await work(ids)
-    except DBAPIError as error:
+    except psycopg.Error as error:
         if not is_about_values(error):
             raise
         if len(ids) == 1:
@@ -227,7 +228,7 @@ async def _fold_all_but_bad(
 
 
 async def _fold_kind(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     accounts: Mapping[str, Account],
     timings: Timings,
@@ -242,7 +243,7 @@ async def _fold_kind(
     return refused
 
 
-async def _fold_deletions(connection: AsyncConnection, kind: Kind, gone: Collection[int]) -> None:
+async def _fold_deletions(connection: Connection, kind: Kind, gone: Collection[int]) -> None:
     """An open row whose ERP row was deleted is planned again; a settled one is history."""
     if not gone:
         return

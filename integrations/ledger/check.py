@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+import psycopg
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.adopt import adoptable
 from integrations.ledger.books import BOOKS
@@ -18,6 +19,7 @@ from integrations.ledger.changes import KINDS
 from integrations.ledger.check_capture import check_captures, check_columns, check_functions
 from integrations.ledger.database import autocommit, rows_of
 from integrations.ledger.findings import UPGRADE, Finding, Problem, one_line, summed_up
+from integrations.ledger.line import is_undone
 from integrations.ledger.session import UNKNOWN, UTF8
 from integrations.ledger.way_in import missing_rights, unfit_columns
 from migrations.capture import CAPTURED
@@ -66,22 +68,22 @@ async def check_database(engine: AsyncEngine) -> list[Finding]:
                 findings += await _carried_out(name, check, connection)
                 if name == _REVISION and not findings[-1].ok:
                     return findings
-    except (DBAPIError, PoolTimeoutError, OSError) as error:
+    except (psycopg.Error, PoolTimeoutError, OSError) as error:
         return [Finding("database", False, one_line(error), "check DATABASE_URL and the server")]
     return [*findings, *await _check_history(engine, findings)]
 
 
-async def _carried_out(name: str, check: _Check, connection: AsyncConnection) -> list[Finding]:
+async def _carried_out(name: str, check: _Check, connection: Connection) -> list[Finding]:
     try:
         return await check(name, connection)
-    except DBAPIError as error:
-        if error.connection_invalidated:
+    except psycopg.Error as error:
+        if not is_undone(error):
             raise
-        remedy = RIGHTS_FIRST if isinstance(error.orig, InsufficientPrivilege) else UPGRADE
+        remedy = RIGHTS_FIRST if isinstance(error, InsufficientPrivilege) else UPGRADE
         return [Finding(name, False, one_line(error), remedy)]
 
 
-async def _check_encoding(name: str, connection: AsyncConnection) -> Finding:
+async def _check_encoding(name: str, connection: Connection) -> Finding:
     encoding = str((await connection.execute(text("SHOW server_encoding"))).scalar_one())
     if encoding == UTF8:
         return Finding(name, True, "reachable")
@@ -89,7 +91,7 @@ async def _check_encoding(name: str, connection: AsyncConnection) -> Finding:
     return Finding(name, True, f"reachable; {lacking}")
 
 
-async def _check_version(name: str, connection: AsyncConnection) -> list[Finding]:
+async def _check_version(name: str, connection: Connection) -> list[Finding]:
     number = int((await connection.execute(text("SHOW server_version_num"))).scalar_one())
     found = f"PostgreSQL {number // 10000}"
     if number < OLDEST_SERVER * 10000:
@@ -128,7 +130,7 @@ _MISSING_RIGHTS = """
 """
 
 
-async def _check_rights(name: str, connection: AsyncConnection) -> list[Finding]:
+async def _check_rights(name: str, connection: Connection) -> list[Finding]:
     role = await _role(connection)
     missing = await rows_of(
         connection,
@@ -148,11 +150,11 @@ async def _check_rights(name: str, connection: AsyncConnection) -> list[Finding]
     return [summed_up(name, problems, f"role {role} has what a run needs")]
 
 
-async def _role(connection: AsyncConnection) -> str:
-    return str(await connection.scalar(text("SELECT quote_ident(current_user)")))
+async def _role(connection: Connection) -> str:
+    return str((await connection.execute(text("SELECT quote_ident(current_user)"))).scalar_one())
 
 
-async def _check_news_rights(name: str, connection: AsyncConnection) -> list[Finding]:
+async def _check_news_rights(name: str, connection: Connection) -> list[Finding]:
     role = await _role(connection)
     problems = [
         Problem(f"no {privilege} on {what}", f"GRANT {privilege} ON {what} TO {role}")
@@ -161,7 +163,7 @@ async def _check_news_rights(name: str, connection: AsyncConnection) -> list[Fin
     return [summed_up(name, problems, f"role {role} may write what eMAG's news needs")]
 
 
-async def _check_news_columns(name: str, connection: AsyncConnection) -> list[Finding]:
+async def _check_news_columns(name: str, connection: Connection) -> list[Finding]:
     problems = [
         Problem(each.why, f"ALTER TABLE app.{each.table} ALTER {each.column} SET DEFAULT ...")
         for each in await unfit_columns(connection)
@@ -169,10 +171,10 @@ async def _check_news_columns(name: str, connection: AsyncConnection) -> list[Fi
     return [summed_up(name, problems, "nothing is required that eMAG has nothing for")]
 
 
-async def _check_revision(name: str, connection: AsyncConnection) -> list[Finding]:
+async def _check_revision(name: str, connection: Connection) -> list[Finding]:
     from migrations.run import head
 
-    there = await connection.scalar(text("SELECT to_regclass('app.emag_alembic_version')"))
+    there = (await connection.execute(_VERSION_TABLE)).scalar_one()
     found = await rows_of(connection, "TABLE app.emag_alembic_version") if there else []
     revision = found[0].version_num if found else "none"
     if revision == head():
@@ -180,13 +182,15 @@ async def _check_revision(name: str, connection: AsyncConnection) -> list[Findin
     return [Finding(name, False, f"{revision} instead of {head()}", UPGRADE)]
 
 
+_VERSION_TABLE = text("SELECT to_regclass('app.emag_alembic_version')")
+
 _MISSING_TABLES = """
     SELECT o.name FROM unnest(CAST(:ours AS text[])) AS o (name)
      WHERE to_regclass('app.' || o.name) IS NULL
 """
 
 
-async def _check_our_tables(name: str, connection: AsyncConnection) -> list[Finding]:
+async def _check_our_tables(name: str, connection: Connection) -> list[Finding]:
     missing = await rows_of(connection, _MISSING_TABLES, ours=list(OUR_TABLES))
     problems = (Problem(f"app.{row.name} is missing", UPGRADE) for row in missing)
     return [summed_up(name, problems, f"all {len(OUR_TABLES)} are there")]
@@ -207,7 +211,7 @@ _STRANGE_KINDS = """
 """
 
 
-async def _check_room(name: str, connection: AsyncConnection) -> list[Finding]:
+async def _check_room(name: str, connection: Connection) -> list[Finding]:
     problems = []
     for kind, books in BOOKS.items():
         erp = f"app.{ERP_TABLES[kind].name}"
@@ -238,7 +242,7 @@ _MISSING_DAYS = """
 """
 
 
-async def _check_partitions(name: str, connection: AsyncConnection) -> list[Finding]:
+async def _check_partitions(name: str, connection: Connection) -> list[Finding]:
     missing = await rows_of(connection, _MISSING_DAYS, ahead=DAYS_AHEAD)
     problems = (
         Problem(f"none for {row.day}", "SELECT app.emag_prepare_calls(14)") for row in missing
@@ -246,7 +250,7 @@ async def _check_partitions(name: str, connection: AsyncConnection) -> list[Find
     return [summed_up(name, problems, f"there for {DAYS_AHEAD} days ahead")]
 
 
-async def _check_clock(name: str, connection: AsyncConnection) -> list[Finding]:
+async def _check_clock(name: str, connection: Connection) -> list[Finding]:
     before = time.time()
     query = text("SELECT extract(epoch FROM clock_timestamp())")
     theirs = float((await connection.execute(query)).scalar_one())
@@ -263,7 +267,7 @@ async def _check_history(engine: AsyncEngine, findings: Iterable[Finding]) -> li
         return []
     try:
         counts = await adoptable(engine)
-    except DBAPIError as error:
+    except psycopg.Error as error:
         return [Finding(_HISTORY, False, one_line(error), "see that the ERP's tables can be read")]
     detail = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     remedy = "`emag-flows adopt --since DATE` queues them" if detail else ""
@@ -275,7 +279,7 @@ _REVISION = "revision"
 _HISTORY = "rows never queued"
 _OUR_TABLES = "our tables"
 
-_Check = Callable[[str, AsyncConnection], Awaitable[list[Finding]]]
+_Check = Callable[[str, Connection], Awaitable[list[Finding]]]
 
 _CHECKS: Mapping[str, _Check] = {
     "server version": _check_version,

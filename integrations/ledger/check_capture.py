@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from integrations.erp.connection import Connection
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.database import rows_of
 from integrations.ledger.findings import UPGRADE, Finding, Problem, summed_up
@@ -38,7 +36,7 @@ _REPLICAS = """
 """
 
 
-async def check_functions(name: str, connection: AsyncConnection) -> list[Finding]:
+async def check_functions(name: str, connection: Connection) -> list[Finding]:
     """The functions that the triggers call, and what keeps sessions from calling them."""
     problems: list[Problem] = []
     for function, body in capture.functions().items():
@@ -54,7 +52,7 @@ async def check_functions(name: str, connection: AsyncConnection) -> list[Findin
     return [summed_up(name, problems, "up to date")]
 
 
-def _function_problems(function: str, body: str, found: Sequence[Row[Any]]) -> Iterator[Problem]:
+def _function_problems(function: str, body: str, found: Sequence[Any]) -> Iterator[Problem]:
     if not found or found[0].prosrc != body:
         yield Problem(f"{function} is {'another version' if found else 'missing'}", UPGRADE)
     elif not found[0].may_append:
@@ -83,12 +81,12 @@ _RELATION = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:table)"
 _NO_TABLE = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 
 
-async def check_captures(name: str, connection: AsyncConnection) -> list[Finding]:
+async def check_captures(name: str, connection: Connection) -> list[Finding]:
     """The triggers of each table whose changes are captured."""
     return [await _check_capture(f"{name} {each.table}", connection, each) for each in CAPTURED]
 
 
-async def _check_capture(name: str, connection: AsyncConnection, captured: Captured) -> Finding:
+async def _check_capture(name: str, connection: Connection, captured: Captured) -> Finding:
     table = f"app.{captured.table}"
     kind = next(iter(await rows_of(connection, _RELATION, table=table)), None)
     if kind is None:
@@ -105,7 +103,7 @@ async def _check_capture(name: str, connection: AsyncConnection, captured: Captu
     return summed_up(name, _trigger_problems(wanted, found), "captured")
 
 
-def _trigger_problems(wanted: Iterable[str], found: Sequence[Row[Any]]) -> Iterator[Problem]:
+def _trigger_problems(wanted: Iterable[str], found: Sequence[Any]) -> Iterator[Problem]:
     there = {trigger.name for trigger in found if trigger.own}
     for name in wanted:
         if name not in there:
@@ -130,7 +128,7 @@ _COLUMNS = """
 _READABLE = frozenset("SEN")
 
 
-async def check_columns(name: str, connection: AsyncConnection) -> list[Finding]:
+async def check_columns(name: str, connection: Connection) -> list[Finding]:
     """Whether what is captured and written has names and types that can be read."""
     written = {erp.name: erp.written for erp in ERP_TABLES.values()}
     problems: list[Problem] = []
@@ -144,7 +142,7 @@ async def check_columns(name: str, connection: AsyncConnection) -> list[Finding]
 
 
 def _column_problems(
-    captured: Captured, words: Iterable[str], columns: Mapping[str, Row[Any]]
+    captured: Captured, words: Iterable[str], columns: Mapping[str, Any]
 ) -> Iterator[Problem]:
     table = f"app.{captured.table}"
     for name in dict.fromkeys(("id", captured.key)):

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
+from integrations.erp.connection import Connection
 from integrations.erp.digest import digest
 from integrations.erp.load import load_rows, load_stamps
 from integrations.erp.news_numbers import numbered_by_news
@@ -19,6 +20,7 @@ from integrations.erp.rows import ErpRow, Kind, held_back
 from integrations.erp.schema import ErpSchema
 from integrations.ledger import leases
 from integrations.ledger.books import BOOKS
+from integrations.ledger.database import transaction
 from integrations.ledger.failed_writes import RESPONSE, FailedWrite
 from integrations.ledger.queueing import entries_for, own_account, write_entries
 from integrations.ledger.timings import Timings
@@ -102,7 +104,7 @@ async def claim(
     Rows that became due after `due_by` are left for another run.
     """
     while True:
-        async with engine.begin() as connection:
+        async with transaction(engine) as connection:
             due = await _due(connection, kind, account, rows, due_by)
             if not due:
                 return []
@@ -121,7 +123,7 @@ async def claim(
 
 
 async def _due(
-    connection: AsyncConnection,
+    connection: Connection,
     kind: Kind,
     account: Account,
     rows: int,
@@ -142,7 +144,7 @@ async def _due(
 
 
 async def _read(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     account: Account,
     kind: Kind,
@@ -185,7 +187,7 @@ async def _read(
 
 
 async def wishes_among(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     platform: str,
     kind: Kind,
@@ -197,7 +199,7 @@ async def wishes_among(
     return await numbered_by_news(connection, schema, platform, new)
 
 
-def what_emag_had(row: Row[Any], erp_row: ErpRow | None) -> str | None:
+def what_emag_had(row: Any, erp_row: ErpRow | None) -> str | None:
     """A claim's `had`, by what our books say of the row."""
     if not row.was_synced or erp_row is None or row.erp_digest is None:
         return None
@@ -206,7 +208,7 @@ def what_emag_had(row: Row[Any], erp_row: ErpRow | None) -> str | None:
 
 
 async def _send_back(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     accounts: Mapping[str, Account],
     account: Account,

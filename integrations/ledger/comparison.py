@@ -13,8 +13,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
@@ -260,7 +261,7 @@ def _waits(row: Any) -> str:
 
 
 async def _from_before(
-    connection: AsyncConnection, shop: Shop, about: About, judged: Sequence[_Judged]
+    connection: Connection, shop: Shop, about: About, judged: Sequence[_Judged]
 ) -> list[Difference]:
     """Explain those whose ERP row is from before the installation: our books know nothing of it."""
     pair = _PAIRS[about]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from sqlalchemy import Row, event, text
+from psycopg.pq import TransactionStatus
+from sqlalchemy import PoolProxiedConnection, event, text
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
+from integrations.erp.connection import Connection
+from integrations.ledger.patience import answers_within, hang_up
 from integrations.ledger.session import connect
 
 SCHEMA = "app"
+
+# Where a pooled connection keeps what will cut it off.
+_LIMIT = "cut off"
 
 
 def async_url(database_url: str) -> str:
@@ -42,6 +50,7 @@ def open_engine(database_url: str, connections: int = 5) -> AsyncEngine:
         max_overflow=0,
         hide_parameters=True,
         pool_timeout=30,
+        pool_reset_on_return=None,  # `_give_back` does it
     )
     event.listen(engine.sync_engine, "checkout", _refuse_ended)
     return engine
@@ -84,26 +93,98 @@ def storable(value: str) -> str:
 
 
 @asynccontextmanager
-async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def transaction(engine: AsyncEngine) -> AsyncIterator[Connection]:
+    """A transaction that is committed at the end of the block, unless that fails."""
+    async with undone(engine) as connection:
+        yield connection
+        await connection.driver.commit()
+
+
+@asynccontextmanager
+async def undone(engine: AsyncEngine) -> AsyncIterator[Connection]:
+    """A transaction that is rolled back at the end of the block: one that reads, or holds locks."""
+    pooled = await engine.raw_connection()
+    try:
+        yield Connection(_driver_of(pooled))
+    finally:
+        await _give_back(pooled)
+
+
+@asynccontextmanager
+async def autocommit(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """A connection on which every statement is its own transaction."""
-    async with engine.connect() as connection:
-        yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+    async with undone(engine) as connection:
+        await connection.driver.set_autocommit(True)
+        yield connection
+
+
+@asynccontextmanager
+async def prompt_transaction(
+    engine: AsyncEngine, seconds: float, lock_seconds: float
+) -> AsyncIterator[Connection]:
+    """A transaction that takes no longer than this, and waits for a lock no longer than that.
+
+    Raises:
+        TimeoutError, NoAnswerError: no connection came by then, or no answer.
+        psycopg.Error: among others, with the state 55P03, that a lock was not to be had.
+    """
+    async with asyncio.timeout(seconds) as coming, undone(engine) as connection:
+        coming.reschedule(None)
+        async with answers_within(connection.driver, seconds):
+            await connection.execute(text(f"SET LOCAL lock_timeout = '{lock_seconds * 1000:.0f}'"))
+            yield connection
+            await connection.driver.commit()
 
 
 @asynccontextmanager
 async def driver(engine: AsyncEngine) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
     """The driver's own connection, in autocommit, for as long as the block runs."""
     async with autocommit(engine) as connection:
-        yield await driver_of(connection)
+        yield connection.driver
 
 
-async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
-    """The driver's own connection below one of SQLAlchemy's."""
-    found = (await connection.get_raw_connection()).driver_connection
+def _driver_of(pooled: PoolProxiedConnection) -> psycopg.AsyncConnection[Any]:
+    found = pooled.driver_connection
     assert isinstance(found, psycopg.AsyncConnection)
     return found
 
 
-async def rows_of(connection: AsyncConnection, query: str, **values: object) -> Sequence[Row[Any]]:
+async def _give_back(pooled: PoolProxiedConnection) -> None:
+    """Return a connection as it was lent; whoever is cancelled meanwhile does not take it along."""
+    if _driver_of(pooled).info.transaction_status == TransactionStatus.IDLE:
+        await _returned(pooled)  # which waits for nothing
+    else:
+        await asyncio.shield(asyncio.create_task(_returned(pooled)))
+
+
+async def _returned(pooled: PoolProxiedConnection) -> None:
+    connection = _driver_of(pooled)
+    try:
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            await connection.rollback()
+        await connection.set_autocommit(False)
+    except psycopg.Error:
+        await greenlet_spawn(pooled.invalidate)  # it broke, or somebody left a statement unfinished
+    else:
+        await greenlet_spawn(pooled.close)
+
+
+def hold_at_most(engine: AsyncEngine, seconds: float) -> None:
+    """Cut off whatever holds one of the engine's connections for longer, as if it had ended."""
+
+    def begin(_: object, record: Any, pooled: Any) -> None:
+        loop = asyncio.get_running_loop()
+        record.info[_LIMIT] = loop.call_later(seconds, hang_up, pooled.driver_connection)
+
+    def end(_: object, record: Any) -> None:
+        if limit := record.info.pop(_LIMIT, None):
+            limit.cancel()
+
+    event.listen(engine.sync_engine, "checkout", begin)
+    for over in ("checkin", "close", "detach"):
+        event.listen(engine.sync_engine, over, end)
+
+
+async def rows_of(connection: Connection, query: str, **values: object) -> Sequence[Any]:
     """What a query answers."""
     return (await connection.execute(text(query), values)).all()

@@ -5,15 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+import psycopg
 from sqlalchemy import TextClause, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
 from integrations.ledger.books import BOOKS
-from integrations.ledger.database import autocommit
+from integrations.ledger.database import autocommit, prompt_transaction
 from integrations.ledger.operations import LockedError, is_locked
-from integrations.ledger.patience import prompt_transaction
 
 # Hints about orders and returns that nobody has ever seen: more of them are thrown away.
 MOST_UNSEEN = 1000
@@ -140,7 +139,7 @@ async def _hint(
     try:
         async with prompt_transaction(engine, PATIENCE_SECONDS, LOCK_SECONDS) as connection:
             return (await connection.execute(statement, hinted)).rowcount > 0
-    except DBAPIError as error:
+    except psycopg.Error as error:
         if not is_locked(error):
             raise
         raise LockedError(

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.erp.times import readable_time
 from integrations.ledger.books import BOOKS
@@ -211,9 +212,7 @@ async def read_standing(
         ]
 
 
-async def _conditions(
-    connection: AsyncConnection, wanted: Wanted
-) -> tuple[str, Mapping[str, object]]:
+async def _conditions(connection: Connection, wanted: Wanted) -> tuple[str, Mapping[str, object]]:
     conditions: list[str] = []
     values: dict[str, Any] = {}
     if wanted.order is not None:
@@ -229,5 +228,5 @@ async def _conditions(
     return " ".join(conditions), values
 
 
-async def _orders_of(connection: AsyncConnection, rma: int) -> list[int]:
+async def _orders_of(connection: Connection, rma: int) -> list[int]:
     return list((await connection.execute(_ORDERS_OF, {"rma": rma})).scalars())

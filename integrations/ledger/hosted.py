@@ -15,7 +15,7 @@ from integrations.emag.pdf import BEGIN, TAIL, why_refused
 from integrations.erp import write
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
-from integrations.ledger.database import autocommit
+from integrations.ledger.database import autocommit, transaction
 from integrations.ledger.operations import PATIENCE, UnknownRowError, explained
 
 LENGTH = 48
@@ -73,7 +73,7 @@ async def store_document(
 async def _keep(
     engine: AsyncEngine, schema: ErpSchema, invoice_id: int, name: str, content: bytes, url: str
 ) -> None:
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await connection.execute(PATIENCE)
         found = await connection.execute(_LOCK, {"invoice_id": invoice_id})
         if found.first() is None:

@@ -7,8 +7,10 @@ from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection
+from integrations.ledger.database import transaction
 from integrations.ledger.line import line
 
 _TAKE = text("""
@@ -59,7 +61,7 @@ def new_token() -> uuid.UUID:
 
 
 async def take(
-    connection: AsyncConnection,
+    connection: Connection,
     platform: str,
     orders: Collection[int],
     token: uuid.UUID,
@@ -81,7 +83,7 @@ async def take(
 
 
 async def lock_held(
-    connection: AsyncConnection,
+    connection: Connection,
     platform: str,
     orders: Collection[int],
     token: uuid.UUID,
@@ -100,7 +102,7 @@ async def renew(
     engine: AsyncEngine, platform: str, orders: Collection[int], token: uuid.UUID, seconds: float
 ) -> None:
     """Let the leases that the token holds last at least so long from now; none that ran out."""
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         held = await lock_held(connection, platform, orders, token)
         await connection.execute(
             _RENEW,
@@ -137,7 +139,7 @@ async def release(
     """Give orders back; those with an open or unknown call must not be among them."""
     if not orders:
         return
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await connection.execute(
             _RELEASE, {"platform": platform, "orders": sorted(orders), "token": token}
         )

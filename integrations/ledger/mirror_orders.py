@@ -10,12 +10,12 @@ from datetime import datetime
 from weakref import WeakKeyDictionary
 
 import orjson
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.order_facts import Sight
-from integrations.ledger.database import autocommit, storable
+from integrations.ledger.database import autocommit, storable, undone
 from integrations.ledger.timings import Timings
 
 # Whether a read tells what an order's lines hold now: one that is cancelled may come back with all
@@ -243,13 +243,11 @@ async def turn(engine: AsyncEngine, platform: str) -> AsyncIterator[bool]:
 
     False where another does not come to an end.
     """
-    async with _TURNS.setdefault(engine, asyncio.Lock()), engine.connect() as connection:
+    async with _TURNS.setdefault(engine, asyncio.Lock()), undone(engine) as connection:
         try:
             await connection.execute(_PATIENCE)
             await connection.execute(_TURN, {"platform": platform})
-        except DBAPIError as error:
-            if error.connection_invalidated or getattr(error.orig, "sqlstate", None) != "55P03":
-                raise
+        except LockNotAvailable:
             yield False
         else:
             yield True

@@ -18,11 +18,12 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp import write
+from integrations.erp.connection import Connection
 from integrations.erp.load import load_rows
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
@@ -30,7 +31,8 @@ from integrations.erp.tables import ERP_TABLES
 from integrations.erp.times import readable_time
 from integrations.erp.write import NOW, UnfitError, Value
 from integrations.ledger.books import BOOKS
-from integrations.ledger.database import autocommit
+from integrations.ledger.database import autocommit, transaction
+from integrations.ledger.line import is_undone
 
 LOOK_AGAIN = 0.2
 
@@ -284,7 +286,7 @@ async def _once(
 ) -> int:
     """Do the work in one transaction, unless its key says that it was done."""
     with explained(kind):
-        async with engine.begin() as connection:
+        async with transaction(engine) as connection:
             await connection.execute(PATIENCE)
             if key is None:
                 return int(await work(connection))
@@ -307,9 +309,8 @@ def explained(kind: Kind) -> Iterator[None]:
         yield
     except UnfitError as unfit:
         raise OperationError(str(unfit), unfit.field) from unfit
-    except DBAPIError as error:
-        sqlstate = getattr(error.orig, "sqlstate", None)
-        if error.connection_invalidated or sqlstate is None:
+    except psycopg.Error as error:
+        if not is_undone(error):
             raise
         if is_locked(error):
             raise LockedError(
@@ -319,12 +320,12 @@ def explained(kind: Kind) -> Iterator[None]:
         raise OperationError(_why(kind, error), _column(error)) from error
 
 
-def is_locked(error: DBAPIError) -> bool:
+def is_locked(error: psycopg.Error) -> bool:
     """Whether a lock was not to be had in time."""
-    return getattr(error.orig, "sqlstate", None) == _LOCKED
+    return error.sqlstate == _LOCKED
 
 
-async def _made(connection: AsyncConnection, known: Row[Any], kind: Kind, fingerprint: str) -> int:
+async def _made(connection: Connection, known: Any, kind: Kind, fingerprint: str) -> int:
     """The row that the request with this key has made or changed before."""
     if known.fingerprint != fingerprint or known.kind != kind.value:
         raise KeyReusedError(
@@ -343,7 +344,7 @@ async def _made(connection: AsyncConnection, known: Row[Any], kind: Kind, finger
 
 
 async def _insert(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     kind: Kind,
     values: Mapping[str, Value],
@@ -370,7 +371,7 @@ def _item(schema: ErpSchema, table: str, place: int, item: Mapping[str, Value]) 
 
 
 async def _change(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     kind: Kind,
     row_id: int,
@@ -398,15 +399,15 @@ def _spelt(value: object) -> str:
     return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
 
 
-def _why(kind: Kind, error: DBAPIError) -> str:
+def _why(kind: Kind, error: psycopg.Error) -> str:
     """What the ERP's database said, without the values that it was given."""
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    where = _diagnostic(error, "constraint_name") or _diagnostic(error, "column_name")
+    sqlstate = error.sqlstate
+    where = error.diag.constraint_name or error.diag.column_name
     table = f"app.{ERP_TABLES[kind].name}"
     if sqlstate == _DUPLICATE:
         return f"{table} holds a row with this number already ({where}): use another number"
     if sqlstate == _MISSING:
-        return f"app.{_diagnostic(error, 'table_name')}.{where} must be given: send {where}"
+        return f"app.{error.diag.table_name}.{where} must be given: send {where}"
     what = f"{sqlstate}, {where}" if where else sqlstate
     return (
         f"the ERP's database refused the row in {table} ({what}): see what its own rules ask of"
@@ -414,12 +415,7 @@ def _why(kind: Kind, error: DBAPIError) -> str:
     )
 
 
-def _column(error: DBAPIError) -> str | None:
+def _column(error: psycopg.Error) -> str | None:
     """The one column that the ERP's database complained about, where it names one."""
-    same = _SAME.match(_diagnostic(error, "message_detail") or "")
-    return same.group(1) if same else _diagnostic(error, "column_name")
-
-
-def _diagnostic(error: DBAPIError, name: str) -> str | None:
-    found: str | None = getattr(getattr(error.orig, "diag", None), name, None)
-    return found
+    same = _SAME.match(error.diag.message_detail or "")
+    return same.group(1) if same else error.diag.column_name

@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection
 from integrations.erp.load import load_rows
 from integrations.erp.rows import ErpRow, Kind, held_back, queued
 from integrations.erp.schema import read_schema
@@ -49,7 +50,7 @@ async def passed_over(
 
 
 async def _of_a_kind(
-    connection: AsyncConnection, kind: Kind, ids: Sequence[int], require_approval: bool
+    connection: Connection, kind: Kind, ids: Sequence[int], require_approval: bool
 ) -> list[PassedOver]:
     books = BOOKS[kind]
     rows = await load_rows(connection, await read_schema(connection), kind, ids)

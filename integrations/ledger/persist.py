@@ -16,7 +16,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger import leases
 from integrations.ledger.books import BOOKS, State
-from integrations.ledger.database import storable
+from integrations.ledger.database import storable, transaction
 from integrations.ledger.timings import Timings
 
 _RANDOM = random.SystemRandom()
@@ -130,7 +130,7 @@ async def persist(
             else "",
         )
     )
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         held = await leases.lock_held(
             connection, account.platform, {each.order_id for each in outcomes}, token
         )

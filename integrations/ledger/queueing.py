@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from integrations.emag.accounts import Account
+from integrations.erp.connection import Connection
 from integrations.erp.load import NO_ORDER, fetch_fields, load_rows, order_text
 from integrations.erp.rows import CancellationRow, ErpRow, Kind, held_back, queued
 from integrations.erp.schema import ErpSchema
@@ -114,7 +114,7 @@ class Refusal:
 
 
 async def entries_for(
-    connection: AsyncConnection,
+    connection: Connection,
     schema: ErpSchema,
     accounts: Mapping[str, Account],
     kind: Kind,
@@ -176,7 +176,7 @@ def own_account(name: str, accounts: Mapping[str, Account]) -> str:
 
 
 async def write_entries(
-    connection: AsyncConnection, kind: Kind, entries: Collection[Entry], timings: Timings
+    connection: Connection, kind: Kind, entries: Collection[Entry], timings: Timings
 ) -> list[Refusal]:
     """Raise the wanted revision of these rows and make them due, queueing the new ones.
 

@@ -6,11 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
+from integrations.ledger.database import transaction
 
 # What the ERP deleted can't be carried any more: a person who replays it has seen to it. Where
 # something is still to be settled, or withdrawn, nobody can have: the next run does that.
@@ -59,11 +61,11 @@ async def replay(engine: AsyncEngine, references: Collection[Reference]) -> list
     A row in doubt keeps resting until its lost request is surely dead. A row that the ERP deleted
     leaves the inbox, unless something is still to be settled about it.
     """
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         return [each for each in references if not await _replay(connection, each)]
 
 
-async def _replay(connection: AsyncConnection, reference: Reference) -> bool:
+async def _replay(connection: Connection, reference: Reference) -> bool:
     erp_table, books = ERP_TABLES[reference.kind].name, BOOKS[reference.kind]
     statements = (
         _REPLAY.format(table=erp_table, kind=reference.kind.value),

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection
 from integrations.ledger.alarms import forget_settled
 from integrations.ledger.database import autocommit
 from integrations.ledger.differences import STALE_DAYS
@@ -118,15 +119,10 @@ async def drop_old_days(
             yield day
 
 
-async def _drop_oldest(
-    connection: AsyncConnection, days: int, pauses: Sequence[float]
-) -> date | None:
+async def _drop_oldest(connection: Connection, days: int, pauses: Sequence[float]) -> date | None:
     for pause in pauses:
-        try:
+        with suppress(LockNotAvailable):
             return await _drop(connection, days)
-        except DBAPIError as error:
-            if not isinstance(error.orig, LockNotAvailable):
-                raise
         await asyncio.sleep(pause)
     raise CallsInUseError(
         "the call record is read or written by a long transaction (see pg_stat_activity), so an"
@@ -134,6 +130,6 @@ async def _drop_oldest(
     )
 
 
-async def _drop(connection: AsyncConnection, days: int) -> date | None:
+async def _drop(connection: Connection, days: int) -> date | None:
     dropped: date | None = (await connection.execute(_DROP, {"days": days})).scalar_one()
     return dropped

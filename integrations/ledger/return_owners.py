@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection
 from integrations.erp.load import load_rows
 from integrations.erp.rows import Kind, ReturnRow
 from integrations.erp.schema import ErpSchema
@@ -109,13 +110,13 @@ async def owners_of(
         return await _with_rows(connection, schema, owners)
 
 
-def _owner(row: Row[Any]) -> Owner:
+def _owner(row: Any) -> Owner:
     status = row.emag_status.lower() if row.emag_status else None
     return Owner(int(row.row_id), row.sync_state, row.waiting_for, status)
 
 
 async def _with_rows(
-    connection: AsyncConnection, schema: ErpSchema, owners: dict[int, Owner]
+    connection: Connection, schema: ErpSchema, owners: dict[int, Owner]
 ) -> dict[int, Owner]:
     """With the ERP's rows of those that were never queued."""
     unknown = [owner.row_id for owner in owners.values() if owner.state is None]

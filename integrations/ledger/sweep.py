@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection
 from integrations.erp.digest import digest
 from integrations.erp.load import load_rows
 from integrations.erp.rows import ErpRow, Kind, queued
@@ -104,7 +105,7 @@ async def sweep(engine: AsyncEngine, schema: ErpSchema, *, require_approval: boo
     return found
 
 
-async def _newest(connection: AsyncConnection, kind: Kind) -> int:
+async def _newest(connection: Connection, kind: Kind) -> int:
     query = text(f"SELECT coalesce(max(id), 0) FROM app.{ERP_TABLES[kind].name}")
     return int((await connection.execute(query)).scalar_one())
 
@@ -115,7 +116,7 @@ def _chunks(after: int, last: int) -> Iterator[list[int]]:
 
 
 async def _missed(
-    connection: AsyncConnection,
+    connection: Connection,
     kind: Kind,
     rows: Mapping[int, ErpRow],
     before: int,
@@ -136,11 +137,11 @@ async def _missed(
     ]
 
 
-def _has_slipped_through(known: Row[Any], row: ErpRow) -> bool:
+def _has_slipped_through(known: Any, row: ErpRow) -> bool:
     return known.settled and known.erp_digest not in (None, digest(row, known.emag_id))
 
 
-async def _append(connection: AsyncConnection, kind: Kind, ids: Sequence[int]) -> int:
+async def _append(connection: Connection, kind: Kind, ids: Sequence[int]) -> int:
     if not ids:
         return 0
     appended = await connection.execute(_APPEND, {"kind": kind.value, "ids": list(ids)})

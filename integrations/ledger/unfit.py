@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
+import psycopg
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.ledger.books import BOOKS
 from integrations.ledger.queueing import Refusal
@@ -40,26 +40,26 @@ _REFUSE = """
 _GIVE_BACK = text("INSERT INTO app.emag_changes (kind, row_id) VALUES (:kind, :row_id)")
 
 
-def is_about_values(error: DBAPIError) -> bool:
+def is_about_values(error: psycopg.Error) -> bool:
     """Whether the database refused what was to be written, which trying again does not change."""
-    return str(getattr(error.orig, "sqlstate", None) or "").startswith(_OF_VALUES)
+    return (error.sqlstate or "").startswith(_OF_VALUES)
 
 
 async def refuse_unfit(
-    connection: AsyncConnection, kind: Kind, row_id: int, error: DBAPIError
+    connection: Connection, kind: Kind, row_id: int, error: psycopg.Error
 ) -> list[Refusal]:
     """Let a person know of a row that can't be queued; what our books know it by stays as it is."""
     books = BOOKS[kind]
-    sqlstate = getattr(error.orig, "sqlstate", None)
+    sqlstate = error.sqlstate
     query = _REFUSE.format(table=books.name, erp_id=books.erp_id, emag_id=books.emag_id)
     reason = (_TWICE if sqlstate == _UNIQUE else _TOO_NARROW).format(
         table=books.name, emag_id=books.emag_id, sqlstate=sqlstate
     )
     try:
-        async with connection.begin_nested():
+        async with connection.savepoint():
             values = {"row_id": row_id, "reason": reason}
             known = (await connection.execute(text(query), values)).first()
-    except DBAPIError as problem:
+    except psycopg.Error as problem:
         if not is_about_values(problem):
             raise
         known = None

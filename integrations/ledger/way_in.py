@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from integrations.erp.connection import Connection
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.erp.write import UnfitError, with_required
 
@@ -110,13 +110,13 @@ class NoRoom(NamedTuple):
     why: str
 
 
-async def missing_rights(connection: AsyncConnection) -> list[Right]:
+async def missing_rights(connection: Connection) -> list[Right]:
     """What our role may not do with the ERP's tables although news has to."""
     found = await connection.execute(_MISSING, {"created": list(CREATED), "changed": list(CHANGED)})
     return [Right(row.privilege, row.object) for row in found]
 
 
-async def unfit_columns(connection: AsyncConnection) -> list[NoRoom]:
+async def unfit_columns(connection: Connection) -> list[NoRoom]:
     """Columns that keep every row of eMAG's news out of the ERP's tables."""
     schema = await read_schema(connection)
     return [each for table in CREATED for each in _unfit(schema, table)]

@@ -59,6 +59,6 @@ class EmagIntegrationManager:
         """How many rows stand where, as `emag-flows status` tells it.
 
         Raises:
-            ConfigurationError, DBAPIError: there is no database to ask, or it does not answer.
+            ConfigurationError, psycopg.Error: there is no database to ask, or it does not answer.
         """
         return await read_status((await self.rma.books()).engine)

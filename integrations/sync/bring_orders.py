@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from integrations.emag.order_facts import OrderFacts
+from integrations.erp.connection import Connection
 from integrations.erp.order_rows import (
     CancellationOfOrder,
     DeletedCancellation,
@@ -53,7 +52,7 @@ _GIVEN_BACK: Final = (4, 5)
 
 Row = TypeVar("Row")
 Find = Callable[
-    [AsyncConnection, ErpSchema, str, Collection[int], Collection[int]],
+    [Connection, ErpSchema, str, Collection[int], Collection[int]],
     Awaitable[Mapping[int, Sequence[Row]]],
 ]
 """Looks up the ERP's rows of orders, and those that are known to spell them otherwise."""
@@ -178,7 +177,7 @@ async def _look_up_spelt(
 
 async def _spelt(
     channel: Channel,
-    connection: AsyncConnection,
+    connection: Connection,
     kind: Kind,
     ids: Collection[int],
     find: Find[Row],

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping, Sequence
 
 import psycopg
-from sqlalchemy.exc import DBAPIError
 
 from integrations.emag.known_fields import unknown_fields
 from integrations.emag.routes import Route
@@ -41,7 +40,7 @@ async def _note(
     platform = channel.account.platform
     try:
         new = await note_drift(channel.engine, platform, route.path, what, names, value)
-    except (psycopg.Error, DBAPIError) as error:
+    except psycopg.Error as error:
         log.warning("fields of %s could not be noted: %s", route.path, type(error).__name__)
         return
     for each in new:

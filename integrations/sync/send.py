@@ -17,6 +17,7 @@ from integrations.ledger import budget, leases
 from integrations.ledger.books import BOOKS, State
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Call
+from integrations.ledger.database import transaction
 from integrations.ledger.intents import Hindered, intend
 from integrations.ledger.line import is_undone
 from integrations.ledger.points import Point, reached
@@ -294,7 +295,7 @@ async def _take_back(channel: Channel, batch: Batch, works: Sequence[Work]) -> N
         }
         for work in works
     ]
-    async with channel.engine.begin() as connection:
+    async with transaction(channel.engine) as connection:
         orders = [work.claim.order_id for work in works]
         platform = channel.account.platform
         held = await leases.lock_held(connection, platform, orders, batch.token)

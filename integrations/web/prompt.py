@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.ledger.database import autocommit, driver_of
+from integrations.erp.connection import Connection
+from integrations.ledger.database import autocommit
 from integrations.ledger.patience import NoAnswerError, answers_within
 
 R = TypeVar("R")
@@ -24,7 +24,7 @@ LOOK_SECONDS = 1.0
 
 
 @asynccontextmanager
-async def prompt(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def prompt(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """A connection in autocommit, for a few quick questions.
 
     Raises:
@@ -32,7 +32,7 @@ async def prompt(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """
     async with asyncio.timeout(PATIENCE_SECONDS) as coming, autocommit(engine) as connection:
         coming.reschedule(None)
-        async with answers_within(await driver_of(connection), PATIENCE_SECONDS):
+        async with answers_within(connection.driver, PATIENCE_SECONDS):
             yield connection
 
 
@@ -62,7 +62,7 @@ async def _freezes(engine: AsyncEngine) -> None:
                 await connection.execute(text("SELECT 1"))
         except (NoAnswerError, TimeoutError):
             return
-        except (psycopg.Error, DBAPIError, OSError):
+        except (psycopg.Error, OSError):
             pass
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -14,7 +14,6 @@ from prometheus_client.registry import Collector
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from integrations.ledger.database import driver_of
 from integrations.ledger.status import Budget, Status, status_of
 from integrations.web.context import Given
 from integrations.web.problems import documented
@@ -60,7 +59,7 @@ async def metrics(given: Given) -> Response:
     """Rows by state, changes not queued yet, requests of the last day, the budget's state."""
     registry = CollectorRegistry(auto_describe=False)
     async with prompt(given.database.engine) as connection:
-        status = await status_of(await driver_of(connection))
+        status = await status_of(connection.driver)
     registry.register(_Figures(status))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -11,19 +11,21 @@ from typing import Any
 
 import psycopg
 from pydantic import SecretStr
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
+from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.ledger import claims, leases
 from integrations.ledger.books import BOOKS
-from integrations.ledger.database import open_engine
+from integrations.ledger.database import open_engine, undone
 from integrations.ledger.timings import Timings
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.history import history
 from tests.benchmarks.place import NOWHERE, PASSWORD, USERNAME, Place
+from tests.statements import Values, told_of_statements
 
 LONG, SHORT = 1_000_000, 1_000
 ROUNDS = 15
@@ -86,7 +88,7 @@ async def _measure(
 ) -> tuple[Mapping[int, Sequence[float]], Mapping[int, Any]]:
     """Seconds of each claim, taken in turns so that both see the same machine, and the plans."""
     engines = {rows: open_engine(url) for rows, url in urls.items()}
-    async with engines[SHORT].connect() as connection:
+    async with undone(engines[SHORT]) as connection:
         schema = await read_schema(connection)
     seconds: dict[int, list[float]] = {rows: [] for rows in urls}
     for _ in range(ROUNDS):
@@ -123,22 +125,16 @@ async def _claim(engine: AsyncEngine, schema: ErpSchema) -> float:
 
 async def _plans(engine: AsyncEngine, schema: ErpSchema) -> Sequence[Sequence[str]]:
     """The node types of each statement that a claim makes, outermost first."""
-    made: list[tuple[str, Any]] = []
-
-    def note(*executed: Any) -> None:
-        made.append(executed[2:4])
-
-    listened = engine.sync_engine, "before_cursor_execute", note
-    event.listen(*listened)
-    await _claim(engine, schema)
-    event.remove(*listened)
-    async with engine.connect() as connection:
+    made: list[tuple[TextClause, Values]] = []
+    with told_of_statements(lambda *executed: made.append(executed)):
+        await _claim(engine, schema)
+    async with undone(engine) as connection:
         return [list(_nodes((await _explained(connection, *each))[0]["Plan"])) for each in made]
 
 
-async def _explained(connection: AsyncConnection, statement: str, values: Any) -> Any:
-    explained = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values)
-    return explained.scalar_one()
+async def _explained(connection: Connection, statement: TextClause, values: Values) -> Any:
+    explained = text(f"EXPLAIN (FORMAT JSON) {statement.text}")
+    return (await connection.execute(explained, values)).scalar_one()
 
 
 def _nodes(plan: Mapping[str, Any]) -> Iterator[str]:

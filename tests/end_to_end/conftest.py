@@ -26,7 +26,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import read_schema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
-from integrations.ledger.database import open_engine
+from integrations.ledger.database import open_engine, undone
 from integrations.ledger.replay import Reference, replay
 from integrations.ledger.sealing import unseal
 from integrations.ledger.timings import Timings
@@ -319,7 +319,7 @@ class Shop:
 async def open_shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
     """A shop whose waits are short, with one account."""
     engine = open_engine(database_url)
-    async with engine.connect() as connection:
+    async with undone(engine) as connection:
         schema = await read_schema(connection)
     async with open_client(account, deadline=QUICK.deadline, connecting=CONNECTING) as client:
         channel = Channel(

@@ -15,9 +15,9 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
@@ -304,7 +304,7 @@ class TestStoring:
             f" WHEN (NEW.order_id = {last}) EXECUTE FUNCTION app.refuse()"
         )
         channel, [course] = await open_parts(shop, "orders:3")
-        with pytest.raises(DBAPIError, match="not this one") as failed:
+        with pytest.raises(psycopg.Error, match="not this one") as failed:
             await backfill(channel, [course], 8, Receipt(), lambda _: None)
         assert "see_orders" in failed.value.__notes__[0]
         assert await stored(shop, "orders:3") == course.stored < len(course.slices)

@@ -25,7 +25,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     initialize,
 )
-from sqlalchemy import event
 
 from flows.parameters import ReconcileParameters
 from flows.reconciliation import reconcile_channel
@@ -36,6 +35,7 @@ from integrations.sandbox.market import Market
 from integrations.sandbox.shelf import Shelf
 from integrations.sync.channel import Tally
 from tests.end_to_end.playing import World, play, step
+from tests.statements import told_of_statements
 
 STEPS = int(os.environ.get("EMAG_MODEL_IN_STEPS", "60"))
 STEPS_OF_A_CASE = 12
@@ -252,11 +252,8 @@ class Days(World):
             if left < 0:
                 raise ConnectionAbortedError("this worker was killed")
 
-        event.listen(engine.sync_engine, "before_cursor_execute", count)
-        event.listen(engine.sync_engine, "commit", count)
-        with suppress(ConnectionAbortedError):
+        with told_of_statements(count), suppress(ConnectionAbortedError):
             await self.shop.run_both(kind, engine=engine)
-        event.remove(engine.sync_engine, "commit", count)
         await engine.dispose()
 
     async def _time_passes(self) -> None:

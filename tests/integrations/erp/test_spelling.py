@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection
 from integrations.erp.order_rows import cancellations_of, invoices_of, returns_of
 from integrations.erp.rows import Kind
 from integrations.erp.schema import read_schema
 from integrations.erp.spelling import spelt_otherwise
+from integrations.ledger.database import autocommit
+from tests.statements import Values, told_of_statements
 
 ROWS = 5_000
 FIND: Mapping[Kind, Callable[..., Awaitable[Mapping[int, Sequence[Any]]]]] = {
@@ -31,18 +34,17 @@ DOCS = Path(__file__).parents[3] / "docs" / "inbound.md"
 
 
 @pytest.fixture
-async def crowded(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def crowded(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """A connection to an ERP with many rows and the indexes that the documentation names."""
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
+    async with autocommit(engine) as connection:
         for table, number in TABLES.values():
-            await connection.exec_driver_sql(
+            await connection.driver.execute(
                 f"INSERT INTO app.{table} ({number}, emag_order_id, order_id, account_type)"
                 f" SELECT 'N-' || n, n, n, 'main' FROM generate_series(1, {ROWS}) AS n"
             )
         for statement in re.findall(r"^CREATE INDEX .*?;", DOCS.read_text(), re.DOTALL | re.M):
-            await connection.exec_driver_sql(statement)
-        await connection.exec_driver_sql("ANALYZE")
+            await connection.driver.execute(statement)
+        await connection.driver.execute("ANALYZE")
         yield connection
 
 
@@ -53,24 +55,19 @@ def scans(plan: Mapping[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", Kind)
-async def test_no_look_up_reads_the_whole_table(crowded: AsyncConnection, kind: Kind) -> None:
+async def test_no_look_up_reads_the_whole_table(crowded: Connection, kind: Kind) -> None:
     table, _ = TABLES[kind]
-    await crowded.exec_driver_sql(
+    await crowded.driver.execute(
         f"UPDATE app.{table} SET emag_order_id = ' 00' || emag_order_id WHERE order_id = 7"
     )
-    schema, asked = await read_schema(crowded), list[tuple[str, Any]]()
+    schema, asked = await read_schema(crowded), list[tuple[TextClause, Values]]()
 
-    def note(_: object, __: object, statement: str, values: Any, *___: object) -> None:
-        asked.append((statement, values))
-
-    connection = crowded.sync_connection
-    event.listen(connection, "before_cursor_execute", note)
-    assert await spelt_otherwise(crowded, schema, kind, {7, 8}) == {7: [7]}
-    found = await FIND[kind](crowded, schema, "p", {7, 8}, [7])
-    event.remove(connection, "before_cursor_execute", note)
+    with told_of_statements(lambda *executed: asked.append(executed)):
+        assert await spelt_otherwise(crowded, schema, kind, {7, 8}) == {7: [7]}
+        found = await FIND[kind](crowded, schema, "p", {7, 8}, [7])
     assert {order: [row.id for row in rows] for order, rows in found.items()} == {7: [7], 8: [8]}
     assert len(asked) >= 2
     for statement, values in asked:
-        explained = await crowded.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values)
-        [plan] = explained.scalar_one()
-        assert table not in scans(plan["Plan"]), statement
+        explained = text(f"EXPLAIN (FORMAT JSON) {statement.text}")
+        [plan] = (await crowded.execute(explained, values)).scalar_one()
+        assert table not in scans(plan["Plan"]), statement.text

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection
 from integrations.erp.schema import Column, ErpSchema, read_schema
 from integrations.erp.write import (
     NOW,
@@ -22,6 +23,7 @@ from integrations.erp.write import (
     update,
     with_required,
 )
+from integrations.ledger.database import undone
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -92,9 +94,9 @@ def test_an_enum_that_must_be_named_is_told_with_the_remedy() -> None:
 
 
 @pytest.fixture
-async def connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def connection(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """A connection in a transaction of its own."""
-    async with engine.connect() as connection:
+    async with undone(engine) as connection:
         yield connection
 
 
@@ -111,24 +113,20 @@ NEW: Mapping[str, Value] = {
 
 
 class TestARow:
-    async def test_is_inserted_and_holds_what_was_written(
-        self, connection: AsyncConnection
-    ) -> None:
+    async def test_is_inserted_and_holds_what_was_written(self, connection: Connection) -> None:
         schema, row_id = await new_row(connection)
         row = await read(connection, row_id)
         assert (row["status"], row["refund_amount"]) == ("pending", Decimal("10.50"))
         assert await holds(connection, schema, "return_requests", row_id, NEW)
 
-    async def test_is_written_where_anything_differs(self, connection: AsyncConnection) -> None:
+    async def test_is_written_where_anything_differs(self, connection: Connection) -> None:
         schema, row_id = await new_row(connection)
         values: dict[str, Value] = {"status": "approved", "refund_amount": Decimal("10.50")}
         assert await update(connection, schema, "return_requests", row_id, values)
         assert (await read(connection, row_id))["status"] == "approved"
         assert not await update(connection, schema, "return_requests", row_id, values)
 
-    async def test_is_not_written_for_the_sake_of_its_time(
-        self, connection: AsyncConnection
-    ) -> None:
+    async def test_is_not_written_for_the_sake_of_its_time(self, connection: Connection) -> None:
         schema, row_id = await new_row(connection)
         values: dict[str, Value] = {"status": "pending", "updated_at": NOW}
         assert not await update(connection, schema, "return_requests", row_id, values)
@@ -136,7 +134,7 @@ class TestARow:
 
     @pytest.mark.parametrize("type_name", TIMES)
     async def test_is_dated_by_the_database_in_utc_whatever_zone_the_session_has(
-        self, connection: AsyncConnection, type_name: str
+        self, connection: Connection, type_name: str
     ) -> None:
         await connection.execute(text("SET LOCAL TimeZone = 'Pacific/Kiritimati'"))
         await connection.execute(text(f"CREATE TABLE app.dated (id serial, at {type_name})"))
@@ -148,23 +146,23 @@ class TestARow:
         assert found.scalar_one()
         assert await holds(connection, schema, "dated", row_id, {"at": NOW})
 
-    async def test_that_is_not_there_is_not_written(self, connection: AsyncConnection) -> None:
+    async def test_that_is_not_there_is_not_written(self, connection: Connection) -> None:
         schema, row_id = await new_row(connection)
         assert not await update(connection, schema, "return_requests", row_id + 1, NEW)
         assert not await holds(connection, schema, "return_requests", row_id + 1, NEW)
 
-    async def test_that_somebody_alters_holds_it_no_more(self, connection: AsyncConnection) -> None:
+    async def test_that_somebody_alters_holds_it_no_more(self, connection: Connection) -> None:
         schema, row_id = await new_row(connection)
         await connection.execute(text("UPDATE app.return_requests SET customer_name = 'Alt'"))
         assert not await holds(connection, schema, "return_requests", row_id, NEW)
 
 
-async def new_row(connection: AsyncConnection) -> tuple[ErpSchema, int]:
+async def new_row(connection: Connection) -> tuple[ErpSchema, int]:
     """A return of the ERP's, and what the ERP's tables look like."""
     schema = await read_schema(connection)
     return schema, await insert(connection, schema, "return_requests", NEW)
 
 
-async def read(connection: AsyncConnection, row_id: int) -> dict[str, Any]:
+async def read(connection: Connection, row_id: int) -> dict[str, Any]:
     query = text("SELECT * FROM app.return_requests WHERE id = :id")
-    return dict((await connection.execute(query, {"id": row_id})).mappings().one())
+    return dict((await connection.execute(query, {"id": row_id})).one()._asdict())

@@ -15,6 +15,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.erp.write import NOW
 from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
+from integrations.ledger.database import undone
 from tests.integrations.ledger.mirrored import ORDER, RETURN, execute, insert, mirror_order
 
 CALL: Mapping[str, object] = {
@@ -28,7 +29,7 @@ ITEM = {"sku": "CANA-350", "product_name": "Cana", "quantity": 2}
 
 @pytest.fixture
 async def schema(engine: AsyncEngine) -> ErpSchema:
-    async with engine.connect() as connection:
+    async with undone(engine) as connection:
         return await read_schema(connection)
 
 

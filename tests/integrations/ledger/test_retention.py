@@ -157,7 +157,7 @@ async def _somebody_waits(engine: AsyncEngine) -> None:
     )
     async with autocommit(engine) as connection:
         for _ in range(10_000):
-            if await connection.scalar(waiting):
+            if (await connection.execute(waiting)).scalar_one():
                 return
     raise AssertionError("nobody waits for a lock")
 

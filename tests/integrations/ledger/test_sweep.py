@@ -10,6 +10,7 @@ from integrations.erp.digest import digest
 from integrations.erp.load import load_rows
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema, read_schema
+from integrations.ledger.database import transaction, undone
 from integrations.ledger.sweep import last_sweep, sweep
 
 CANCELLATION = Kind.CANCELLATION
@@ -17,7 +18,7 @@ CANCELLATION = Kind.CANCELLATION
 
 @pytest.fixture
 async def schema(engine: AsyncEngine) -> ErpSchema:
-    async with engine.connect() as connection:
+    async with undone(engine) as connection:
         return await read_schema(connection)
 
 
@@ -43,7 +44,7 @@ async def add(engine: AsyncEngine, row_id: int, status: str = "pending") -> None
 
 async def settle(engine: AsyncEngine, schema: ErpSchema, row_id: int) -> None:
     """The row is synced as it is now."""
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         rows = await load_rows(connection, schema, CANCELLATION, [row_id])
         await connection.execute(
             text(

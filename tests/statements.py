@@ -1,0 +1,29 @@
+"""Which statements are executed on connections that the pool has lent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import TextClause
+
+from integrations.erp.connection import Answer, Connection
+
+Values = Mapping[str, object] | None
+
+
+@contextmanager
+def told_of_statements(told: Callable[[TextClause, Values], None]) -> Iterator[None]:
+    """Tell of each, with its values, before it is executed; what `told` raises is in its place."""
+    execute = Connection.execute
+
+    async def telling(connection: Connection, statement: TextClause, values: Values = None) -> Any:
+        told(statement, values)
+        answer: Answer = await execute(connection, statement, values)
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "execute", telling)
+        yield
