@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import TextClause
 
 from integrations.erp.connection import Answer, Connection
 
@@ -15,11 +14,11 @@ Values = Mapping[str, object] | None
 
 
 @contextmanager
-def told_of_statements(told: Callable[[TextClause, Values], None]) -> Iterator[None]:
+def told_of_statements(told: Callable[[str, Values], None]) -> Iterator[None]:
     """Tell of each, with its values, before it is executed; what `told` raises is in its place."""
     execute = Connection.execute
 
-    async def telling(connection: Connection, statement: TextClause, values: Values = None) -> Any:
+    async def telling(connection: Connection, statement: str, values: Values = None) -> Any:
         told(statement, values)
         answer: Answer = await execute(connection, statement, values)
         return answer

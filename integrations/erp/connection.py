@@ -1,8 +1,7 @@
-"""A connection to the ERP's database that has the driver itself execute a statement.
+"""A connection to the ERP's database: statements with :names for their values, rows by name.
 
-SQLAlchemy gives the statement its named values and keeps the pool. Executing, too, it would take as
-much CPU again as all the rest of a statement does, and a greenlet for something that is
-asynchronous already.
+SQLAlchemy translates the statements and keeps the pool; the driver itself executes them. For
+SQLAlchemy to execute them, too, would take as much CPU again as all the rest of a statement does.
 """
 
 from __future__ import annotations
@@ -17,13 +16,14 @@ import psycopg
 from psycopg import AsyncRawCursor
 from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 # Statements are written once and executed for ever; those that name columns are some hundreds.
 _STATEMENTS: Final = 1000
 
-_DIALECT: Final = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+_NUMBERED: Final = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+_NAMED: Final = PGDialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,13 @@ class Connection:
     def __init__(self, driver: psycopg.AsyncConnection[Any]) -> None:
         self.driver = driver
 
-    async def execute(
-        self, statement: TextClause, values: Mapping[str, object] | None = None
-    ) -> Answer:
+    async def execute(self, statement: str, values: Mapping[str, object] | None = None) -> Answer:
         """Execute a statement with values for its names.
 
         Raises:
             psycopg.Error: the database does not answer or refuses the statement.
         """
-        query, names = numbered(statement.text)
+        query, names = numbered(statement)
         cursor = AsyncRawCursor(self.driver, row_factory=namedtuple_row)
         await cursor.execute(query, [values[name] for name in names] if values and names else None)
         return Answer(await cursor.fetchall() if cursor.description else (), cursor.rowcount)
@@ -97,5 +95,11 @@ class Connection:
 @lru_cache(_STATEMENTS)
 def numbered(statement: str) -> tuple[bytes, Sequence[str]]:
     """A statement with $1, $2, ... for its :names, and those names in order."""
-    compiled = text(statement).compile(dialect=_DIALECT)
+    compiled = text(statement).compile(dialect=_NUMBERED)
     return compiled.string.encode(), tuple(compiled.positiontup or ())
+
+
+@lru_cache(_STATEMENTS)
+def named(statement: str) -> bytes:
+    """A statement with %(name)s for each :name, as the driver's own cursors take it."""
+    return text(statement).compile(dialect=_NAMED).string.encode()

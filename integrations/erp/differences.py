@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import text
-
 from integrations.erp.connection import Connection
 from integrations.erp.schema import ErpSchema
 from integrations.erp.write import Value, stored
@@ -48,6 +46,6 @@ async def differences(
         for name in wanted.values
     )
     row = _NEW_ROW if row_id is None else _ROW
-    query = text(f"SELECT jsonb_build_array({pairs}) AS pairs {row.format(table=table)}")
+    query = f"SELECT jsonb_build_array({pairs}) AS pairs {row.format(table=table)}"
     found = (await connection.execute(query, {**wanted.values, "row_id": row_id})).first()
     return [Change(*each) for each in found.pairs if each[1] != each[2]] if found else []

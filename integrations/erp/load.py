@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
-from sqlalchemy import text
-
 from integrations.erp.connection import Connection
 from integrations.erp.rows import CancellationRow, ErpRow, InvoiceRow, Item, Kind, ReturnRow
 from integrations.erp.schema import ErpSchema
@@ -45,7 +43,7 @@ async def fetch_fields(
 ) -> dict[int, Fields]:
     """The deciding columns of these rows by id, as text; rows that are gone are left out."""
     table = ERP_TABLES[kind]
-    query = text(
+    query = (
         f"SELECT id, {_as_text(schema, table.name, table.columns)}"
         f" FROM app.{table.name} WHERE id = ANY(:ids)"
     )
@@ -92,7 +90,7 @@ async def load_stamps(
     connection: Connection, schema: ErpSchema, kind: Kind, ids: Iterable[int]
 ) -> dict[int, int]:
     """The stamps of these rows by id; rows that are gone are left out."""
-    rows = await connection.execute(text(stamps(schema, kind, ":ids")), {"ids": list(ids)})
+    rows = await connection.execute(stamps(schema, kind, ":ids"), {"ids": list(ids)})
     return {row.id: row.stamp for row in rows}
 
 
@@ -101,7 +99,7 @@ async def _load_items(
 ) -> dict[int, tuple[Item, ...]]:
     if table.items is None or table.parent is None or not ids:
         return {}
-    query = text(
+    query = (
         f"SELECT {table.parent} AS parent, {_as_text(schema, table.items, ITEM_COLUMNS)}"
         f" FROM app.{table.items} WHERE {table.parent} = ANY(:ids) ORDER BY id"
     )

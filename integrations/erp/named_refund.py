@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
-
 from integrations.erp.connection import Connection
 from integrations.erp.schema import ErpSchema
 
@@ -18,5 +16,5 @@ async def names_refund(connection: Connection, schema: ErpSchema, row_id: int) -
     terms = [term for name, term in _NAMES.items() if schema.column("return_requests", name)]
     if not terms:
         return False
-    query = text(f"SELECT {' OR '.join(terms)} FROM app.return_requests WHERE id = :row_id")
+    query = f"SELECT {' OR '.join(terms)} FROM app.return_requests WHERE id = :row_id"
     return bool((await connection.execute(query, {"row_id": row_id})).scalar_one_or_none())

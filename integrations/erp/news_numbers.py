@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from sqlalchemy import text
-
 from integrations.erp.connection import Connection
 from integrations.erp.load import order_number
 from integrations.erp.schema import ErpSchema
 
 _FURTHER = re.compile(r"(?:-(\d{1,6}))?")
 
-_NUMBERS = text("""
+_NUMBERS = """
     SELECT id, cancellation_number::text AS number, emag_order_id::text AS order_id
       FROM app.cancellation_requests WHERE id = ANY(CAST(:ids AS bigint[]))
-""")
+"""
 
 
 def news_number(platform: str, order_id: int, which: int) -> str:

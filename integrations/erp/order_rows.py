@@ -12,8 +12,6 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import text
-
 from integrations.emag.order_fields import is_amount
 from integrations.erp.connection import Connection
 from integrations.erp.load import Fields, account_name, order_number
@@ -84,7 +82,7 @@ _ITEMS = """
 
 # What eMAG's news brought, or eMAG had from the ERP, and the ERP has deleted. Of a row that was
 # carried out more than once the last time counts.
-_DELETED = text("""
+_DELETED = """
     SELECT DISTINCT ON (t.cancellation_request_id)
            t.cancellation_request_id AS id, t.emag_order_id AS order_id,
            t.emag_status::text AS emag_status, t.reductions
@@ -94,7 +92,7 @@ _DELETED = text("""
        AND NOT EXISTS (SELECT FROM app.cancellation_requests r
                         WHERE r.id = t.cancellation_request_id)
      ORDER BY t.cancellation_request_id, t.id DESC
-""")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +321,7 @@ async def _find(
         "texts": [str(each) for each in wanted],
         "besides": list(besides),
     }
-    return list(await connection.execute(text(query), values))
+    return list(await connection.execute(query, values))
 
 
 def _named(schema: ErpSchema, table: str, name: str, alias: str, query: str) -> str:
@@ -343,7 +341,7 @@ async def _items(
     if not rows:
         return {}
     columns = _as_text(schema, table, _ITEM_COLUMNS)
-    query = text(_ITEMS.format(table=table, parent=parent, columns=columns))
+    query = _ITEMS.format(table=table, parent=parent, columns=columns)
     items: dict[int, tuple[ItemOfOrder, ...]] = {}
     for row in await connection.execute(query, {"rows": list(rows)}):
         item = ItemOfOrder(

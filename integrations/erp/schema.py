@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import text
-
 from integrations.erp.connection import Connection
 
-_COLUMNS = text("""
+_COLUMNS = """
     SELECT c.relname AS table_name, a.attname AS column_name,
            format_type(a.atttypid, a.atttypmod) AS type_name,
            (SELECT array_agg(e.enumlabel::text) FROM pg_enum e WHERE e.enumtypid = a.atttypid)
@@ -23,7 +21,7 @@ _COLUMNS = text("""
       JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'app'
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
      WHERE c.relname = ANY(:tables)
-""")
+"""
 
 TABLES = (
     "return_requests",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from sqlalchemy import text
-
 from integrations.erp.connection import Connection
 from integrations.erp.load import order_number
 from integrations.erp.rows import Kind
@@ -45,7 +43,7 @@ async def spelt_otherwise(
     found: dict[int, list[int]] = {}
     texts = [str(order_id) for order_id in sorted(ids)]
     for query in statements(schema, kind) if texts else ():
-        for row in await connection.execute(text(query), {"texts": texts}):
+        for row in await connection.execute(query, {"texts": texts}):
             found.setdefault(order_number(row.named), []).append(row.id)
     return found
 

@@ -14,8 +14,6 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final
 
-from sqlalchemy import text
-
 from integrations.erp.connection import Connection
 from integrations.erp.schema import Column, ErpSchema
 
@@ -225,7 +223,7 @@ async def insert(
     row = stored(schema, table, {**with_required(schema, table, values), **nothing})
     columns = ", ".join(row.values)
     casts = ", ".join(row.cast(name) for name in row.values)
-    query = text(f"INSERT INTO app.{table} ({columns}) VALUES ({casts}) RETURNING id")
+    query = f"INSERT INTO app.{table} ({columns}) VALUES ({casts}) RETURNING id"
     return int((await connection.execute(query, dict(row.values))).scalar_one())
 
 
@@ -243,7 +241,7 @@ async def update(
     row = stored(schema, table, values)
     if not row.values.keys() - set(row.moments):
         return False
-    query = text(
+    query = (
         f"UPDATE app.{table} r SET {row.assignments()}"
         f" WHERE r.id = :row_id AND ({row.differences()}) RETURNING r.id"
     )
@@ -263,6 +261,6 @@ async def holds(
     When it was made and changed is left to them.
     """
     row = stored(schema, table, values)
-    query = text(f"SELECT NOT ({row.differences()}) FROM app.{table} r WHERE r.id = :row_id")
+    query = f"SELECT NOT ({row.differences()}) FROM app.{table} r WHERE r.id = :row_id"
     found = await connection.execute(query, {"row_id": row_id, **row.values})
     return bool(found.scalar_one_or_none())

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
@@ -62,7 +61,7 @@ async def unapproved(engine: AsyncEngine, since: date) -> int:
         query = f"""SELECT count(*) FROM app.{table} e
                      WHERE e.created_at >= :since AND lower(e.status::text) IN ({statuses})
                        AND {never_queued(kind)}"""
-        found = await connection.execute(text(query), {"since": _begin(schema, table, since)})
+        found = await connection.execute(query, {"since": _begin(schema, table, since)})
         return int(found.scalar_one())
 
 
@@ -80,21 +79,20 @@ async def adoptable_ids(
                      WHERE e.created_at >= :since AND {adoptable}
                      ORDER BY e.id LIMIT :most"""
         found = await connection.execute(
-            text(query), {"since": _begin(schema, table, since), "most": most}
+            query, {"since": _begin(schema, table, since), "most": most}
         )
         return [row.id for row in found]
 
 
 async def _is_readable(connection: Connection, kind: Kind) -> bool:
-    return (await connection.execute(text(sizing(kind)))).first() is not None
+    return (await connection.execute(sizing(kind))).first() is not None
 
 
 async def _adopt(
     connection: Connection, schema: ErpSchema, kind: Kind, since: date, require_approval: bool
 ) -> int:
     table = ERP_TABLES[kind].name
-    statement = text(
-        f"""
+    statement = f"""
         WITH page AS (
             SELECT * FROM app.{table} WHERE id > :after ORDER BY id LIMIT :chunk),
         queued AS (
@@ -106,7 +104,6 @@ async def _adopt(
             RETURNING 1)
         SELECT (SELECT max(id) FROM page) AS last, (SELECT count(*) FROM queued) AS queued
         """
-    )
     values = {"chunk": CHUNK, "since": _begin(schema, table, since)}
     total, after = 0, -1
     while after is not None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from decimal import Decimal
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit
 
-_REFUNDS = text("""
+_REFUNDS = """
     SELECT coalesce(currency::text, '') AS currency,
            round(sum(refund_amount::numeric), 2) AS amount
       FROM app.cancellation_requests
      WHERE id = ANY(CAST(:ids AS bigint[])) AND refund_amount <> 0
      GROUP BY 1 ORDER BY 1
-""")
+"""
 
 
 async def refunds_of(engine: AsyncEngine, ids: Collection[int]) -> dict[str, Decimal]:

@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Any
 
 import psycopg
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp import write
@@ -39,7 +38,7 @@ WISHED: Mapping[str, str] = {
 }
 """What decides about the row of a customer's wish, as long as nobody has touched it."""
 
-_OPEN = text("""
+_OPEN = """
     SELECT set_config('emag.writing_back', 'on', true) AS marked,
            set_config('lock_timeout', '500ms', true) AS patience,
            EXISTS (SELECT FROM app.emag_api_calls
@@ -47,13 +46,13 @@ _OPEN = text("""
                       AND sent_at > CAST(:read_at AS timestamptz) - interval '1 day'
                       AND verdict <> 'unsent'
                       AND coalesce(closed_at, 'infinity') > :read_at) AS overtaken
-""")
+"""
 
 # Where two pages show the same return, the one that was read later counts.
-_READ_LATER = text("""
+_READ_LATER = """
     SELECT 1 FROM app.emag_returns
      WHERE platform = :platform AND emag_id = CAST(:emag_id AS bigint) AND read_at > :read_at
-""")
+"""
 
 _LOCK_BOOKS = """
     SELECT sync_state, erp_digest, {emag_id} AS emag_id FROM {table}
@@ -66,17 +65,17 @@ _LOCK_ROW = "SELECT id FROM app.{table} WHERE id = :row_id FOR UPDATE SKIP LOCKE
 
 _ROW_EXISTS = "SELECT 1 FROM app.{table} WHERE id = :row_id"
 
-_CHANGED = text("""
+_CHANGED = """
     SELECT 1 FROM app.emag_changes WHERE kind = :kind AND row_id = :row_id LIMIT 1
-""")
+"""
 
 # A trigger that was off, or a replica role, has let it through.
-_CAPTURE = text("INSERT INTO app.emag_changes (kind, row_id) VALUES (:kind, :row_id)")
+_CAPTURE = "INSERT INTO app.emag_changes (kind, row_id) VALUES (:kind, :row_id)"
 
-_FORGET_OWN = text("""
+_FORGET_OWN = """
     DELETE FROM app.emag_changes
      WHERE kind = :kind AND row_id = :row_id AND txid = pg_current_xact_id()
-""")
+"""
 
 _NOTE = """
     INSERT INTO {table} AS t ({erp_id}, {emag_id}, emag_status, platform, emag_order_id,
@@ -99,10 +98,10 @@ _NOTE = """
 """
 
 # In the transaction that makes the wish's row: whatever becomes of that row, it is not made twice.
-_WISH_TOLD = text("""
+_WISH_TOLD = """
     UPDATE app.emag_orders SET wish_told = true
      WHERE platform = :platform AND order_id = :order_id
-""")
+"""
 
 _UNSENT = frozenset({"pending", "waiting", "in_doubt"})
 
@@ -289,19 +288,19 @@ def _is_as_wished(row: CancellationRow) -> bool:
 async def _lock_books(connection: Connection, books: Books, row_id: int) -> Any | None:
     """The row in our books, locked; None where they know nothing of it."""
     names = {"table": books.name, "erp_id": books.erp_id, "emag_id": books.emag_id}
-    row = (await connection.execute(text(_LOCK_BOOKS.format(**names)), {"row_id": row_id})).first()
+    row = (await connection.execute(_LOCK_BOOKS.format(**names), {"row_id": row_id})).first()
     if row is not None:
         return row
-    exists = await connection.execute(text(_BOOKS_EXIST.format(**names)), {"row_id": row_id})
+    exists = await connection.execute(_BOOKS_EXIST.format(**names), {"row_id": row_id})
     if exists.first() is not None:
         raise _NotNowError(Brought.LOCKED)
     return None
 
 
 async def _lock_row(connection: Connection, table: str, row_id: int) -> None:
-    locked = await connection.execute(text(_LOCK_ROW.format(table=table)), {"row_id": row_id})
+    locked = await connection.execute(_LOCK_ROW.format(table=table), {"row_id": row_id})
     if locked.first() is None:
-        exists = await connection.execute(text(_ROW_EXISTS.format(table=table)), {"row_id": row_id})
+        exists = await connection.execute(_ROW_EXISTS.format(table=table), {"row_id": row_id})
         raise _NotNowError(Brought.LOCKED if exists.first() else Brought.GONE)
 
 
@@ -364,7 +363,7 @@ async def _note_status(
     if word is None or status is None:
         return
     query = _NOTE_STATUS.format(table=books.name, erp_id=books.erp_id, status_type=status.type_name)
-    await connection.execute(text(query), {"row_id": row_id, "emag_status": word})
+    await connection.execute(query, {"row_id": row_id, "emag_status": word})
 
 
 async def _forget(connection: Connection, arrival: Arrival, row_id: int, as_written: bool) -> None:
@@ -392,7 +391,7 @@ async def _note(
         status_type=status.type_name if status else "text",
     )
     await connection.execute(
-        text(noted),
+        noted,
         {
             "row_id": row_id,
             "emag_id": arrival.emag_id,

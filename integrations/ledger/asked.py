@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import orjson
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit
 from integrations.ledger.matters import ASKED
 
-_READ = text("""
+_READ = """
     SELECT jsonb_array_elements(detail->'rows')::bigint AS row_id FROM app.emag_cursors
      WHERE account = :account AND resource = :resource
-""")
+"""
 
 # What was asked about before and is not settled stays, though it may not be due at the moment.
-_NOTE = text("""
+_NOTE = """
     INSERT INTO app.emag_cursors AS c (account, resource, detail)
     VALUES (:account, :resource, jsonb_build_object('rows', CAST(:rows AS jsonb)))
     ON CONFLICT (account, resource) DO UPDATE
@@ -32,9 +31,9 @@ _NOTE = text("""
                                WHERE b.cancellation_request_id = row_id::bigint
                                  AND NOT b.superseded
                                  AND b.sync_state IN ('pending', 'waiting', 'in_doubt'))) r))
-""")
+"""
 
-_FORGET = text("DELETE FROM app.emag_cursors WHERE account = :account AND resource = :resource")
+_FORGET = "DELETE FROM app.emag_cursors WHERE account = :account AND resource = :resource"
 
 
 async def asked_about(engine: AsyncEngine, account: str) -> frozenset[int]:

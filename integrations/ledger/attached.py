@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.schema import ErpSchema
@@ -49,12 +48,10 @@ async def attached_documents(
     engine: AsyncEngine, schema: ErpSchema, platform: str, numbers: Collection[int]
 ) -> list[Attached]:
     """What has been attached to these orders for a while; names that are not ours are left out."""
-    query = text(
-        _ATTACHED.format(
-            number=_column(schema, "invoice_number"),
-            url=_column(schema, "pdf_url"),
-            settles=SETTLES,
-        )
+    query = _ATTACHED.format(
+        number=_column(schema, "invoice_number"),
+        url=_column(schema, "pdf_url"),
+        settles=SETTLES,
     )
     async with autocommit(engine) as connection:
         rows = await connection.execute(query, {"platform": platform, "numbers": sorted(numbers)})

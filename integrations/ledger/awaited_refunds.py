@@ -9,29 +9,28 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit
 from integrations.ledger.mirror_returns import NEXT_LOOK, Owed
 
-_DUE = text("""
+_DUE = """
     SELECT emag_id, type FROM app.emag_returns
      WHERE platform = :platform AND account = :account AND refund_at <= clock_timestamp()
        AND read_at < :since
      ORDER BY refund_at, emag_id LIMIT :most
-""")
+"""
 
-_LATER = text(f"""
+_LATER = f"""
     UPDATE app.emag_returns SET refund_at = {NEXT_LOOK.format("refund_since", "clock_timestamp()")}
      WHERE platform = :platform AND emag_id = :emag_id
-""")
+"""
 
-_LOOK_NOW = text("""
+_LOOK_NOW = """
     UPDATE app.emag_returns SET refund_at = clock_timestamp()
      WHERE platform = :platform AND order_id = ANY(CAST(:orders AS bigint[]))
        AND refund_since IS NOT NULL
-""")
+"""
 
 
 async def refunds_due(

@@ -17,7 +17,6 @@ from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account, rate
@@ -68,13 +67,12 @@ RESERVE = f"""
               extract(epoch FROM clock_timestamp())::float8 AS now,
               next_free_at AS until, probe_at AS probing
 """
-_RESERVE = text(RESERVE)
 
 # For a request that leaves after its slot, but before that ends (`until`): what is free moves by as
 # much as it is late. As long as fewer than the limit are reserved behind the slot (they lie within
 # `room`, at whatever rate), no second then holds more requests than the limit; and another slot
 # would cost more.
-_RENEW = text("""
+_RENEW = """
     UPDATE app.emag_rate_limits
        SET next_free_at = next_free_at + (statement_timestamp() - CAST(:until AS timestamptz))
                           + make_interval(secs => :gap)
@@ -84,59 +82,59 @@ _RENEW = text("""
        AND next_free_at < :until + make_interval(secs => :room)
     RETURNING extract(epoch FROM statement_timestamp())::float8 AS now,
               statement_timestamp() + make_interval(secs => :gap) AS until
-""")
+"""
 
-_WHY_NOT = text("""
+_WHY_NOT = """
     SELECT down_cause, down_detail,
            to_char(down_since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS since
       FROM app.emag_rate_limits
      WHERE platform = :platform AND login = :login AND bucket = :bucket
        AND down_since IS NOT NULL
-""")
+"""
 
 # eMAG counts as down, and the next probe is not due yet.
-_IS_BEING_ASKED = text("""
+_IS_BEING_ASKED = """
     SELECT true AS asked FROM app.emag_rate_limits
      WHERE platform = :platform AND login = :login AND bucket = :bucket
        AND down_since IS NOT NULL AND probe_at > clock_timestamp()
-""")
+"""
 
-_MARK_DOWN = text("""
+_MARK_DOWN = """
     UPDATE app.emag_rate_limits
        SET down_since = coalesce(down_since, clock_timestamp()), down_cause = :cause,
            down_detail = :detail,
            probe_at = coalesce(probe_at, clock_timestamp() + make_interval(secs => :probe))
      WHERE platform = :platform AND login = :login AND bucket = :bucket
-""")
+"""
 
 # Unless another probe was allowed meanwhile.
-_PROBED = text("""
+_PROBED = """
     UPDATE app.emag_rate_limits SET probe_at = clock_timestamp() + make_interval(secs => :probe)
      WHERE platform = :platform AND login = :login AND bucket = :bucket AND probe_at = :probing
-""")
+"""
 
 # Whoever reserves next is the probe, in a slot like any other.
-_HASTEN = text("""
+_HASTEN = """
     UPDATE app.emag_rate_limits SET probe_at = clock_timestamp()
      WHERE platform = :platform AND login = :login AND bucket = :bucket
        AND down_since IS NOT NULL AND down_cause = ANY(CAST(:causes AS text[]))
     RETURNING true AS hastened
-""")
+"""
 
-_MARK_UP = text("""
+_MARK_UP = """
     UPDATE app.emag_rate_limits
        SET down_since = NULL, down_cause = NULL, down_detail = NULL, probe_at = NULL
      WHERE platform = :platform AND login = :login AND bucket = :bucket
-""")
+"""
 
-_PUSH = text("""
+_PUSH = """
     INSERT INTO app.emag_rate_limits AS l (platform, login, bucket, next_free_at, throttled)
     VALUES (:platform, :login, :bucket, clock_timestamp() + make_interval(secs => :pause), :hit)
     ON CONFLICT (platform, login, bucket) DO UPDATE SET
         next_free_at = greatest(l.next_free_at,
                                 clock_timestamp() + make_interval(secs => :pause)),
         throttled = l.throttled + :hit
-""")
+"""
 
 
 @dataclass(frozen=True)
@@ -206,7 +204,7 @@ async def reserve(
         engine,
         account,
         route,
-        _RESERVE,
+        RESERVE,
         {},
         longest=longest,
         lead=lead,
@@ -235,7 +233,7 @@ async def reserve_within(
     engine: AsyncEngine,
     account: Account,
     route: Route,
-    statement: TextClause,
+    statement: str,
     values: Mapping[str, Any],
     *,
     longest: float,
@@ -267,7 +265,7 @@ async def reserve_within(
 
 
 async def _reserve_now(
-    engine: AsyncEngine, statement: TextClause, values: Mapping[str, Any]
+    engine: AsyncEngine, statement: str, values: Mapping[str, Any]
 ) -> tuple[Slot, Any] | None:
     asked = Instant.now()
     row = await line(engine).row(statement, values)
@@ -293,7 +291,7 @@ async def _reserve_in_turn(
     engine: AsyncEngine,
     account: Account,
     route: Route,
-    statement: TextClause,
+    statement: str,
     values: Mapping[str, Any],
     longest: float,
 ) -> tuple[Slot, Any]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
@@ -31,38 +30,38 @@ ENTRY = """
     {slot}
     RETURNING sent_at, dead_at
 """
-_OPEN_IN_SLOT = text(f"""
+_OPEN_IN_SLOT = f"""
     WITH slot AS ({RESERVE}),
     entry AS ({ENTRY.format(wait="greatest(0, slot.at - slot.now)", slot="FROM slot")})
     SELECT slot.*, entry.sent_at, entry.dead_at FROM slot, entry
-""")
+"""
 
 # A worker that was halted for long may bring a verdict after all: it says more than `abandoned`.
-_CLOSE = text("""
+_CLOSE = """
     UPDATE app.emag_api_calls
        SET verdict = :verdict, cause = :cause, http_status = :http_status, seconds = :seconds,
            message = :message, answer = :answer, closed_at = clock_timestamp()
      WHERE id = :id AND sent_at = :sent_at AND (verdict = 'sent' OR cause = 'abandoned')
-""")
+"""
 
-_CLOSE_DEAD = text("""
+_CLOSE_DEAD = """
     UPDATE app.emag_api_calls
        SET verdict = CASE WHEN writes THEN 'unknown' ELSE 'unavailable' END,
            cause = 'abandoned', closed_at = clock_timestamp()
      WHERE verdict = 'sent' AND dead_at < clock_timestamp()
-""")
+"""
 
 # Counted by their answers: a request is entered some time before it leaves.
-_RECENT = text("""
+_RECENT = """
     SELECT count(*) AS calls FROM app.emag_api_calls
      WHERE sent_at > clock_timestamp() - make_interval(secs => :seconds + 60)
        AND coalesce(closed_at, clock_timestamp())
            > clock_timestamp() - make_interval(secs => :seconds)
        AND platform = :platform AND starts_with(route, 'order') = :orders AND verdict <> 'unsent'
-""")
+"""
 
 # Each order's first failure counts, of these the newest: an order may have failed long ago, too.
-_SAVED_SINCE = text("""
+_SAVED_SINCE = """
     SELECT EXISTS (
         SELECT FROM app.emag_api_calls
          WHERE account = :account AND platform = :platform AND route = :route
@@ -75,9 +74,9 @@ _SAVED_SINCE = text("""
                     WHERE f.account = :account AND f.platform = :platform AND f.route = :route
                       AND f.verdict IN ('unavailable', 'unknown')
                     GROUP BY o.id) AS failures))
-""")
+"""
 
-_PREPARE = text("SELECT app.emag_prepare_calls(7)")
+_PREPARE = "SELECT app.emag_prepare_calls(7)"
 
 
 @dataclass(frozen=True)

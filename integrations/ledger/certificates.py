@@ -9,7 +9,6 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit
@@ -18,20 +17,20 @@ from integrations.ledger.differences import Difference, Sight, Why
 # More than anybody reads at once; all are counted.
 MOST_SHOWN = 200
 
-_STORE = text("""
+_STORE = """
     INSERT INTO app.emag_certificates (platform, account, since, until, compared, differences,
            unexplained, document)
     VALUES (:platform, :account, :since, :until, :compared, :differences, :unexplained,
             CAST(:document AS jsonb))
     RETURNING id, made_at
-""")
+"""
 
-_NEWEST = text("""
+_NEWEST = """
     SELECT id, made_at, since, until, compared, differences, unexplained, document
       FROM app.emag_certificates
      WHERE platform = :platform AND account = :account
      ORDER BY id DESC LIMIT 1
-""")
+"""
 
 
 @dataclass(frozen=True)

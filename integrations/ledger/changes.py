@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import psycopg
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
@@ -36,14 +35,14 @@ Work = Callable[[Collection[int]], Awaitable[list[Refusal]]]
 KINDS = [kind.value for kind in Kind]
 
 # One that was seen later than now was seen before the database's clock was set back.
-_STAMP = text("""
+_STAMP = """
     UPDATE app.emag_changes SET seen_at = clock_timestamp()
      WHERE id IN (SELECT id FROM app.emag_changes
                    WHERE seen_at IS NULL OR seen_at > clock_timestamp()
                    ORDER BY id FOR UPDATE SKIP LOCKED)
-""")
+"""
 
-_TAKE_RESTED = text("""
+_TAKE_RESTED = """
     WITH rested AS (
         SELECT kind, row_id FROM app.emag_changes
          WHERE row_id IS NOT NULL AND kind = ANY(CAST(:kinds AS text[]))
@@ -58,16 +57,16 @@ _TAKE_RESTED = text("""
          ORDER BY c.id FOR UPDATE OF c SKIP LOCKED)
     DELETE FROM app.emag_changes c USING taken WHERE c.id = taken.id
     RETURNING c.kind, c.row_id
-""")
+"""
 
-_TAKE_TRUNCATIONS = text("""
+_TAKE_TRUNCATIONS = """
     DELETE FROM app.emag_changes
      WHERE row_id IS NULL AND kind = ANY(CAST(:kinds AS text[]))
        AND seen_at <= clock_timestamp() - make_interval(secs => :quiet)
     RETURNING kind
-""")
+"""
 
-_REST = text("""
+_REST = """
     SELECT max(extract(epoch FROM
                least(last_seen + make_interval(secs => :quiet),
                      first_seen + make_interval(secs => :quiet_cap)) - clock_timestamp()))::float8
@@ -77,9 +76,9 @@ _REST = text("""
              WHERE kind = :kind AND (row_id IS NULL OR row_id IN (
                    SELECT row_id FROM app.emag_changes WHERE kind = :kind AND id <= :newest))
              GROUP BY row_id) AS resting
-""")
+"""
 
-_NEWEST = text("SELECT coalesce(max(id), 0) FROM app.emag_changes WHERE kind = :kind")
+_NEWEST = "SELECT coalesce(max(id), 0) FROM app.emag_changes WHERE kind = :kind"
 
 # A row of no account of ours is claimed by nobody, so that nothing would come of planning it again.
 _NEVER_OURS = """
@@ -186,9 +185,9 @@ async def _fold_truncations(engine: AsyncEngine, timings: Timings) -> int:
         taken = await connection.execute(_TAKE_TRUNCATIONS, values)
         kinds = [Kind(row.kind) for row in taken]
         for kind in set(kinds):
-            await connection.execute(text(_of(kind, _NEVER_OURS)))
-            await connection.execute(text(_of(kind, _MAKE_DUE)))
-            await connection.execute(text(_of(kind, _MAKE_HISTORY)))
+            await connection.execute(_of(kind, _NEVER_OURS))
+            await connection.execute(_of(kind, _MAKE_DUE))
+            await connection.execute(_of(kind, _MAKE_HISTORY))
     return len(kinds)
 
 
@@ -248,7 +247,7 @@ async def _fold_deletions(connection: Connection, kind: Kind, gone: Collection[i
     if not gone:
         return
     for statement in (_NEVER_OURS, _MAKE_DUE, _MAKE_HISTORY):
-        those = text(f"{_of(kind, statement)} AND t.{BOOKS[kind].erp_id} = ANY(:gone)")
+        those = f"{_of(kind, statement)} AND t.{BOOKS[kind].erp_id} = ANY(:gone)"
         await connection.execute(those, {"gone": sorted(gone)})
 
 

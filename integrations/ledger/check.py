@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import psycopg
 from psycopg.errors import InsufficientPrivilege
-from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -84,7 +83,7 @@ async def _carried_out(name: str, check: _Check, connection: Connection) -> list
 
 
 async def _check_encoding(name: str, connection: Connection) -> Finding:
-    encoding = str((await connection.execute(text("SHOW server_encoding"))).scalar_one())
+    encoding = str((await connection.execute("SHOW server_encoding")).scalar_one())
     if encoding == UTF8:
         return Finding(name, True, "reachable")
     lacking = f"what {encoding} lacks is written without accents, or as {UNKNOWN}"
@@ -92,7 +91,7 @@ async def _check_encoding(name: str, connection: Connection) -> Finding:
 
 
 async def _check_version(name: str, connection: Connection) -> list[Finding]:
-    number = int((await connection.execute(text("SHOW server_version_num"))).scalar_one())
+    number = int((await connection.execute("SHOW server_version_num")).scalar_one())
     found = f"PostgreSQL {number // 10000}"
     if number < OLDEST_SERVER * 10000:
         return [Finding(name, False, found, f"PostgreSQL {OLDEST_SERVER} or newer is needed")]
@@ -151,7 +150,7 @@ async def _check_rights(name: str, connection: Connection) -> list[Finding]:
 
 
 async def _role(connection: Connection) -> str:
-    return str((await connection.execute(text("SELECT quote_ident(current_user)"))).scalar_one())
+    return str((await connection.execute("SELECT quote_ident(current_user)")).scalar_one())
 
 
 async def _check_news_rights(name: str, connection: Connection) -> list[Finding]:
@@ -182,7 +181,7 @@ async def _check_revision(name: str, connection: Connection) -> list[Finding]:
     return [Finding(name, False, f"{revision} instead of {head()}", UPGRADE)]
 
 
-_VERSION_TABLE = text("SELECT to_regclass('app.emag_alembic_version')")
+_VERSION_TABLE = "SELECT to_regclass('app.emag_alembic_version')"
 
 _MISSING_TABLES = """
     SELECT o.name FROM unnest(CAST(:ours AS text[])) AS o (name)
@@ -252,7 +251,7 @@ async def _check_partitions(name: str, connection: Connection) -> list[Finding]:
 
 async def _check_clock(name: str, connection: Connection) -> list[Finding]:
     before = time.time()
-    query = text("SELECT extract(epoch FROM clock_timestamp())")
+    query = "SELECT extract(epoch FROM clock_timestamp())"
     theirs = float((await connection.execute(query)).scalar_one())
     difference = theirs - (before + time.time()) / 2
     detail = f"the database's is {abs(difference):.1f} s {'ahead' if difference > 0 else 'behind'}"

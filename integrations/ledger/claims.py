@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
@@ -131,7 +130,7 @@ async def _due(
 ) -> dict[int, int]:
     books = BOOKS[kind]
     found = await connection.execute(
-        text(_DUE.format(table=books.name, erp_id=books.erp_id)),
+        _DUE.format(table=books.name, erp_id=books.erp_id),
         {
             "account": account.name,
             "platform": account.platform,
@@ -152,7 +151,7 @@ async def _read(
     held: Collection[int],
 ) -> list[Claim]:
     books = BOOKS[kind]
-    query = text(_READ.format(table=books.name, erp_id=books.erp_id, emag_id=books.emag_id))
+    query = _READ.format(table=books.name, erp_id=books.erp_id, emag_id=books.emag_id)
     found = [
         row for row in await connection.execute(query, {"ids": list(ids)}) if row.order_id in held
     ]
@@ -231,7 +230,7 @@ async def _send_back(
         return list(claims)
     # What was in doubt about the other order is no more to be settled by this row.
     await connection.execute(
-        text(f"UPDATE {BOOKS[kind].name} SET sync_state = 'pending' WHERE id = ANY(:ids)"),
+        f"UPDATE {BOOKS[kind].name} SET sync_state = 'pending' WHERE id = ANY(:ids)",
         {"ids": [each.id for each in back]},
     )
     ids = [each.row_id for each in back]

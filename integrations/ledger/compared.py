@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
@@ -110,7 +109,7 @@ async def note_compared(
 ) -> None:
     """Note that these were compared with the ERP by value just now."""
     mirror = MIRRORS[about]
-    query = text(_NOTE.format(table=mirror.table, number=mirror.number))
+    query = _NOTE.format(table=mirror.table, number=mirror.number)
     async with autocommit(engine) as connection:
         await connection.execute(query, {"platform": platform, "numbers": sorted(numbers)})
 
@@ -119,7 +118,7 @@ async def longest_uncompared(
     engine: AsyncEngine, scope: Scope, after: datetime, before: datetime
 ) -> dict[date, int]:
     """The window's local days and how many rows each has; those compared longest ago first."""
-    query = text(_DAYS.format(table=MIRRORS[scope.about].table))
+    query = _DAYS.format(table=MIRRORS[scope.about].table)
     values = {**scope.values(after, before), "zone": scope.zone.key}
     async with autocommit(engine) as connection:
         return {row.day: row.rows for row in await connection.execute(query, values)}
@@ -141,10 +140,8 @@ async def money_open(
     if not waiting:
         return Open({}, 0)
     mirror = MIRRORS[scope.about]
-    query = text(
-        _OPEN.format(
-            number=mirror.number, table=mirror.table, with_open_money=" UNION ".join(waiting)
-        )
+    query = _OPEN.format(
+        number=mirror.number, table=mirror.table, with_open_money=" UNION ".join(waiting)
     )
     values = {
         "platform": scope.platform,
@@ -183,15 +180,13 @@ async def unmirrored(
     """
     kind = Kind.CANCELLATION if scope.about is About.ORDER else Kind.RMA
     books, mirror = BOOKS[kind], MIRRORS[scope.about]
-    query = text(
-        _UNMIRRORED.format(
-            named=_NAMED[scope.about],
-            books=books.name,
-            erp=ERP_TABLES[kind].name,
-            erp_id=books.erp_id,
-            table=mirror.table,
-            number=mirror.number,
-        )
+    query = _UNMIRRORED.format(
+        named=_NAMED[scope.about],
+        books=books.name,
+        erp=ERP_TABLES[kind].name,
+        erp_id=books.erp_id,
+        table=mirror.table,
+        number=mirror.number,
     )
     values = {
         "platform": scope.platform,

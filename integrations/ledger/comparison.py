@@ -12,7 +12,6 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
@@ -153,18 +152,16 @@ async def _batches(
     pair, mirror = _PAIRS[about], MIRRORS[about]
     books, erp = BOOKS[pair.kind], ERP_TABLES[pair.kind].name
     has_status = shop.schema.column(erp, "status") is not None
-    query = text(
-        _ROWS.format(
-            number=mirror.number,
-            mirror=mirror.table,
-            books=books.name,
-            erp_id=books.erp_id,
-            erp=erp,
-            joined=pair.joined,
-            which=which,
-            status="e.status::text" if has_status else "NULL",
-            returned=_RETURNED if about is About.ORDER else "false",
-        )
+    query = _ROWS.format(
+        number=mirror.number,
+        mirror=mirror.table,
+        books=books.name,
+        erp_id=books.erp_id,
+        erp=erp,
+        joined=pair.joined,
+        which=which,
+        status="e.status::text" if has_status else "NULL",
+        returned=_RETURNED if about is About.ORDER else "false",
     )
     given = {
         **values,
@@ -269,7 +266,7 @@ async def _from_before(
     unknown = [str(each.difference.number) for each in judged if not each.known]
     named: set[str] = set()
     if unknown and shop.schema.column(erp, pair.named) is not None:
-        query = text(_BEFORE.format(erp=erp, named=f"{pair.named}::text"))
+        query = _BEFORE.format(erp=erp, named=f"{pair.named}::text")
         named = {row.named for row in await connection.execute(query, {"names": unknown})}
     return [
         replace(each.difference, why=Why.BEFORE, detail="")

@@ -12,32 +12,31 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit
 
-_READ = text("""
+_READ = """
     SELECT position, detail FROM app.emag_platform_cursors
      WHERE platform = :platform AND account = :account AND resource = :resource
-""")
+"""
 
 # Never past now: what happens a moment later must still be in front of it.
-_MOVE = text("""
+_MOVE = """
     INSERT INTO app.emag_platform_cursors AS c (platform, account, resource, position, detail)
     VALUES (:platform, :account, :resource, least(:position, clock_timestamp()),
             CAST(:detail AS jsonb))
     ON CONFLICT (platform, account, resource) DO UPDATE
        SET position = greatest(c.position, excluded.position),
            detail = coalesce(excluded.detail, c.detail), updated_at = clock_timestamp()
-""")
+"""
 
-_PLACE = text("""
+_PLACE = """
     INSERT INTO app.emag_platform_cursors (platform, account, resource, position, detail)
     VALUES (:platform, :account, :resource, :position, CAST(:detail AS jsonb))
     ON CONFLICT (platform, account, resource) DO UPDATE
        SET position = excluded.position, detail = excluded.detail, updated_at = clock_timestamp()
-""")
+"""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import PoolProxiedConnection, event, text
+from sqlalchemy import PoolProxiedConnection, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
@@ -83,7 +83,7 @@ def has_ended(connection: psycopg.AsyncConnection[Any]) -> bool:
 async def database_time(engine: AsyncEngine) -> datetime:
     """The time by which all of our books go, whatever this host's clock says."""
     async with autocommit(engine) as connection:
-        now: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+        now: datetime = (await connection.execute("SELECT clock_timestamp()")).scalar_one()
     return now
 
 
@@ -131,7 +131,7 @@ async def prompt_transaction(
     async with asyncio.timeout(seconds) as coming, undone(engine) as connection:
         coming.reschedule(None)
         async with answers_within(connection.driver, seconds):
-            await connection.execute(text(f"SET LOCAL lock_timeout = '{lock_seconds * 1000:.0f}'"))
+            await connection.execute(f"SET LOCAL lock_timeout = '{lock_seconds * 1000:.0f}'")
             yield connection
             await connection.driver.commit()
 
@@ -187,4 +187,4 @@ def hold_at_most(engine: AsyncEngine, seconds: float) -> None:
 
 async def rows_of(connection: Connection, query: str, **values: object) -> Sequence[Any]:
     """What a query answers."""
-    return (await connection.execute(text(query), values)).all()
+    return (await connection.execute(query, values)).all()

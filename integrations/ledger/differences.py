@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit, storable
@@ -23,7 +22,7 @@ BELIEVED = 2
 STALE_DAYS = 90
 
 # Each sight counts once the time of all before it has passed: looking often proves nothing more.
-_SEE = text("""
+_SEE = """
     INSERT INTO app.emag_differences AS d (platform, account, subject, difference, explained)
     SELECT :platform, :account, s.subject, s.difference, s.explained
       FROM jsonb_to_recordset(CAST(:seen AS jsonb))
@@ -38,16 +37,16 @@ _SEE = text("""
         difference = excluded.difference, explained = excluded.explained,
         last_seen_at = clock_timestamp()
     RETURNING subject, times, first_seen_at
-""")
+"""
 
-_FORGET = text("""
+_FORGET = """
     DELETE FROM app.emag_differences
      WHERE platform = :platform AND account = :account
        AND (last_seen_at < CAST(:began AS timestamptz)
             AND (left(subject, 10) BETWEEN :since AND :until
                  OR subject = ANY(CAST(:subjects AS text[])))
             OR last_seen_at < clock_timestamp() - make_interval(days => :stale))
-""")
+"""
 
 
 class About(StrEnum):

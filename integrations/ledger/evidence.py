@@ -15,7 +15,6 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import PLATFORMS
@@ -36,7 +35,7 @@ _NOTES: Final = (
     "A verdict 'unknown' means that the answer was lost; 'unsent' that the request never left.",
 )
 
-_WHO: Final = text("SELECT session_user, current_database(), clock_timestamp()")
+_WHO: Final = "SELECT session_user, current_database(), clock_timestamp()"
 
 
 async def write_evidence(

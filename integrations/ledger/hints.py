@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Any
 
 import psycopg
-from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
@@ -48,8 +47,8 @@ _FORGET = """
 _ORDERS = {"table": "emag_orders", "number": "order_id"}
 _RETURNS = {"table": "emag_returns", "number": "emag_id"}
 
-_HINT_ORDER, _HINT_RETURN = text(_HINT.format(**_ORDERS)), text(_HINT.format(**_RETURNS))
-_FORGET_ORDER, _FORGET_RETURN = text(_FORGET.format(**_ORDERS)), text(_FORGET.format(**_RETURNS))
+_HINT_ORDER, _HINT_RETURN = _HINT.format(**_ORDERS), _HINT.format(**_RETURNS)
+_FORGET_ORDER, _FORGET_RETURN = _FORGET.format(**_ORDERS), _FORGET.format(**_RETURNS)
 
 _ORDER_OF = """
     SELECT platform, account_type AS account, emag_order_id AS number FROM {books}
@@ -95,7 +94,7 @@ class Hinted(StrEnum):
 async def hint_order_of(engine: AsyncEngine, kind: Kind, row_id: int) -> Hinted:
     """Let the next run read the order of an ERP row, if our books name one."""
     books = BOOKS[kind]
-    query = text(_ORDER_OF.format(books=books.name, erp_id=books.erp_id))
+    query = _ORDER_OF.format(books=books.name, erp_id=books.erp_id)
     async with autocommit(engine) as connection:
         row = (await connection.execute(query, {"row_id": row_id})).first()
     if row is None:
@@ -115,7 +114,7 @@ async def forget_return(engine: AsyncEngine, platform: str, emag_id: int) -> boo
     return await _forget(engine, _FORGET_RETURN, platform, emag_id)
 
 
-async def _forget(engine: AsyncEngine, statement: TextClause, platform: str, number: int) -> bool:
+async def _forget(engine: AsyncEngine, statement: str, platform: str, number: int) -> bool:
     async with autocommit(engine) as connection:
         row = (await connection.execute(statement, {"platform": platform, "number": number})).one()
         return bool(row.nothing_left)
@@ -123,7 +122,7 @@ async def _forget(engine: AsyncEngine, statement: TextClause, platform: str, num
 
 async def _hint(
     engine: AsyncEngine,
-    statement: TextClause,
+    statement: str,
     platform: str,
     account: str,
     order_type: int,

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
@@ -62,11 +61,11 @@ _RETURN = """AND (return_ids @> ARRAY[CAST(:rma AS bigint)]
 
 _BOUNDS = {"since": "AND sent_at >= :since", "until": "AND sent_at < :until"}
 
-_ORDERS_OF = text("""
+_ORDERS_OF = """
     SELECT emag_order_id FROM app.emag_return_integrations
      WHERE emag_return_id = CAST(CAST(:rma AS bigint) AS text) AND NOT superseded
        AND emag_order_id IS NOT NULL
-""")
+"""
 
 _STANDING = """
     SELECT {erp_id} AS row_id, account_type AS account, sync_state AS state, waiting_for,
@@ -148,7 +147,7 @@ async def read_calls(engine: AsyncEngine, wanted: Wanted, *, most: int = 50) -> 
     """The newest calls about anything, newest first, without their bodies."""
     async with autocommit(engine) as connection:
         conditions, values = await _conditions(connection, wanted)
-        query = text(_NEWEST.format(conditions=conditions))
+        query = _NEWEST.format(conditions=conditions)
         found = await connection.execute(query, {**values, "most": most})
         return [PastCall(**row._asdict()) for row in found]
 
@@ -160,7 +159,7 @@ async def read_story(engine: AsyncEngine, wanted: Wanted, *, most: int = 200) ->
     """
     async with autocommit(engine) as connection:
         conditions, values = await _conditions(connection, wanted)
-        query = text(_STORY.format(conditions=conditions))
+        query = _STORY.format(conditions=conditions)
         found = await connection.execute(query, {**values, "most": most})
         return [WholeCall(**row._asdict()) for row in found]
 
@@ -174,7 +173,7 @@ async def every_call(engine: AsyncEngine, wanted: Wanted) -> AsyncIterator[Whole
     statement = _NEXT_FOUND if wanted.named else _NEXT
     async with autocommit(engine) as connection:
         conditions, values = await _conditions(connection, wanted)
-        query = text(statement.format(conditions=conditions))
+        query = statement.format(conditions=conditions)
         while True:
             place = {"from_at": at, "from_id": last, "most": PAGE}
             found = await connection.execute(query, {**values, **place})
@@ -199,13 +198,11 @@ async def read_standing(
             Standing(kind=kind, **row._asdict())
             for kind, books in BOOKS.items()
             for row in await connection.execute(
-                text(
-                    _STANDING.format(
-                        table=books.name,
-                        erp_id=books.erp_id,
-                        emag_id=books.emag_id,
-                        synced_at=readable_time("last_synced_at"),
-                    )
+                _STANDING.format(
+                    table=books.name,
+                    erp_id=books.erp_id,
+                    emag_id=books.emag_id,
+                    synced_at=readable_time("last_synced_at"),
                 ),
                 values,
             )

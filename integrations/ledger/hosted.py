@@ -8,7 +8,6 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.pdf import BEGIN, TAIL, why_refused
@@ -20,14 +19,14 @@ from integrations.ledger.operations import PATIENCE, UnknownRowError, explained
 
 LENGTH = 48
 
-_STORE = text("""
+_STORE = """
     INSERT INTO app.emag_documents (name, invoice_id, content)
     VALUES (:name, :invoice_id, :content) ON CONFLICT (name) DO NOTHING
-""")
+"""
 
-_FETCH = text("SELECT content FROM app.emag_documents WHERE name = :name")
+_FETCH = "SELECT content FROM app.emag_documents WHERE name = :name"
 
-_LOCK = text("SELECT id FROM app.invoices WHERE id = :invoice_id FOR UPDATE")
+_LOCK = "SELECT id FROM app.invoices WHERE id = :invoice_id FOR UPDATE"
 
 
 class NoDocumentError(ValueError):

@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
@@ -148,22 +146,15 @@ def _document(intent: Intent) -> dict[str, Any]:
     }
 
 
-def _statement(kind: Kind, schema: ErpSchema, *, by_word: bool) -> TextClause:
+def _statement(kind: Kind, schema: ErpSchema, *, by_word: bool) -> str:
     books = BOOKS[kind]
     counts = kind is Kind.CANCELLATION and not by_word
-    return _text(
-        _INTEND.format(
-            lock=LOCK,
-            extend=EXTEND,
-            table=books.name,
-            erp_id=books.erp_id,
-            noted=_NOTED if counts else "",
-            stamps=stamps(schema, kind, ":erp_ids"),
-            entry=ENTRY.format(wait="0", slot="FROM fit"),
-        )
+    return _INTEND.format(
+        lock=LOCK,
+        extend=EXTEND,
+        table=books.name,
+        erp_id=books.erp_id,
+        noted=_NOTED if counts else "",
+        stamps=stamps(schema, kind, ":erp_ids"),
+        entry=ENTRY.format(wait="0", slot="FROM fit"),
     )
-
-
-@lru_cache(maxsize=16)
-def _text(sql: str) -> TextClause:
-    return text(sql)

@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.issued_invoices import IssuedInvoice
@@ -40,15 +39,15 @@ FIRST_LOOK: Mapping[Source, timedelta] = {
 # pages that it allows, two weeks are still few requests.
 OVERLAP = timedelta(days=14)
 
-_SINCE = text("""
+_SINCE = """
     SELECT (position AT TIME ZONE 'UTC')::date FROM app.emag_platform_cursors
      WHERE platform = :platform AND account = :account AND resource = :resource
-""")
+"""
 
 # Whatever numbers eMAG gives, an order's document is never hidden behind an invoice to the seller.
 # What can't be read now does not undo what was once read of it, or what a person has entered. Most
 # are known from the last look, and are not written again.
-_STORE = text("""
+_STORE = """
     INSERT INTO app.emag_issued_invoices AS m (platform, account, number, source, order_id,
            category, is_storno, issued_on, reversal_for, total, currency, problem)
     SELECT :platform, :account, i.number, :source, i.order_id, i.category, i.is_storno, i.date,
@@ -70,16 +69,16 @@ _STORE = text("""
            (excluded.source, excluded.order_id, excluded.category, excluded.is_storno,
             excluded.issued_on, excluded.reversal_for, excluded.total, excluded.currency,
             excluded.problem)
-""")
+"""
 
-_MOVE = text("""
+_MOVE = """
     INSERT INTO app.emag_platform_cursors AS c (platform, account, resource, position)
     VALUES (:platform, :account, :resource, CAST(:position AS date)::timestamp AT TIME ZONE 'UTC')
     ON CONFLICT (platform, account, resource) DO UPDATE
        SET position = greatest(c.position, excluded.position), updated_at = clock_timestamp()
-""")
+"""
 
-_FOR_ORDERS = text("""
+_FOR_ORDERS = """
     SELECT number, order_id, category, issued_on, reversal_for, is_storno, problem
       FROM app.emag_issued_invoices
      WHERE platform = :platform AND order_id = ANY(:orders) AND source = 'customer-invoice'
@@ -88,15 +87,15 @@ _FOR_ORDERS = text("""
       FROM app.emag_issued_invoices
      WHERE platform = :platform AND account = :account AND problem IS NOT NULL
        AND order_id IS NULL AND source = 'customer-invoice'
-""")
+"""
 
 # What can't be read is asked for again, so that it is known as soon as it can.
-_READ_UNTIL = text("""
+_READ_UNTIL = """
     SELECT least(CAST(:until AS date), min(coalesce(issued_on, :since)))
       FROM app.emag_issued_invoices
      WHERE platform = :platform AND account = :account AND problem IS NOT NULL
        AND source = :source AND coalesce(issued_on, :since) >= CAST(:since AS date)
-""")
+"""
 
 
 @dataclass(frozen=True)

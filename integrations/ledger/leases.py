@@ -6,14 +6,13 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
 from integrations.ledger.database import transaction
 from integrations.ledger.line import line
 
-_TAKE = text("""
+_TAKE = """
     INSERT INTO app.emag_order_leases AS l (platform, emag_order_id, token, holder, expires_at)
     SELECT :platform, wanted, :token, :holder, clock_timestamp() + make_interval(secs => :seconds)
       FROM unnest(CAST(:orders AS bigint[])) AS wanted ORDER BY wanted
@@ -21,14 +20,13 @@ _TAKE = text("""
        SET token = excluded.token, holder = excluded.holder, expires_at = excluded.expires_at
      WHERE l.expires_at <= clock_timestamp()
     RETURNING emag_order_id
-""")
+"""
 
 LOCK = """
     SELECT emag_order_id FROM app.emag_order_leases
      WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
      ORDER BY emag_order_id FOR UPDATE
 """
-_LOCK = text(LOCK)
 
 EXTEND = """
     UPDATE app.emag_order_leases
@@ -37,22 +35,22 @@ EXTEND = """
 """
 
 # Who was halted for longer than a lease lasts knows what eMAG held then: it gets no other.
-_RENEW = text(f"{EXTEND} AND expires_at > clock_timestamp()")
+_RENEW = f"{EXTEND} AND expires_at > clock_timestamp()"
 
-_OUTLIVE = text("""
+_OUTLIVE = """
     SELECT count(*) AS held FROM app.emag_order_leases
      WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
        AND least(expires_at, CAST(:dead_at AS timestamptz))
            >= clock_timestamp() + make_interval(secs => :life)
-""")
+"""
 
-_RELEASE = text("""
+_RELEASE = """
     DELETE FROM app.emag_order_leases
      WHERE (platform, emag_order_id) IN (
            SELECT platform, emag_order_id FROM app.emag_order_leases
             WHERE platform = :platform AND emag_order_id = ANY(:orders) AND token = :token
             ORDER BY emag_order_id FOR UPDATE)
-""")
+"""
 
 
 def new_token() -> uuid.UUID:
@@ -93,7 +91,7 @@ async def lock_held(
     One that ran out counts as long as nobody else has taken it.
     """
     rows = await connection.execute(
-        _LOCK, {"platform": platform, "orders": sorted(orders), "token": token}
+        LOCK, {"platform": platform, "orders": sorted(orders), "token": token}
     )
     return {row.emag_order_id for row in rows}
 

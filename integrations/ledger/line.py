@@ -7,22 +7,23 @@ go is a transaction of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg import AsyncClientCursor, AsyncCursor
+from psycopg import AsyncClientCursor
 from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
-from sqlalchemy import TextClause, event
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.erp.connection import Connection, named
 from integrations.ledger.database import address_of, has_ended
 from integrations.ledger.session import connect
 
-Cursor = AsyncCursor[Any]
+Ask = Callable[[psycopg.AsyncConnection[Any], str, Mapping[str, Any]], Awaitable[Any]]
 
 # Connections that end, and servers that do, while nobody knows how far a transaction had come.
 _BROKEN = ("08", "57P")
@@ -42,13 +43,11 @@ class Line:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._address = address_of(engine)
-        self._dialect = engine.dialect
         self._turn = asyncio.Lock()
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._used: psycopg.AsyncConnection[Any] | None = None
-        self._compiled: dict[TextClause, str] = {}
 
-    async def row(self, statement: TextClause, values: Mapping[str, Any]) -> Any:
+    async def row(self, statement: str, values: Mapping[str, Any]) -> Any:
         """Execute a statement; its first row by column names, None where there is none.
 
         A statement that finds the connection broken is executed once more on a new one: it must do
@@ -59,13 +58,13 @@ class Line:
         """
         async with self._turn:
             try:
-                return await self._execute(statement, values, AsyncCursor)
+                return await self._execute(statement, values, _first_row)
             except psycopg.OperationalError:
                 if self._is_usable():
                     raise
-                return await self._execute(statement, values, AsyncCursor)
+                return await self._execute(statement, values, _first_row)
 
-    async def last_row(self, statements: TextClause, values: Mapping[str, Any]) -> Any:
+    async def last_row(self, statements: str, values: Mapping[str, Any]) -> Any:
         """Execute statements in one transaction, each seeing what was committed before it began.
 
         The first row of the last one, as `row`. Nothing is executed twice.
@@ -74,7 +73,7 @@ class Line:
             psycopg.Error: the database does not answer or refuses a statement.
         """
         async with self._turn:
-            return await self._execute(statements, values, AsyncClientCursor)
+            return await self._execute(statements, values, _last_row)
 
     def close(self) -> None:
         """Let go of the connection; one in use is ended by who uses it, whose memory it is."""
@@ -82,20 +81,14 @@ class Line:
         if connection is not None and connection is not self._used:
             connection.pgconn.finish()
 
-    async def _execute(
-        self, statement: TextClause, values: Mapping[str, Any], way: type[Cursor]
-    ) -> Any:
+    async def _execute(self, statement: str, values: Mapping[str, Any], ask: Ask) -> Any:
         if not self._is_usable():
             self.close()
             self._connection = await self._connect()
         connection = self._used = self._connection
         assert connection is not None
         try:
-            async with way(connection) as cursor:
-                await cursor.execute(self._text(statement), values)
-                while cursor.nextset():
-                    pass
-                return await cursor.fetchone() if cursor.description else None
+            return await ask(connection, statement, values)
         finally:
             self._used = None
             if self._connection is not connection:
@@ -111,12 +104,24 @@ class Line:
         )
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        return await connect(**self._address, autocommit=True, row_factory=namedtuple_row)
+        return await connect(**self._address, autocommit=True)
 
-    def _text(self, statement: TextClause) -> bytes:
-        if statement not in self._compiled:
-            self._compiled[statement] = str(statement.compile(dialect=self._dialect))
-        return self._compiled[statement].encode()
+
+async def _first_row(
+    connection: psycopg.AsyncConnection[Any], statement: str, values: Mapping[str, Any]
+) -> Any:
+    return (await Connection(connection).execute(statement, values)).first()
+
+
+async def _last_row(
+    connection: psycopg.AsyncConnection[Any], statements: str, values: Mapping[str, Any]
+) -> Any:
+    """The server takes several statements in one go only with their values written into them."""
+    cursor = AsyncClientCursor(connection, row_factory=namedtuple_row)
+    await cursor.execute(named(statements), values)
+    while cursor.nextset():
+        pass
+    return await cursor.fetchone() if cursor.description else None
 
 
 def is_undone(error: psycopg.Error) -> bool:

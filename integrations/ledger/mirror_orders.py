@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary
 
 import orjson
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.order_facts import Sight
@@ -42,7 +41,7 @@ _EVER = f"""(SELECT coalesce(jsonb_object_agg(e.key, e.ever), '{{}}')
 # again as a new one. Where eMAG doesn't say when an order was finalized, it counts from when that
 # was first seen, however `modified` moves later. What rests because the ERP could not take it is
 # due when it changes. Rows are taken in order: no two runs wait for each other.
-_SEE = text(f"""
+_SEE = f"""
     WITH seen AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS s(
             order_id bigint, type smallint, status smallint, placed_at timestamptz,
@@ -94,30 +93,30 @@ _SEE = text(f"""
            NOT n.wish_told AS wish_is_new, b.status AS status_before
       FROM stored n LEFT JOIN before b USING (order_id)
      WHERE n.due OR b.digest IS DISTINCT FROM n.digest
-""")
+"""
 
-_PATIENCE = text("SELECT set_config('lock_timeout', '20s', true)")
-_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('emag orders in ' || :platform, 0))")
+_PATIENCE = "SELECT set_config('lock_timeout', '20s', true)"
+_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('emag orders in ' || :platform, 0))"
 
 # Of one process only one waits for its turn, so that waiting takes no more than one connection.
 _TURNS: WeakKeyDictionary[AsyncEngine, asyncio.Lock] = WeakKeyDictionary()
 
-_STILL = text("""
+_STILL = """
     SELECT order_id FROM app.emag_orders
      WHERE platform = :platform AND order_id = ANY(CAST(:ids AS bigint[]))
        AND read_at = :read_at AND owed
-""")
+"""
 
 # Goods that are back, or were when the ERP was to be told of it.
-_COMING = text("""
+_COMING = """
     SELECT DISTINCT order_id FROM app.emag_returns
      WHERE platform = :platform AND order_id = ANY(CAST(:ids AS bigint[]))
        AND (status = 6 OR owed AND status = 7)
-""")
+"""
 
 # Of what is owed no more, a wish is told as well: that it makes no row was decided. One that was
 # seen in an order that is over, or finalized, waits: the order may come back (see WISHED_IN).
-_SETTLE = text("""
+_SETTLE = """
     UPDATE app.emag_orders m SET owed = s.owed, problem = s.problem,
            wish_told = m.wish_at IS NOT NULL
                        AND (m.wish_told OR NOT s.owed AND m.status IN (1, 2, 3)),
@@ -128,23 +127,23 @@ _SETTLE = text("""
                    order_id bigint, owed boolean, problem text, delay float8)
              ORDER BY order_id) s
      WHERE m.platform = :platform AND m.order_id = s.order_id AND m.read_at = :read_at
-""")
+"""
 
-_OWE = text("""
+_OWE = """
     UPDATE app.emag_orders SET owed = true, next_at = clock_timestamp()
      WHERE platform = :platform AND order_id = ANY(CAST(:ids AS bigint[]))
     RETURNING order_id
-""")
+"""
 
 # An invoice that the ERP has issued after its order was paid: nothing changes at eMAG any more.
-_OWE_INVOICED = text("""
+_OWE_INVOICED = """
     UPDATE app.emag_orders m SET owed = true, next_at = clock_timestamp()
       FROM app.emag_invoice_integrations i
      WHERE m.platform = :platform AND m.account = :account AND NOT m.owed
        AND i.platform = :platform AND i.emag_order_id = m.order_id AND NOT i.superseded
        AND i.queued_at >= CAST(:since AS timestamptz) AND m.read_at < i.queued_at
     RETURNING m.order_id
-""")
+"""
 
 REFUND_ASKED_FOR = """
     SELECT FROM app.emag_cancellation_integrations c
@@ -159,26 +158,26 @@ REFUND_ASKED_FOR = """
 """Cancellations whose refund was asked for once eMAG had them: nothing was sent for it, nothing
 changes at eMAG, and it may have been paid before."""
 
-_OWE_ASKED_FOR = text(f"""
+_OWE_ASKED_FOR = f"""
     UPDATE app.emag_orders m SET owed = true, next_at = clock_timestamp()
      WHERE m.platform = :platform AND m.account = :account AND NOT m.owed
        AND EXISTS ({REFUND_ASKED_FOR})
     RETURNING m.order_id
-""")
+"""
 
-_DUE = text("""
+_DUE = """
     SELECT order_id, type FROM app.emag_orders
      WHERE platform = :platform AND account = :account AND owed
        AND next_at <= clock_timestamp() AND read_at < :since
      ORDER BY next_at, order_id LIMIT :most
-""")
+"""
 
-_REST = text("""
+_REST = """
     UPDATE app.emag_orders SET problem = :problem, attempts = attempts + 1,
            next_at = clock_timestamp()
                      + make_interval(secs => least(:most, :first * power(2, least(attempts, 20))))
      WHERE platform = :platform AND order_id = :order_id AND owed
-""")
+"""
 
 
 @dataclass(frozen=True, slots=True)

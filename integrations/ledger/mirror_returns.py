@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 import orjson
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit, storable
@@ -25,7 +24,7 @@ NEXT_LOOK = """
 # due when it changes. A refund is awaited since the return was first seen as it is, or since it was
 # placed where it was closed before anybody saw it. Rows are taken in order, so that two runs never
 # wait for each other.
-_SEE = text(f"""
+_SEE = f"""
     WITH seen AS (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS s(
             emag_id bigint, type smallint, order_id bigint, status smallint,
@@ -68,9 +67,9 @@ _SEE = text(f"""
               r.digest IS DISTINCT FROM (SELECT b.digest FROM before b
                                           WHERE b.emag_id = r.emag_id) AS changed,
               r.owed AND r.next_at <= clock_timestamp() AS due, r.attempts, r.changed_at
-""")
+"""
 
-_SETTLE = text("""
+_SETTLE = """
     UPDATE app.emag_returns r SET owed = s.owed, problem = s.problem,
            attempts = CASE WHEN s.problem IS NULL THEN 0 ELSE r.attempts + 1 END,
            next_at = clock_timestamp() + make_interval(secs => s.delay)
@@ -81,22 +80,22 @@ _SETTLE = text("""
              WHERE m.digest = s.digest AND m.owed
              ORDER BY m.emag_id FOR UPDATE OF m) s
      WHERE r.platform = :platform AND r.emag_id = s.emag_id
-""")
+"""
 
 # What is owed may have left the listings, however it was seen last.
-_OPEN = text("""
+_OPEN = """
     SELECT type, status, count(*) AS rows FROM app.emag_returns
      WHERE platform = :platform AND account = :account AND status IN (1, 2, 3, 6) AND NOT owed
      GROUP BY type, status
-""")
+"""
 
-_OWE = text("""
+_OWE = """
     UPDATE app.emag_returns SET owed = true, next_at = clock_timestamp()
      WHERE platform = :platform AND emag_id = ANY(CAST(:ids AS bigint[]))
     RETURNING emag_id
-""")
+"""
 
-_OWE_MISSING = text("""
+_OWE_MISSING = """
     UPDATE app.emag_returns SET owed = true, next_at = clock_timestamp()
      WHERE (platform, emag_id) IN (
            SELECT platform, emag_id FROM app.emag_returns
@@ -105,21 +104,21 @@ _OWE_MISSING = text("""
               AND read_at < :since AND NOT owed
             ORDER BY emag_id FOR UPDATE)
     RETURNING emag_id
-""")
+"""
 
-_DUE = text("""
+_DUE = """
     SELECT emag_id, type FROM app.emag_returns
      WHERE platform = :platform AND account = :account AND owed
        AND next_at <= clock_timestamp() AND read_at < :since
      ORDER BY next_at, emag_id LIMIT :most
-""")
+"""
 
-_REST = text("""
+_REST = """
     UPDATE app.emag_returns SET problem = :problem, attempts = attempts + 1,
            next_at = clock_timestamp()
                + make_interval(secs => least(:most, :first * power(2, least(attempts, 20))))
      WHERE platform = :platform AND emag_id = :emag_id AND owed
-""")
+"""
 
 
 @dataclass(frozen=True, slots=True)

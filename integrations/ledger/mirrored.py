@@ -10,7 +10,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.return_facts import Refund
@@ -144,7 +143,7 @@ async def tally(
     engine: AsyncEngine, scope: Scope, after: datetime, before: datetime
 ) -> Counter[tuple[date, int]]:
     """How many rows the mirror holds by local day and status, of those placed in the window."""
-    query = text(_TALLY.format(table=MIRRORS[scope.about].table))
+    query = _TALLY.format(table=MIRRORS[scope.about].table)
     values = {**scope.values(after, before), "zone": scope.zone.key}
     async with autocommit(engine) as connection:
         rows = await connection.execute(query, values)
@@ -154,7 +153,7 @@ async def tally(
 async def unlike(engine: AsyncEngine, scope: Scope, statuses: Mapping[int, int]) -> list[Unlike]:
     """Which of eMAG's rows (status by number) the mirror lacks or holds in another status."""
     mirror = MIRRORS[scope.about]
-    query = text(_UNLIKE.format(table=mirror.table, number=mirror.number))
+    query = _UNLIKE.format(table=mirror.table, number=mirror.number)
     rows = [{"number": number, "status": status} for number, status in statuses.items()]
     values = {"platform": scope.platform, "zone": scope.zone.key, "rows": json.dumps(rows)}
     async with autocommit(engine) as connection:
@@ -175,7 +174,7 @@ async def absent(
     Those that were looked at longest ago come first.
     """
     mirror = MIRRORS[scope.about]
-    query = text(_ABSENT.format(table=mirror.table, number=mirror.number))
+    query = _ABSENT.format(table=mirror.table, number=mirror.number)
     values = {
         **scope.values(after, before),
         "zone": scope.zone.key,
@@ -190,7 +189,7 @@ async def told_orders(engine: AsyncEngine, platform: str, numbers: Iterable[int]
     """Which of these orders the ERP has been told all about, so that it can be compared anew."""
     values = {"platform": platform, "numbers": list(numbers)}
     async with autocommit(engine) as connection:
-        return [row.order_id for row in await connection.execute(text(_TOLD), values)]
+        return [row.order_id for row in await connection.execute(_TOLD, values)]
 
 
 async def unrefunded(
@@ -208,7 +207,7 @@ async def unrefunded(
     ]
     values = {"platform": platform, "refunds": json.dumps(rows)}
     async with autocommit(engine) as connection:
-        return [row.number for row in await connection.execute(text(_UNREFUNDED), values)]
+        return [row.number for row in await connection.execute(_UNREFUNDED, values)]
 
 
 async def refunds_held(
@@ -218,7 +217,7 @@ async def refunds_held(
     values = {"platform": platform, "numbers": [str(each) for each in numbers]}
     if not values["numbers"]:
         return {}
-    query = text(_REFUNDS)
+    query = _REFUNDS
     async with autocommit(engine) as connection:
         return {
             row.number: Refunded(row.row_id, row.amount, row.processed)
@@ -231,7 +230,7 @@ async def owed_of(
 ) -> Mapping[int, str | None]:
     """Which of these the ERP is still owed, and why it could not be stored, where that is so."""
     mirror = MIRRORS[about]
-    query = text(_OWED.format(table=mirror.table, number=mirror.number))
+    query = _OWED.format(table=mirror.table, number=mirror.number)
     values = {"platform": platform, "numbers": list(numbers)}
     async with autocommit(engine) as connection:
         return {row.number: row.problem for row in await connection.execute(query, values)}

@@ -19,7 +19,6 @@ from typing import Any
 
 import orjson
 import psycopg
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp import write
@@ -45,17 +44,17 @@ _MEANS_ALL = frozenset({"quantity"})
 
 SETTLED = frozenset({"synced", "refused", "withdrawn", IDLE})
 
-_REMEMBER = text("""
+_REMEMBER = """
     INSERT INTO app.emag_idempotency_keys (key, fingerprint, kind, row_id)
     VALUES (:key, :fingerprint, :kind, :row_id)
-""")
+"""
 
-_REMEMBERED = text("""
+_REMEMBERED = """
     SELECT fingerprint, kind, row_id FROM app.emag_idempotency_keys WHERE key = :key
-""")
+"""
 
 # The second of two requests with one key waits here until the first has committed.
-_TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+_TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"
 
 _ROW = "SELECT id FROM app.{table} WHERE id = :row_id"
 
@@ -87,7 +86,7 @@ _SAME = re.compile(r"Key \((\w+)\)=")
 _DUPLICATE = "23505"
 
 # Somebody else's open transaction may not hold up who asks, nor the connections of all others.
-PATIENCE = text("SET LOCAL lock_timeout = '2s'")
+PATIENCE = "SET LOCAL lock_timeout = '2s'"
 
 _LOCKED = "55P03"
 
@@ -206,7 +205,7 @@ async def standing(engine: AsyncEngine, kind: Kind, row_id: int) -> Standing:
         synced_at=readable_time("b.last_synced_at"),
     )
     async with autocommit(engine) as connection:
-        found = await connection.execute(text(query), {"kind": kind.value, "row_id": row_id})
+        found = await connection.execute(query, {"kind": kind.value, "row_id": row_id})
         row = found.first()
     if row is None:
         raise _unknown(kind, row_id)
@@ -256,7 +255,7 @@ async def row_of(
     query = _BY_EMAG_ID.format(books=books.name, erp_id=books.erp_id, emag_id=books.emag_id)
     values = {"emag_id": emag_id, "account": account, "platform": platform}
     async with autocommit(engine) as connection:
-        every = (await connection.execute(text(query), values)).all()
+        every = (await connection.execute(query, values)).all()
     found = [row for row in every if row.platform is not None] or every
     if len(found) > 1:
         rows = " and ".join(f"row {row.row_id} on {row.platform}" for row in found)
@@ -333,7 +332,7 @@ async def _made(connection: Connection, known: Any, kind: Kind, fingerprint: str
             "Idempotency-Key",
         )
     table = ERP_TABLES[kind].name
-    there = text(_ROW.format(table=table))
+    there = _ROW.format(table=table)
     if (await connection.execute(there, {"row_id": known.row_id})).first() is None:
         raise UnknownRowError(
             f"row {known.row_id} of app.{table}, which came of this Idempotency-Key, has been"
@@ -378,7 +377,7 @@ async def _change(
     values: Mapping[str, Value],
 ) -> int:
     table = ERP_TABLES[kind].name
-    locked = await connection.execute(text(_LOCK.format(table=table)), {"row_id": row_id})
+    locked = await connection.execute(_LOCK.format(table=table), {"row_id": row_id})
     if locked.first() is None:
         raise _unknown(kind, row_id)
     row = write.require_room(schema, table, values)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
@@ -54,7 +53,7 @@ async def _of_a_kind(
 ) -> list[PassedOver]:
     books = BOOKS[kind]
     rows = await load_rows(connection, await read_schema(connection), kind, ids)
-    query = text(_KNOWN.format(books=books.name, erp_id=books.erp_id))
+    query = _KNOWN.format(books=books.name, erp_id=books.erp_id)
     known = await connection.execute(query, {"ids": sorted(rows)})
     begun = {row.row_id: row.begun for row in known}
 

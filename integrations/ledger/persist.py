@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
@@ -119,16 +118,14 @@ async def persist(
     """
     books = BOOKS[kind]
     status = schema.column(books.table, "emag_status")
-    query = text(
-        _PERSIST.format(
-            table=books.name,
-            erp_id=books.erp_id,
-            emag_id=books.emag_id,
-            status_type=status.type_name if status else "text",
-            more="emag_invoice_type = coalesce(o.document_type, t.emag_invoice_type),"
-            if kind is Kind.INVOICE
-            else "",
-        )
+    query = _PERSIST.format(
+        table=books.name,
+        erp_id=books.erp_id,
+        emag_id=books.emag_id,
+        status_type=status.type_name if status else "text",
+        more="emag_invoice_type = coalesce(o.document_type, t.emag_invoice_type),"
+        if kind is Kind.INVOICE
+        else "",
     )
     async with transaction(engine) as connection:
         held = await leases.lock_held(

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
@@ -77,7 +76,7 @@ async def prospects(
         found = {
             row.row_id: row
             for row in await connection.execute(
-                text(query),
+                query,
                 {"account": account.name, "kind": kind.value, "rows": limit, "also": list(also)},
             )
         }

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
@@ -53,7 +52,7 @@ _ASKED = " UNION ALL ".join(
     ]
 )
 
-_LOOK = text(f"""
+_LOOK = f"""
     WITH a AS (SELECT * FROM unnest(CAST(:names AS text[]), CAST(:platforms AS text[]))
                              AS a(name, platform))
     SELECT (SELECT min(extract(epoch FROM least(
@@ -64,7 +63,7 @@ _LOOK = text(f"""
                       FROM app.emag_changes GROUP BY kind, row_id) AS resting) AS rest,
            (SELECT coalesce(jsonb_agg(jsonb_build_array(name, what)), '[]')
               FROM ({_ASKED}) AS asked) AS asked
-""")
+"""
 
 _OPEN = " UNION ALL ".join(
     f"""
@@ -73,7 +72,7 @@ _OPEN = " UNION ALL ".join(
     for books in BOOKS.values()
 )
 
-_STANDING = text(f"""
+_STANDING = f"""
     SELECT count(*) FILTER (WHERE state = 'pending') AS pending,
            count(*) FILTER (WHERE state = 'waiting') AS waiting,
            count(*) FILTER (WHERE state = 'in_doubt') AS in_doubt,
@@ -83,7 +82,7 @@ _STANDING = text(f"""
              WHERE verdict = 'applied' AND sent_at > clock_timestamp() - interval '1 day'
              ORDER BY sent_at DESC LIMIT 1) AS last_success
       FROM ({_OPEN}) AS rows
-""")
+"""
 
 
 @dataclass(frozen=True)

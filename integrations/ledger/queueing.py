@@ -6,8 +6,6 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import text
-
 from integrations.emag.accounts import Account
 from integrations.erp.connection import Connection
 from integrations.erp.load import NO_ORDER, fetch_fields, load_rows, order_text
@@ -189,7 +187,7 @@ async def write_entries(
         table=books.name, erp_id=books.erp_id, emag_id=books.emag_id, **_CONDITIONS
     )
     queued_rows = await connection.execute(
-        text(query),
+        query,
         {
             "entries": json.dumps([asdict(entry) for entry in entries], ensure_ascii=False),
             "look_again": timings.look_again,

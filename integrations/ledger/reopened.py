@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
@@ -55,11 +54,11 @@ _CLOSE_AGAIN = f"""
     RETURNING t.id
 """
 
-_KEEP_TARGETS = text(f"""
+_KEEP_TARGETS = f"""
     UPDATE {_TABLE} SET reductions = CAST(:targets AS jsonb)
      WHERE cancellation_request_id = :row_id AND NOT superseded AND origin = 'emag'
        AND reductions IS NULL
-""")
+"""
 
 
 async def reopen(
@@ -108,7 +107,7 @@ async def _change(
     reason: str | None = None,
 ) -> bool:
     status = schema.column(BOOKS[Kind.CANCELLATION].table, "emag_status")
-    query = text(statement.format(status_type=status.type_name if status else "text"))
+    query = statement.format(status_type=status.type_name if status else "text")
     values: dict[str, object] = {
         "row_id": row_id,
         "order_id": order_id,

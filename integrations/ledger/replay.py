@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
@@ -73,7 +72,7 @@ async def _replay(connection: Connection, reference: Reference) -> bool:
         _REPLAY_DELETED.format(table=books.name, erp_id=books.erp_id, kind=reference.kind.value),
     )
     for statement in statements:
-        done = await connection.execute(text(statement), {"row_id": reference.row_id})
+        done = await connection.execute(statement, {"row_id": reference.row_id})
         if done.first() is not None:
             return True
     return False

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
@@ -30,29 +29,29 @@ DAYS_AHEAD = 14
 # Seconds between attempts to drop a day that somebody reads or writes at that moment.
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
-_PREPARE = text("SELECT app.emag_prepare_calls(:days)")
-_DROP = text("SELECT app.emag_drop_calls(:days)")
-_OLD = text("""
+_PREPARE = "SELECT app.emag_prepare_calls(:days)"
+_DROP = "SELECT app.emag_drop_calls(:days)"
+_OLD = """
     SELECT old.day, old.bytes,
            (SELECT count(*) FROM app.emag_api_calls c
              WHERE c.sent_at >= old.day::timestamp AT TIME ZONE 'UTC'
                AND c.sent_at < (old.day + 1)::timestamp AT TIME ZONE 'UTC') AS calls
       FROM app.emag_old_calls(:days) AS old
-""")
+"""
 
 # Deleted in one statement; who holds a key at that moment keeps it.
-_FORGET_KEYS = text("""
+_FORGET_KEYS = """
     DELETE FROM app.emag_idempotency_keys WHERE key IN (
         SELECT key FROM app.emag_idempotency_keys
          WHERE made_at < clock_timestamp() - make_interval(days => :days)
          ORDER BY made_at LIMIT 10000 FOR UPDATE SKIP LOCKED)
-""")
+"""
 
 # Of accounts that nobody reconciles any more; the others' are forgotten by their reconciliations.
-_FORGET_DIFFERENCES = text("""
+_FORGET_DIFFERENCES = """
     DELETE FROM app.emag_differences
      WHERE last_seen_at < clock_timestamp() - make_interval(days => :days)
-""")
+"""
 
 
 class CallsInUseError(Exception):

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
@@ -16,14 +15,14 @@ from integrations.erp.schema import ErpSchema
 from integrations.erp.spelling import plain_number
 from integrations.ledger.database import autocommit
 
-_LINKED = text("""
+_LINKED = """
     SELECT emag_return_id, return_request_id AS row_id, sync_state, waiting_for,
            emag_status::text AS emag_status
       FROM app.emag_return_integrations
      WHERE NOT superseded AND emag_return_id = ANY(CAST(:ids AS text[]))
        AND (platform = :platform OR platform IS NULL AND lower(account_type) = :account)
      ORDER BY platform NULLS FIRST, id DESC
-""")
+"""
 
 _NAMED = """
     SELECT r.id AS row_id, r.emag_return_id::text AS emag_return_id, t.sync_state, t.waiting_for,
@@ -38,7 +37,7 @@ _NAMED = """
 
 # Rows of the ERP's about these orders that no return belongs to yet; capture may have noted some
 # that nobody has folded. The books know no platform of a row that names no account of ours.
-_UNLINKED = text(f"""
+_UNLINKED = f"""
     SELECT t.return_request_id AS row_id FROM app.emag_return_integrations t
      WHERE (t.platform = :platform OR t.platform IS NULL)
        AND t.emag_order_id = ANY(CAST(:orders AS bigint[]))
@@ -52,15 +51,15 @@ _UNLINKED = text(f"""
        AND NOT EXISTS (SELECT FROM app.emag_return_integrations t
                         WHERE t.return_request_id = r.id AND NOT t.superseded
                           AND nullif(t.emag_return_id, '') IS NOT NULL)
-""")
+"""
 
 # As if the ERP had changed them: whoever is carrying one at this moment looks at it again.
-_WAKE = text("""
+_WAKE = """
     INSERT INTO app.emag_changes (kind, row_id)
     SELECT 'rma', woken FROM unnest(CAST(:ids AS bigint[])) AS woken
      WHERE NOT EXISTS (SELECT FROM app.emag_changes c WHERE c.kind = 'rma' AND c.row_id = woken)
      ORDER BY woken
-""")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +100,7 @@ async def owners_of(
         rest = [each for each in texts if int(each) not in owners]
         if rest and column:
             named = await connection.execute(
-                text(
-                    _NAMED.format(type="text" if "char" in column.type_name else column.type_name)
-                ),
+                _NAMED.format(type="text" if "char" in column.type_name else column.type_name),
                 {"ids": rest, "account": account, "elsewhere": sorted(elsewhere)},
             )
             owners |= {int(row.emag_return_id): _owner(row) for row in named}

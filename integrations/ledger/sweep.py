@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
@@ -33,24 +32,24 @@ CHUNK = 2_000
 RESOURCE = "sweep"
 
 # Whoever moves the cursor sweeps; the first sweep only notes which rows were there before.
-_TAKE_TURN = text("""
+_TAKE_TURN = """
     INSERT INTO app.emag_cursors AS c (account, resource, position, detail)
     VALUES ('', :resource, clock_timestamp(), CAST(:first AS jsonb))
     ON CONFLICT (account, resource) DO UPDATE SET position = clock_timestamp()
      WHERE c.position < clock_timestamp() - interval '1 day'
     RETURNING detail
-""")
+"""
 
-_NOTE = text("""
+_NOTE = """
     UPDATE app.emag_cursors SET detail = detail || CAST(:found AS jsonb),
            updated_at = clock_timestamp()
      WHERE account = '' AND resource = :resource
-""")
+"""
 
-_LAST = text("""
+_LAST = """
     SELECT position, coalesce((detail->>'found')::bigint, 0) AS found
       FROM app.emag_cursors WHERE account = '' AND resource = :resource
-""")
+"""
 
 _SETTLED = """
     SELECT {erp_id} AS row_id, {emag_id} AS emag_id, erp_digest,
@@ -58,11 +57,11 @@ _SETTLED = """
       FROM {table} WHERE {erp_id} = ANY(:ids) AND NOT superseded
 """
 
-_APPEND = text("""
+_APPEND = """
     INSERT INTO app.emag_changes (kind, row_id)
     SELECT :kind, missed FROM unnest(CAST(:ids AS bigint[])) AS missed
      WHERE NOT EXISTS (SELECT FROM app.emag_changes c WHERE c.kind = :kind AND c.row_id = missed)
-""")
+"""
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ async def sweep(engine: AsyncEngine, schema: ErpSchema, *, require_approval: boo
 
 
 async def _newest(connection: Connection, kind: Kind) -> int:
-    query = text(f"SELECT coalesce(max(id), 0) FROM app.{ERP_TABLES[kind].name}")
+    query = f"SELECT coalesce(max(id), 0) FROM app.{ERP_TABLES[kind].name}"
     return int((await connection.execute(query)).scalar_one())
 
 
@@ -124,7 +123,7 @@ async def _missed(
 ) -> list[int]:
     """Rows that changed since they were settled, and newer ones that were never queued."""
     books = BOOKS[kind]
-    query = text(_SETTLED.format(erp_id=books.erp_id, emag_id=books.emag_id, table=books.name))
+    query = _SETTLED.format(erp_id=books.erp_id, emag_id=books.emag_id, table=books.name)
     known = {row.row_id: row for row in await connection.execute(query, {"ids": list(rows)})}
     return [
         row_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit
@@ -10,21 +9,21 @@ from integrations.ledger.database import autocommit
 # The cursor whose position is when a person last let cancellations go: the hour begins anew then.
 _ALLOWED = "cancellations-allowed"
 
-_WENT = text("""
+_WENT = """
     SELECT cancellation_request_id FROM app.emag_cancellation_integrations
      WHERE account_type = :account AND NOT superseded
        AND unasked_at > greatest(
                clock_timestamp() - interval '1 hour',
                (SELECT position FROM app.emag_cursors
                  WHERE account = :account AND resource = :resource))
-""")
+"""
 
-_BEGIN_ANEW = text("""
+_BEGIN_ANEW = """
     INSERT INTO app.emag_cursors (account, resource, position)
     VALUES (:account, :resource, clock_timestamp())
     ON CONFLICT (account, resource) DO UPDATE
        SET position = excluded.position, updated_at = clock_timestamp()
-""")
+"""
 
 
 async def went_unasked(engine: AsyncEngine, account: str) -> frozenset[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 import psycopg
-from sqlalchemy import text
 
 from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
@@ -37,7 +36,7 @@ _REFUSE = """
 """
 
 # It is not lost: the next run tries again.
-_GIVE_BACK = text("INSERT INTO app.emag_changes (kind, row_id) VALUES (:kind, :row_id)")
+_GIVE_BACK = "INSERT INTO app.emag_changes (kind, row_id) VALUES (:kind, :row_id)"
 
 
 def is_about_values(error: psycopg.Error) -> bool:
@@ -58,7 +57,7 @@ async def refuse_unfit(
     try:
         async with connection.savepoint():
             values = {"row_id": row_id, "reason": reason}
-            known = (await connection.execute(text(query), values)).first()
+            known = (await connection.execute(query, values)).first()
     except psycopg.Error as problem:
         if not is_about_values(problem):
             raise

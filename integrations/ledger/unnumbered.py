@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.unnumbered import Unnumbered
@@ -19,7 +18,7 @@ from integrations.ledger.differences import STALE_DAYS, About
 from integrations.ledger.timings import Timings
 
 # Rows are taken in order, so that two runs never wait for each other.
-_NOTE = text("""
+_NOTE = """
     INSERT INTO app.emag_unnumbered AS u (platform, account, entity, key, shown, type, placed_at,
            order_id, problem, seen_at, next_at)
     SELECT DISTINCT ON (r.key) :platform, :account, :entity, r.key, r.shown,
@@ -32,11 +31,11 @@ _NOTE = text("""
     ON CONFLICT (platform, account, entity, key) DO UPDATE
        SET seen_at = greatest(u.seen_at, excluded.seen_at)
     RETURNING key, xmax = 0 AS is_new
-""")
+"""
 
 # One of which nobody knows when it was placed can't be asked for: it is kept as long as a
 # difference that nobody looks at any more.
-_DUE = text("""
+_DUE = """
     WITH stale AS (
         DELETE FROM app.emag_unnumbered
          WHERE platform = :platform AND account = :account AND entity = :entity
@@ -46,19 +45,19 @@ _DUE = text("""
      WHERE platform = :platform AND account = :account AND entity = :entity
        AND placed_at IS NOT NULL AND next_at <= clock_timestamp()
      ORDER BY next_at, key LIMIT :most
-""")
+"""
 
 _WITHIN = """platform = :platform AND account = :account AND entity = :entity
        AND type = :type AND placed_at BETWEEN :after AND :before"""
 
-_FORGET = text(f"DELETE FROM app.emag_unnumbered WHERE {_WITHIN} AND seen_at < :began")
+_FORGET = f"DELETE FROM app.emag_unnumbered WHERE {_WITHIN} AND seen_at < :began"
 
-_REST = text(f"""
+_REST = f"""
     UPDATE app.emag_unnumbered SET attempts = attempts + 1, next_at = clock_timestamp()
            + make_interval(secs => least(:most, :first * power(2, least(attempts, 20))))
      WHERE {_WITHIN}
     RETURNING problem
-""")
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit, storable
 from integrations.ledger.mirror_orders import REFUND_ASKED_FOR, Seen
 from integrations.ledger.mirror_returns import Owed
 
-_OPEN_BEFORE = text("""
+_OPEN_BEFORE = """
     SELECT emag_id, type FROM app.emag_returns
      WHERE platform = :platform AND account = :account
        AND type = ANY(CAST(:types AS smallint[])) AND status IN (1, 2, 3, 6) AND NOT owed
        AND NOT emag_id = ANY(CAST(:met AS bigint[]))
      ORDER BY emag_id LIMIT :most
-""")
+"""
 
 _KNOWN = """
     SELECT m.order_id, m.type, m.lines, m.wish_told, m.status, m.attempts FROM app.emag_orders m
@@ -32,16 +31,16 @@ _INVOICED = """
        AND m.read_at < i.queued_at
 """
 
-_ASKED = text(
+_ASKED = (
     f"{_KNOWN.format(news=_INVOICED)} UNION {_KNOWN.format(news=REFUND_ASKED_FOR)}"
     " ORDER BY order_id LIMIT :most"
 )
 
-_UNKNOWN = text("""
+_UNKNOWN = """
     SELECT number FROM unnest(CAST(:numbers AS text[])) AS number
     EXCEPT
     SELECT number FROM app.emag_issued_invoices WHERE platform = :platform AND account = :account
-""")
+"""
 
 
 async def open_before(

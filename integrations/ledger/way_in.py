@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from integrations.erp.connection import Connection
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.erp.write import UnfitError, with_required
@@ -75,7 +73,7 @@ CREATED: Mapping[str, frozenset[str]] = {
 CHANGED = ("return_requests", "cancellation_requests", "invoices")
 
 # A default that takes its value from a sequence needs it, whoever owns that.
-_MISSING = text("""
+_MISSING = """
     WITH class AS (
         SELECT c.oid, c.relname, format('%I.%I', n.nspname, c.relname) AS name
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'app')
@@ -92,7 +90,7 @@ _MISSING = text("""
       JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
      WHERE class.relname = ANY(:created)
        AND CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE') END
-""")
+"""
 
 
 class Right(NamedTuple):

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import secrets
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit
 
 RESOURCE = "web-secret"
 
-_MAKE = text("""
+_MAKE = """
     INSERT INTO app.emag_cursors (account, resource, detail)
     VALUES ('', :resource, jsonb_build_object('secret', CAST(:secret AS text)))
     ON CONFLICT (account, resource) DO NOTHING
-""")
+"""
 
-_READ = text("""
+_READ = """
     SELECT detail->>'secret' AS secret FROM app.emag_cursors
      WHERE account = '' AND resource = :resource
-""")
+"""
 
 
 async def web_secret(engine: AsyncEngine) -> bytes:

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
-
 from integrations.emag.issued_invoices import IssuedInvoice
 from integrations.erp.load import NO_ORDER
 from integrations.erp.rows import CancellationRow, InvoiceRow, Kind, ReturnRow
@@ -34,11 +32,11 @@ MOST_TRIES = 16
 
 Planner = Callable[[Work, Copy], Awaitable[Plan]]
 
-_LINKED = text("""
+_LINKED = """
     SELECT id, return_request_id, emag_return_id FROM app.emag_return_integrations
      WHERE NOT superseded AND emag_return_id = ANY(:ids)
        AND (platform = :platform OR platform IS NULL)
-""")
+"""
 
 
 async def plan_rows(channel: Channel, batch: Batch, works: Sequence[Work]) -> None:

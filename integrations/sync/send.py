@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 
 import psycopg
-from sqlalchemy import text
 
 from integrations.emag.verdicts import Answer, Verdict
 from integrations.erp.rows import Kind
@@ -300,7 +299,7 @@ async def _take_back(channel: Channel, batch: Batch, works: Sequence[Work]) -> N
         platform = channel.account.platform
         held = await leases.lock_held(connection, platform, orders, batch.token)
         await connection.execute(
-            text(_for(batch, _TAKE_BACK)),
+            _for(batch, _TAKE_BACK),
             {"intents": json.dumps(before), "orders": sorted(held)},
         )
 

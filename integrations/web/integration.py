@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
 from integrations.ledger.findings import Finding
@@ -24,7 +23,7 @@ CONNECTED_SECONDS = 300
 _LOOKED_THROUGH = 20_000
 
 # By the calls' own order, newest first, whosever they are: a day may hold a million of others'.
-_LAST_SUCCESS = text(f"""
+_LAST_SUCCESS = f"""
     SELECT a.name AS account, c.closed_at AS at,
            c.closed_at > clock_timestamp() - make_interval(secs => :recent) AS connected
       FROM unnest(CAST(:names AS text[])) AS a(name),
@@ -34,7 +33,7 @@ _LAST_SUCCESS = text(f"""
                              ORDER BY sent_at DESC LIMIT {_LOOKED_THROUGH}) AS newest
                      WHERE verdict = 'applied' AND lower(account) = a.name
                      ORDER BY sent_at DESC LIMIT 1) AS c
-""")
+"""
 
 FLOWS: Mapping[str, Mapping[str, Any]] = {
     "rma_management": {

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
@@ -59,7 +58,7 @@ async def _freezes(engine: AsyncEngine) -> None:
     while True:
         try:
             async with prompt(engine) as connection:
-                await connection.execute(text("SELECT 1"))
+                await connection.execute("SELECT 1")
         except (NoAnswerError, TimeoutError):
             return
         except (psycopg.Error, OSError):

@@ -12,7 +12,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from pydantic import BaseModel
-from sqlalchemy import text
 
 from integrations.ledger.status import Budget, Status, status_of
 from integrations.web.context import Given
@@ -42,7 +41,7 @@ async def ready(given: Given) -> Alive:
 
     async def answers() -> Mapping[str, Any]:
         async with prompt(given.database.engine) as connection:
-            await connection.execute(text("SELECT 1"))
+            await connection.execute("SELECT 1")
         return {}
 
     await given.ready.ask(answers)

@@ -11,7 +11,6 @@ from typing import Any
 
 import psycopg
 from pydantic import SecretStr
-from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
@@ -125,15 +124,15 @@ async def _claim(engine: AsyncEngine, schema: ErpSchema) -> float:
 
 async def _plans(engine: AsyncEngine, schema: ErpSchema) -> Sequence[Sequence[str]]:
     """The node types of each statement that a claim makes, outermost first."""
-    made: list[tuple[TextClause, Values]] = []
+    made: list[tuple[str, Values]] = []
     with told_of_statements(lambda *executed: made.append(executed)):
         await _claim(engine, schema)
     async with undone(engine) as connection:
         return [list(_nodes((await _explained(connection, *each))[0]["Plan"])) for each in made]
 
 
-async def _explained(connection: Connection, statement: TextClause, values: Values) -> Any:
-    explained = text(f"EXPLAIN (FORMAT JSON) {statement.text}")
+async def _explained(connection: Connection, statement: str, values: Values) -> Any:
+    explained = f"EXPLAIN (FORMAT JSON) {statement}"
     return (await connection.execute(explained, values)).scalar_one()
 
 

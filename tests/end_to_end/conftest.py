@@ -26,7 +26,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import read_schema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
-from integrations.ledger.database import open_engine, undone
+from integrations.ledger.database import autocommit, open_engine, transaction, undone
 from integrations.ledger.replay import Reference, replay
 from integrations.ledger.sealing import unseal
 from integrations.ledger.timings import Timings
@@ -251,12 +251,12 @@ class Shop:
     async def books(self, kind: Kind, row_id: int) -> dict[str, Any]:
         """What our books say of an ERP row."""
         books = BOOKS[kind]
-        async with self.channel.engine.connect() as connection:
+        async with autocommit(self.channel.engine) as connection:
             found = await connection.execute(
-                text(f"SELECT * FROM {books.name} WHERE {books.erp_id} = :id AND NOT superseded"),
+                f"SELECT * FROM {books.name} WHERE {books.erp_id} = :id AND NOT superseded",
                 {"id": row_id},
             )
-            return dict(found.mappings().one())
+            return dict(found.one()._asdict())
 
     async def state(self, kind: Kind, row_id: int) -> str:
         """Where an ERP row stands, and what for if it waits: `waiting:document`."""
@@ -310,9 +310,8 @@ class Shop:
 
     async def sql(self, statement: str, **values: object) -> list[dict[str, Any]]:
         """Run a statement on the database in a transaction of its own."""
-        async with self.channel.engine.begin() as connection:
-            result = await connection.execute(text(statement), values)
-            return [dict(row) for row in result.mappings()] if result.returns_rows else []
+        async with transaction(self.channel.engine) as connection:
+            return [row._asdict() for row in await connection.execute(statement, values)]
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Answer, Connection, numbered
@@ -27,41 +26,41 @@ def test_each_name_has_one_number_however_often_it_stands_in_the_statement() -> 
 
 
 async def test_values_go_by_name_and_rows_come_by_name(connection: Connection) -> None:
-    statement = text("SELECT CAST(:b AS text) || CAST(:a AS text) AS both, CAST(:b AS text) AS b")
+    statement = "SELECT CAST(:b AS text) || CAST(:a AS text) AS both, CAST(:b AS text) AS b"
     row = (await connection.execute(statement, {"a": "%s $1", "b": ":a ", "unused": 1})).one()
     assert (row.both, row.b, row._asdict()["b"]) == (":a %s $1", ":a ", ":a ")
 
 
 async def test_a_statement_without_values_is_taken_as_it_stands(connection: Connection) -> None:
-    query = text("SELECT '100%' LIKE '100\\%' AS percent, 7 % 4 AS rest")
+    query = "SELECT '100%' LIKE '100\\%' AS percent, 7 % 4 AS rest"
     assert tuple((await connection.execute(query)).one()) == (True, 3)
 
 
 async def test_a_value_that_is_missing_is_named(connection: Connection) -> None:
     with pytest.raises(KeyError, match="b"):
-        await connection.execute(text("SELECT :a, :b"), {"a": 1})
+        await connection.execute("SELECT :a, :b", {"a": 1})
 
 
 async def test_what_changes_rows_says_how_many(connection: Connection) -> None:
-    made = await connection.execute(text("CREATE TEMPORARY TABLE counted (n int)"))
-    written = await connection.execute(text("INSERT INTO counted VALUES (1), (2)"))
+    made = await connection.execute("CREATE TEMPORARY TABLE counted (n int)")
+    written = await connection.execute("INSERT INTO counted VALUES (1), (2)")
     assert (made.all(), written.all(), written.rowcount) == ((), (), 2)
-    assert [row.n for row in await connection.execute(text("TABLE counted"))] == [1, 2]
+    assert [row.n for row in await connection.execute("TABLE counted")] == [1, 2]
 
 
 async def test_what_fails_within_a_savepoint_alone_is_undone(connection: Connection) -> None:
-    await connection.execute(text("CREATE TEMPORARY TABLE counted (n int)"))
+    await connection.execute("CREATE TEMPORARY TABLE counted (n int)")
     async with connection.savepoint():
-        await connection.execute(text("INSERT INTO counted VALUES (1)"))
+        await connection.execute("INSERT INTO counted VALUES (1)")
 
     async def failing() -> None:
         async with connection.savepoint():
-            await connection.execute(text("INSERT INTO counted VALUES (2)"))
-            await connection.execute(text("SELECT 1 / 0"))
+            await connection.execute("INSERT INTO counted VALUES (2)")
+            await connection.execute("SELECT 1 / 0")
 
     with pytest.raises(psycopg.errors.DivisionByZero):
         await failing()
-    assert (await connection.execute(text("TABLE counted"))).scalars() == [1]
+    assert (await connection.execute("TABLE counted")).scalars() == [1]
 
 
 def test_one_row_is_one_row() -> None:

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
@@ -136,13 +135,13 @@ class TestARow:
     async def test_is_dated_by_the_database_in_utc_whatever_zone_the_session_has(
         self, connection: Connection, type_name: str
     ) -> None:
-        await connection.execute(text("SET LOCAL TimeZone = 'Pacific/Kiritimati'"))
-        await connection.execute(text(f"CREATE TABLE app.dated (id serial, at {type_name})"))
+        await connection.execute("SET LOCAL TimeZone = 'Pacific/Kiritimati'")
+        await connection.execute(f"CREATE TABLE app.dated (id serial, at {type_name})")
         schema = ErpSchema({"dated": {"at": Column(type_name)}})
         row_id = await insert(connection, schema, "dated", {"at": NOW})
-        await connection.execute(text("SET LOCAL TimeZone = 'UTC'"))
+        await connection.execute("SET LOCAL TimeZone = 'UTC'")
         is_now = "at::timestamptz BETWEEN date_trunc('day', now()) AND now() + interval '1 h'"
-        found = await connection.execute(text(f"SELECT {is_now} FROM app.dated"))
+        found = await connection.execute(f"SELECT {is_now} FROM app.dated")
         assert found.scalar_one()
         assert await holds(connection, schema, "dated", row_id, {"at": NOW})
 
@@ -153,7 +152,7 @@ class TestARow:
 
     async def test_that_somebody_alters_holds_it_no_more(self, connection: Connection) -> None:
         schema, row_id = await new_row(connection)
-        await connection.execute(text("UPDATE app.return_requests SET customer_name = 'Alt'"))
+        await connection.execute("UPDATE app.return_requests SET customer_name = 'Alt'")
         assert not await holds(connection, schema, "return_requests", row_id, NEW)
 
 
@@ -164,5 +163,5 @@ async def new_row(connection: Connection) -> tuple[ErpSchema, int]:
 
 
 async def read(connection: Connection, row_id: int) -> dict[str, Any]:
-    query = text("SELECT * FROM app.return_requests WHERE id = :id")
+    query = "SELECT * FROM app.return_requests WHERE id = :id"
     return dict((await connection.execute(query, {"id": row_id})).one()._asdict())

@@ -9,15 +9,14 @@ from contextlib import AbstractAsyncContextManager
 
 import psycopg
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
 from integrations.ledger.database import autocommit, open_engine, rows_of, transaction, undone
 
-PID = text("SELECT pg_backend_pid()")
-NOTE = text("INSERT INTO app.noted VALUES (:what)")
-SLEEP = text("SELECT pg_sleep(60)")
+PID = "SELECT pg_backend_pid()"
+NOTE = "INSERT INTO app.noted VALUES (:what)"
+SLEEP = "SELECT pg_sleep(60)"
 SLEEPING = """
     SELECT pid FROM pg_stat_activity
      WHERE datname = current_database() AND state = 'active' AND query = 'SELECT pg_sleep(60)'
@@ -31,7 +30,7 @@ async def one(database_url: str) -> AsyncIterator[AsyncEngine]:
     """An engine with a single connection, and a table."""
     engine = open_engine(database_url, connections=1)
     async with autocommit(engine) as connection:
-        await connection.execute(text("CREATE TABLE app.noted (what text)"))
+        await connection.execute("CREATE TABLE app.noted (what text)")
     yield engine
     await engine.dispose()
 
@@ -107,7 +106,7 @@ async def test_in_autocommit_each_statement_stays_whatever_becomes_of_the_block(
     async def failing() -> None:
         async with autocommit(one) as connection:
             await connection.execute(NOTE, {"what": "kept"})
-            await connection.execute(text("SELECT 1 / 0"))
+            await connection.execute("SELECT 1 / 0")
 
     with pytest.raises(psycopg.errors.DivisionByZero):
         await failing()

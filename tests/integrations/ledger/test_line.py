@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from integrations.ledger.database import open_engine
 from integrations.ledger.line import line
 
-SLEEP = text("SELECT pg_sleep(0.5), 7 AS answer /* on the line */")
+SLEEP = "SELECT pg_sleep(0.5), 7 AS answer /* on the line */"
 BACKENDS = text("""
     SELECT count(*) FROM pg_stat_activity
      WHERE datname = current_database() AND query LIKE '%on the line%'

@@ -151,7 +151,7 @@ async def test_it_is_tried_again_until_the_reader_is_gone(engine: AsyncEngine) -
 
 
 async def _somebody_waits(engine: AsyncEngine) -> None:
-    waiting = text(
+    waiting = (
         "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
         " WHERE NOT granted AND datname = current_database()"
     )

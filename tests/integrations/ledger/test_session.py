@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
 
 from integrations.ledger.database import driver, open_engine
 from integrations.ledger.line import Line
@@ -44,7 +43,7 @@ async def test_each_of_our_connections_reads_and_writes_the_same(
     try:
         async with driver(engine) as pooled:
             assert await (await pooled.execute(QUESTION.encode())).fetchone() == ANSWER
-        assert tuple(await Line(engine).row(text(QUESTION), {})) == ANSWER
+        assert tuple(await Line(engine).row(QUESTION, {})) == ANSWER
         async with uncommitted(engine) as dry, dry.connect() as connection:
             found = await connection.exec_driver_sql(QUESTION)
             assert tuple(found.one()) == ANSWER

@@ -47,10 +47,8 @@ async def settle(engine: AsyncEngine, schema: ErpSchema, row_id: int) -> None:
     async with transaction(engine) as connection:
         rows = await load_rows(connection, schema, CANCELLATION, [row_id])
         await connection.execute(
-            text(
-                "INSERT INTO app.emag_cancellation_integrations (cancellation_request_id,"
-                " sync_state, erp_digest) VALUES (:id, 'synced', :digest)"
-            ),
+            "INSERT INTO app.emag_cancellation_integrations (cancellation_request_id,"
+            " sync_state, erp_digest) VALUES (:id, 'synced', :digest)",
             {"id": row_id, "digest": digest(rows[row_id], None)},
         )
 
