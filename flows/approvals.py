@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from flows.approving import EVERY_ACCOUNT, Suspended, command
-from integrations.ledger.deadlines import Connection
+from integrations.erp.connection import Connection
 from integrations.ledger.matters import NONE_HELD, any_asked, held_of, most_due
 
 if TYPE_CHECKING:

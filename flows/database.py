@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 
+from integrations.erp.connection import Connection
 from integrations.ledger.session import EncodingError, connect
 from integrations.settings import ConfigurationError, Settings, redacted
 
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 # Looks a table up in the catalogue: by its name nobody finds it who may not use the schema.
-SET_UP = b"""
-    SELECT quote_ident(current_user), has_schema_privilege(n.oid, 'USAGE'),
+SET_UP = """
+    SELECT quote_ident(current_user) AS role, has_schema_privilege(n.oid, 'USAGE') AS may_use,
            EXISTS (SELECT FROM pg_class c
-                    WHERE c.relnamespace = n.oid AND c.relname = 'emag_changes')
+                    WHERE c.relnamespace = n.oid AND c.relname = 'emag_changes') AS there
       FROM pg_namespace n WHERE n.nspname = 'app'
 """
 
@@ -40,13 +41,13 @@ async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
         DatabaseUnreachableError: it does not answer, or to its role not at all.
         ConfigurationError: it has not been set up.
     """
-    from integrations.ledger.database import driver, open_engine
+    from integrations.ledger.database import autocommit, open_engine
 
     async with AsyncExitStack() as stack:
         engine = open_engine(await _address(settings, stack))
         stack.push_async_callback(engine.dispose)
         try:
-            async with driver(engine) as connection:
+            async with autocommit(engine) as connection:
                 await _check_set_up(connection)
         except psycopg.Error as error:
             raise _unreachable(error, settings) from None
@@ -54,7 +55,7 @@ async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 
 @asynccontextmanager
-async def open_connection(settings: Settings) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+async def open_connection(settings: Settings) -> AsyncIterator[Connection]:
     """One connection in autocommit, for what only looks: an engine would take longer to load.
 
     Raises:
@@ -63,8 +64,8 @@ async def open_connection(settings: Settings) -> AsyncIterator[psycopg.AsyncConn
     async with AsyncExitStack() as stack:
         address = await _address(settings, stack)
         try:
-            connection = await connect(address, autocommit=True)
-            stack.push_async_callback(connection.close)
+            connection = Connection(await connect(address, autocommit=True))
+            stack.push_async_callback(connection.driver.close)
             await _check_set_up(connection)
         except psycopg.Error as error:
             raise _unreachable(error, settings) from None
@@ -90,9 +91,8 @@ async def _address(settings: Settings, stack: AsyncExitStack) -> str:
     return embedded.url
 
 
-async def _check_set_up(connection: psycopg.AsyncConnection[Any]) -> None:
-    found = await (await connection.execute(SET_UP)).fetchone()
-    role, may_use, there = found or ("", True, False)
+async def _check_set_up(connection: Connection) -> None:
+    role, may_use, there = (await connection.execute(SET_UP)).first() or ("", True, False)
     if not there:
         raise ConfigurationError(
             "DATABASE_URL", "the database is not set up", "run `emag-flows db upgrade`"

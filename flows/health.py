@@ -14,13 +14,14 @@ from flows.shop import Shop, open_channel, open_shop
 from flows.wording import counted
 from integrations.emag.accounts import Account
 from integrations.emag.routes import ORDER_COUNT
+from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.ledger.books import State
 from integrations.ledger.budget import BudgetBusyError
 from integrations.ledger.calls import Subject
 from integrations.ledger.check import check_database
-from integrations.ledger.database import driver
-from integrations.ledger.deadlines import Clocks, Connection, Hours, clocks_of
+from integrations.ledger.database import autocommit
+from integrations.ledger.deadlines import Clocks, Hours, clocks_of
 from integrations.ledger.drift import Drift, lately_met
 from integrations.ledger.findings import UPGRADE, Finding
 from integrations.ledger.matters import LongParked, long_parked
@@ -70,7 +71,7 @@ async def check_health(parameters: HealthParameters) -> list[Finding]:
             _check_changes(status, patient, timedelta(seconds=shop.timings.quiet_cap)),
             *_check_rows(status, patient),
         ]
-        async with driver(shop.engine) as connection:
+        async with autocommit(shop.engine) as connection:
             return findings + await _check_way_in(connection, shop)
 
 

@@ -15,8 +15,9 @@ from flows.approvals import Approval, approvals_of
 from flows.cli.console import begin, console, print_json, table
 from flows.database import open_connection
 from flows.deadlines import REMEDIES, subject_of
+from integrations.erp.connection import Connection
 from integrations.ledger.alarms import alarms_of
-from integrations.ledger.deadlines import Connection, Deadline, Hours
+from integrations.ledger.deadlines import Deadline, Hours
 from integrations.ledger.matters import Difference, Parked, differences_of, parked_of
 from integrations.ledger.status import InboxEntry, inbox_of
 from integrations.settings import Settings

@@ -37,7 +37,7 @@ def status(
 async def _status(settings: Settings, as_json: bool) -> int:
     async with (
         open_connection(settings) as connection,
-        answers_within(connection, PATIENCE_SECONDS),
+        answers_within(connection.driver, PATIENCE_SECONDS),
     ):
         found = await status_of(connection)
         before = await count_unqueued(connection)

@@ -8,10 +8,8 @@ change that is not folded yet. Nothing is written over what the ERP has decided 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-import psycopg
-
+from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
@@ -23,7 +21,7 @@ _WRITE_BACK = """
         SELECT id, {erp_id} AS row_id, emag_order_id, superseded,
                set_config('emag.writing_back', 'on', true),
                set_config('synchronous_commit', 'off', true)
-          FROM {books} WHERE id = %(id)s AND write_back IS NOT NULL FOR UPDATE SKIP LOCKED),
+          FROM {books} WHERE id = :id AND write_back IS NOT NULL FOR UPDATE SKIP LOCKED),
     theirs AS (
         SELECT r.id, ours.emag_order_id::text AS order_id
           FROM app.{table} r JOIN ours ON r.id = ours.row_id
@@ -61,10 +59,7 @@ def statement(
         value = column.stored(values.get(name)) if column else None
         if column and value is not None:
             stored[name] = (value, column.type_name)
-    casts = {
-        name: f"CAST(%({name})s AS {_escaped(type_name)})"
-        for name, (_, type_name) in stored.items()
-    }
+    casts = {name: f"CAST(:{name} AS {type_name})" for name, (_, type_name) in stored.items()}
     assignments = ", ".join(f"{name} = {cast}" for name, cast in casts.items())
     differs = " OR ".join(f"r.{name} IS DISTINCT FROM {cast}" for name, cast in casts.items())
     undecided = " AND ".join(
@@ -94,7 +89,7 @@ def _order(kind: Kind, schema: ErpSchema) -> str:
 
 
 async def write_back(
-    connection: psycopg.AsyncConnection[Any],
+    connection: Connection,
     kind: Kind,
     schema: ErpSchema,
     books: str,
@@ -104,10 +99,5 @@ async def write_back(
 ) -> bool:
     """Write one row's values on a connection in autocommit; False where that has to wait."""
     sql, stored = statement(kind, schema, books, erp_id, values)
-    # The statement is made of names that the catalog gave.
-    done = await connection.execute(sql.encode(), {"id": integration_id, **stored})
-    return await done.fetchone() is not None
-
-
-def _escaped(type_name: str) -> str:
-    return type_name.replace("%", "%%")
+    done = await connection.execute(sql, {"id": integration_id, **stored})
+    return done.first() is not None

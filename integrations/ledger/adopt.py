@@ -16,7 +16,7 @@ from integrations.erp.connection import Connection
 from integrations.erp.rows import UNAPPROVED, Kind
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.erp.tables import ERP_TABLES
-from integrations.ledger.database import autocommit, driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.unqueued import count_unqueued, never_queued, sizing
 
 CHUNK = 5000
@@ -27,7 +27,7 @@ async def adoptable(engine: AsyncEngine) -> dict[Kind, int]:
 
     A large table is estimated, and one that can't be read counts as empty: see `Unqueued`.
     """
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         found = await count_unqueued(connection)
     return {kind: each.rows for kind, each in found.items()}
 

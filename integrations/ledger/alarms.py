@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from integrations.emag.accounts import Account
+from integrations.erp.connection import Connection
 from integrations.ledger.deadlines import (
     DUE,
-    Connection,
     Deadline,
     Hours,
     deadline_of,
-    fetch,
     horizon,
 )
 
@@ -40,7 +39,7 @@ _RAISE = f"""
                SELECT FROM app.emag_alarms k
                 WHERE k.platform = d.platform AND k.about = d.about AND k.subject = d.subject
                   AND k.due_at = d.due_at)
-         ORDER BY due_at DESC, platform, about, subject LIMIT %(most)s
+         ORDER BY due_at DESC, platform, about, subject LIMIT :most
         ON CONFLICT (platform, about, subject, due_at) DO NOTHING
         RETURNING platform, about, subject, due_at)
     SELECT due.* FROM due JOIN raised USING (platform, about, subject, due_at)
@@ -54,7 +53,7 @@ _TAKE = f"""
         SELECT platform, about, subject, due_at
           FROM due JOIN app.emag_alarms a USING (platform, about, subject, due_at)
          WHERE a.told_at IS NULL
-         ORDER BY due_at DESC, platform, about, subject LIMIT %(most)s
+         ORDER BY due_at DESC, platform, about, subject LIMIT :most
            FOR UPDATE OF a SKIP LOCKED),
     told AS (
         UPDATE app.emag_alarms a SET told_at = clock_timestamp() FROM untold u
@@ -69,7 +68,7 @@ _RAISED = f"""
     WITH due AS MATERIALIZED ({DUE})
     SELECT due.* FROM due
       JOIN app.emag_alarms a USING (platform, about, subject, due_at)
-     ORDER BY due_at DESC, subject LIMIT %(most)s
+     ORDER BY due_at DESC, subject LIMIT :most
 """
 
 # Only what can't be raised anew by the same deadline, however the hours are set: a document so late
@@ -78,19 +77,19 @@ _RAISED = f"""
 _FORGET = """
     DELETE FROM app.emag_alarms WHERE (platform, about, subject, due_at) IN (
         SELECT a.platform, a.about, a.subject, a.due_at FROM app.emag_alarms a
-         WHERE a.due_at < statement_timestamp() - make_interval(days => %(days)s + 1)
+         WHERE a.due_at < statement_timestamp() - make_interval(days => :days + 1)
            AND (a.about = 'document'
                 OR a.about = 'return' AND EXISTS (
                    SELECT FROM app.emag_returns r
                     WHERE r.platform = a.platform AND r.emag_id = a.subject::bigint
                       AND r.status IN (4, 5, 7)
-                      AND r.changed_at < statement_timestamp() - make_interval(days => %(days)s))
+                      AND r.changed_at < statement_timestamp() - make_interval(days => :days))
                 OR a.about = 'wish' AND EXISTS (
                    SELECT FROM app.emag_orders o
                     WHERE o.platform = a.platform AND o.order_id = a.subject::bigint
                       AND o.status IN (0, 4, 5)
-                      AND o.changed_at < statement_timestamp() - make_interval(days => %(days)s)))
-         ORDER BY a.platform, a.about, a.subject, a.due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+                      AND o.changed_at < statement_timestamp() - make_interval(days => :days)))
+         ORDER BY a.platform, a.about, a.subject, a.due_at LIMIT :most FOR UPDATE SKIP LOCKED)
     RETURNING 1 AS forgotten
 """
 
@@ -100,11 +99,13 @@ async def forget_settled(engine: AsyncEngine, days: int) -> int:
 
     None of them could be told again because of that.
     """
-    from integrations.ledger.database import driver
+    from integrations.ledger.database import autocommit
 
     forgotten = 0
-    async with driver(engine) as connection:
-        while rows := await fetch(connection, _FORGET, {"days": max(days, 30), "most": AT_ONCE}):
+    async with autocommit(engine) as connection:
+        while rows := (
+            await connection.execute(_FORGET, {"days": max(days, 30), "most": AT_ONCE})
+        ).all():
             forgotten += len(rows)
     return forgotten
 
@@ -117,7 +118,7 @@ async def raise_alarms(
     The connection is in autocommit.
     """
     values = {**horizon(accounts, hours, hours.alarm), "most": MOST}
-    return [deadline_of(row) for row in await fetch(connection, _RAISE, values)]
+    return [deadline_of(row) for row in await connection.execute(_RAISE, values)]
 
 
 async def take_alarms(
@@ -128,7 +129,7 @@ async def take_alarms(
     The connection is in autocommit. One whose cause is gone meanwhile is not among them.
     """
     values = {**horizon(accounts, hours, hours.alarm), "most": MOST}
-    return [deadline_of(row) for row in await fetch(connection, _TAKE, values)]
+    return [deadline_of(row) for row in await connection.execute(_TAKE, values)]
 
 
 async def alarms_of(
@@ -136,4 +137,4 @@ async def alarms_of(
 ) -> list[Deadline]:
     """Alarms that were raised and whose cause is still there, the furthest deadlines first."""
     values = {**horizon(accounts, hours, hours.alarm), "most": most}
-    return [deadline_of(row) for row in await fetch(connection, _RAISED, values)]
+    return [deadline_of(row) for row in await connection.execute(_RAISED, values)]

@@ -136,13 +136,6 @@ async def prompt_transaction(
             await connection.driver.commit()
 
 
-@asynccontextmanager
-async def driver(engine: AsyncEngine) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """The driver's own connection, in autocommit, for as long as the block runs."""
-    async with autocommit(engine) as connection:
-        yield connection.driver
-
-
 def _driver_of(pooled: PoolProxiedConnection) -> psycopg.AsyncConnection[Any]:
     found = pooled.driver_connection
     assert isinstance(found, psycopg.AsyncConnection)

@@ -8,12 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-import psycopg
-from psycopg.rows import namedtuple_row
-
 from integrations.emag.accounts import Account
-
-Connection = psycopg.AsyncConnection[Any]
+from integrations.erp.connection import Connection
 
 HORIZON = 72  # hours
 NAMED = 5
@@ -25,22 +21,22 @@ NAMED = 5
 DUE = """
     SELECT 'return' AS about, a.platform, a.account, r.emag_id::text AS subject, r.order_id,
            (r.finalize_by + 1)::timestamp AT TIME ZONE a.zone AS due_at
-      FROM unnest(%(platforms)s::text[], %(accounts)s::text[], %(zones)s::text[])
+      FROM unnest(CAST(:platforms AS text[]), CAST(:accounts AS text[]), CAST(:zones AS text[]))
            AS a (platform, account, zone)
       JOIN app.emag_returns r ON r.platform = a.platform AND r.account = a.account
      WHERE r.type <> 2 AND r.status IN (1, 2, 3, 6)
        AND (r.finalize_by + 1)::timestamp AT TIME ZONE a.zone
-           <= statement_timestamp() + make_interval(hours => %(horizon)s)
+           <= statement_timestamp() + make_interval(hours => :horizon)
     UNION ALL
     SELECT 'document', a.platform, a.account, o.order_id::text, o.order_id,
-           o.finalized_at + make_interval(hours => %(document)s)
-      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+           o.finalized_at + make_interval(hours => :document)
+      FROM unnest(CAST(:platforms AS text[]), CAST(:accounts AS text[])) AS a (platform, account)
       JOIN app.emag_orders o ON o.platform = a.platform AND o.account = a.account
      WHERE o.status = 4 AND o.documents = 0
        AND o.finalized_at > statement_timestamp()
-           - make_interval(hours => %(document)s, days => 30)
+           - make_interval(hours => :document, days => 30)
        AND o.finalized_at <= statement_timestamp()
-           + make_interval(hours => %(horizon)s - %(document)s)
+           + make_interval(hours => :horizon - :document)
        AND NOT EXISTS (
            SELECT FROM app.emag_issued_invoices i
             WHERE i.platform = o.platform AND i.order_id = o.order_id
@@ -53,11 +49,11 @@ DUE = """
                   NOT IN ('proforma_invoice', 'credit_note'))
     UNION ALL
     SELECT 'wish', a.platform, a.account, o.order_id::text, o.order_id,
-           o.wish_at + make_interval(hours => %(wish)s)
-      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+           o.wish_at + make_interval(hours => :wish)
+      FROM unnest(CAST(:platforms AS text[]), CAST(:accounts AS text[])) AS a (platform, account)
       JOIN app.emag_orders o ON o.platform = a.platform AND o.account = a.account
      WHERE o.type <> 2 AND o.wish_at IS NOT NULL AND o.status IN (1, 2, 3)
-       AND o.wish_at <= statement_timestamp() + make_interval(hours => %(horizon)s - %(wish)s)
+       AND o.wish_at <= statement_timestamp() + make_interval(hours => :horizon - :wish)
 """
 
 # What can still be kept comes first, the nearest foremost; then what was missed last.
@@ -75,7 +71,7 @@ _CLOCKS = f"""
                             abs(extract(epoch FROM due_at - statement_timestamp())), subject
                ) AS place
           FROM due WINDOW each AS (PARTITION BY platform, account, about)) AS placed
-     WHERE place <= %(named)s ORDER BY account, platform, about, place
+     WHERE place <= :named ORDER BY account, platform, about, place
 """
 
 
@@ -137,7 +133,7 @@ async def clocks_of(
     """What is due within 72 hours or late, over a connection in autocommit."""
     values = {**horizon(accounts, hours, HORIZON), "named": NAMED}
     found: dict[tuple[str, str, str], Clocks] = {}
-    for row in await fetch(connection, _CLOCKS, values):
+    for row in await connection.execute(_CLOCKS, values):
         key = (row.platform, row.account, row.about)
         before = found[key].next if key in found else ()
         found[key] = Clocks(
@@ -169,10 +165,3 @@ def deadline_of(row: Any) -> Deadline:
     return Deadline(
         row.platform, row.account, About(row.about), row.subject, row.order_id, row.due_at
     )
-
-
-async def fetch(connection: Connection, query: str, values: dict[str, Any]) -> list[Any]:
-    """The rows of a statement, by name."""
-    async with connection.cursor(row_factory=namedtuple_row) as cursor:
-        await cursor.execute(query.encode(), values)
-        return await cursor.fetchall()

@@ -8,10 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from integrations.ledger.deadlines import Connection, fetch
-
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+from integrations.erp.connection import Connection
 
 _COLUMNS = "platform, route, name, what, value, seen, first_at, last_at"
 
@@ -21,13 +21,13 @@ MOST_OF_A_ROUTE = 500
 # In the order of their names, so that two runs that meet the same fields can't wait for each other.
 _NOTE = f"""
     INSERT INTO app.emag_drift AS d (platform, route, name, what, value, seen)
-    SELECT %(platform)s, %(route)s, n.name, %(what)s, %(value)s, n.seen
-      FROM unnest(%(names)s::text[], %(seen)s::bigint[]) AS n (name, seen)
+    SELECT :platform, :route, n.name, :what, :value, n.seen
+      FROM unnest(CAST(:names AS text[]), CAST(:seen AS bigint[])) AS n (name, seen)
      WHERE EXISTS (SELECT FROM app.emag_drift k
-                    WHERE k.platform = %(platform)s AND k.route = %(route)s AND k.name = n.name
-                      AND k.what = %(what)s)
+                    WHERE k.platform = :platform AND k.route = :route AND k.name = n.name
+                      AND k.what = :what)
         OR (SELECT count(*) FROM app.emag_drift k
-             WHERE k.platform = %(platform)s AND k.route = %(route)s) < %(most)s
+             WHERE k.platform = :platform AND k.route = :route) < :most
      ORDER BY n.name
     ON CONFLICT (platform, route, name, what) DO UPDATE
        SET seen = d.seen + excluded.seen, value = excluded.value, last_at = clock_timestamp()
@@ -36,14 +36,14 @@ _NOTE = f"""
 
 _SHOW = f"""
     UPDATE app.emag_drift SET shown_at = clock_timestamp()
-     WHERE shown_at IS NULL AND platform = ANY(%(platforms)s)
+     WHERE shown_at IS NULL AND platform = ANY(:platforms)
     RETURNING {_COLUMNS}
 """
 
 _LATELY = f"""
     SELECT {_COLUMNS} FROM app.emag_drift
-     WHERE platform = ANY(%(platforms)s)
-       AND first_at > clock_timestamp() - make_interval(days => %(days)s)
+     WHERE platform = ANY(:platforms)
+       AND first_at > clock_timestamp() - make_interval(days => :days)
      ORDER BY first_at DESC, route, name
 """
 
@@ -89,7 +89,7 @@ async def note_drift(
 
     Beyond MOST_OF_A_ROUTE of a route no new ones are kept.
     """
-    from integrations.ledger.database import driver
+    from integrations.ledger.database import autocommit
 
     values = {
         "platform": platform,
@@ -100,20 +100,20 @@ async def note_drift(
         "most": MOST_OF_A_ROUTE,
         "seen": list(names.values()),
     }
-    async with driver(engine) as connection:
-        rows = await fetch(connection, _NOTE, values)
+    async with autocommit(engine) as connection:
+        rows = (await connection.execute(_NOTE, values)).all()
     return [_drift(row) for row in rows if row.is_new]
 
 
 async def take_unshown(connection: Connection, platforms: Sequence[str]) -> list[Drift]:
     """What no run has shown yet; from now on it counts as shown."""
-    rows = await fetch(connection, _SHOW, {"platforms": list(platforms)})
+    rows = (await connection.execute(_SHOW, {"platforms": list(platforms)})).all()
     return sorted(map(_drift, rows), key=lambda each: (each.first_at, each.route, each.name))
 
 
 async def lately_met(connection: Connection, platforms: Sequence[str], days: int) -> list[Drift]:
     """What was first met within so many days, the newest first."""
-    rows = await fetch(connection, _LATELY, {"platforms": list(platforms), "days": days})
+    rows = (await connection.execute(_LATELY, {"platforms": list(platforms), "days": days})).all()
     return list(map(_drift, rows))
 
 

@@ -121,7 +121,7 @@ async def _last_row(
     await cursor.execute(named(statements), values)
     while cursor.nextset():
         pass
-    return await cursor.fetchone() if cursor.description else None
+    return None if cursor.description is None else await cursor.fetchone()
 
 
 def is_undone(error: psycopg.Error) -> bool:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from integrations.emag.accounts import Account
+from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.erp.times import readable_time
 from integrations.ledger.books import BOOKS
-from integrations.ledger.deadlines import Connection, fetch
 from integrations.ledger.unqueued import never_queued, sizing
 
 # Parked news is owed to the ERP, so the index over what is owed finds it. eMAG's own documents
@@ -18,40 +18,40 @@ from integrations.ledger.unqueued import never_queued, sizing
 _PARKED = """
     SELECT 'return' AS entity, m.platform, m.account, m.emag_id::text AS subject, m.order_id,
            m.attempts, m.changed_at AS since, m.problem AS reason
-      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+      FROM unnest(CAST(:platforms AS text[]), CAST(:accounts AS text[])) AS a (platform, account)
       JOIN app.emag_returns m ON m.platform = a.platform AND m.account = a.account
      WHERE m.owed AND m.problem IS NOT NULL
     UNION ALL
     SELECT 'order', m.platform, m.account, m.order_id::text, m.order_id, m.attempts, m.changed_at,
            m.problem
-      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+      FROM unnest(CAST(:platforms AS text[]), CAST(:accounts AS text[])) AS a (platform, account)
       JOIN app.emag_orders m ON m.platform = a.platform AND m.account = a.account
      WHERE m.owed AND m.problem IS NOT NULL
     UNION ALL
     SELECT 'invoice', m.platform, m.account, m.number, m.order_id, 0, m.seen_at, m.problem
-      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+      FROM unnest(CAST(:platforms AS text[]), CAST(:accounts AS text[])) AS a (platform, account)
       JOIN app.emag_issued_invoices m ON m.platform = a.platform AND m.account = a.account
      WHERE m.problem IS NOT NULL
     UNION ALL
     SELECT m.entity, m.platform, m.account, m.shown, m.order_id, m.attempts, m.first_at, m.problem
-      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+      FROM unnest(CAST(:platforms AS text[]), CAST(:accounts AS text[])) AS a (platform, account)
       JOIN app.emag_unnumbered m ON m.platform = a.platform AND m.account = a.account
 """
 
-_NEWEST = f"SELECT * FROM ({_PARKED}) AS parked ORDER BY since DESC, subject LIMIT %(most)s"
+_NEWEST = f"SELECT * FROM ({_PARKED}) AS parked ORDER BY since DESC, subject LIMIT :most"
 
 _LONG = f"""
     SELECT account, count(*) AS news, min(since) AS since FROM ({_PARKED}) AS parked
-     WHERE since < statement_timestamp() - %(longest)s GROUP BY account ORDER BY account
+     WHERE since < statement_timestamp() - :longest GROUP BY account ORDER BY account
 """
 
 _DIFFERENCES = """
     SELECT d.platform, d.account, d.subject, d.difference AS reason, d.times,
            d.first_seen_at AS since
-      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+      FROM unnest(CAST(:platforms AS text[]), CAST(:accounts AS text[])) AS a (platform, account)
       JOIN app.emag_differences d ON d.platform = a.platform AND d.account = a.account
      WHERE d.explained IS NULL AND d.times >= 2
-     ORDER BY d.first_seen_at DESC, d.subject LIMIT %(most)s
+     ORDER BY d.first_seen_at DESC, d.subject LIMIT :most
 """
 
 
@@ -82,7 +82,7 @@ _MOST_DUE = f"""
 ASKED = "cancellations-asked"
 """The cursor whose detail holds what a person was asked about and has not approved."""
 
-_ANY_ASKED = "SELECT 1 FROM app.emag_cursors WHERE resource = %(resource)s LIMIT 1"
+_ANY_ASKED = "SELECT 1 FROM app.emag_cursors WHERE resource = :resource LIMIT 1"
 
 
 @dataclass(frozen=True)
@@ -139,27 +139,27 @@ async def held_of(connection: Connection) -> Held:
 
     Of a table that can't be read (see `db check`) none are.
     """
-    if not await fetch(connection, sizing(Kind.CANCELLATION), {}):
+    if (await connection.execute(sizing(Kind.CANCELLATION))).first() is None:
         return NONE_HELD
-    [found] = await fetch(connection, _HELD, {})
+    found = (await connection.execute(_HELD)).one()
     since = found.since
     return Held(found.rows, since.replace(tzinfo=UTC) if since and not since.tzinfo else since)
 
 
 async def most_due(connection: Connection) -> int:
     """No fewer than the cancellations that are due or went unasked in the last hour; cheap."""
-    [found] = await fetch(connection, _MOST_DUE, {})
+    found = (await connection.execute(_MOST_DUE)).one()
     return int(found.rows)
 
 
 async def any_asked(connection: Connection) -> bool:
     """Whether a person was asked about cancellations and has not approved all of them."""
-    return bool(await fetch(connection, _ANY_ASKED, {"resource": ASKED}))
+    return (await connection.execute(_ANY_ASKED, {"resource": ASKED})).first() is not None
 
 
 async def parked_of(connection: Connection, accounts: Sequence[Account], most: int) -> list[Parked]:
     """News that could not be stored, the newest first."""
-    rows = await fetch(connection, _NEWEST, {**_whose(accounts), "most": most})
+    rows = (await connection.execute(_NEWEST, {**_whose(accounts), "most": most})).all()
     return [Parked(**row._asdict()) for row in rows]
 
 
@@ -167,7 +167,7 @@ async def long_parked(
     connection: Connection, accounts: Sequence[Account], longest: timedelta
 ) -> list[LongParked]:
     """Accounts whose news has been parked for longer than this."""
-    rows = await fetch(connection, _LONG, {**_whose(accounts), "longest": longest})
+    rows = (await connection.execute(_LONG, {**_whose(accounts), "longest": longest})).all()
     return [LongParked(**row._asdict()) for row in rows]
 
 
@@ -175,7 +175,7 @@ async def differences_of(
     connection: Connection, accounts: Sequence[Account], most: int
 ) -> list[Difference]:
     """Differences that were found at least twice and that nothing explains, the newest first."""
-    rows = await fetch(connection, _DIFFERENCES, {**_whose(accounts), "most": most})
+    rows = (await connection.execute(_DIFFERENCES, {**_whose(accounts), "most": most})).all()
     return [Difference(**row._asdict()) for row in rows]
 
 

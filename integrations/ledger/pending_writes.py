@@ -11,7 +11,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.write_back import write_back
 from integrations.ledger.books import BOOKS
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 
 log = logging.getLogger("emag.write_back")
 
@@ -29,17 +29,14 @@ async def write_flagged(engine: AsyncEngine, schema: ErpSchema, kind: Kind) -> i
         f" ORDER BY id LIMIT {AT_ONCE}"
     )
     left = 0
-    # The driver's own connection: SQLAlchemy's part in so many small statements would cost more
-    # than they do.
-    async with driver(engine) as connection:
-        flagged = await connection.execute(query.encode())
-        for row_id, values in await flagged.fetchall():
+    async with autocommit(engine) as connection:
+        for row_id, values in await connection.execute(query):
             try:
                 done = await write_back(
                     connection, kind, schema, books.name, books.erp_id, row_id, values
                 )
             except psycopg.DatabaseError as error:
-                if connection.closed:
+                if connection.driver.closed:
                     raise
                 log.warning(
                     "the ERP refused the write-back of %s:%s (%s)",

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from integrations.emag.accounts import Account
-from integrations.ledger.deadlines import Connection, fetch
+from integrations.erp.connection import Connection
 
 # A run that has only just begun may still move it. Listings are reads that name no order.
 _STILL = """
     SELECT c.account, c.resource, c.position
-      FROM unnest(%(platforms)s::text[], %(accounts)s::text[]) AS a (platform, account)
+      FROM unnest(CAST(:platforms AS text[]), CAST(:accounts AS text[])) AS a (platform, account)
       JOIN app.emag_platform_cursors c ON c.platform = a.platform AND c.account = a.account
       JOIN (VALUES ('orders:', 'order/read'), ('returns:', 'rma/read')) AS r (resource, route)
         ON starts_with(c.resource, r.resource)
@@ -43,5 +43,5 @@ async def still_cursors(connection: Connection, accounts: Sequence[Account]) -> 
         "platforms": [each.platform for each in accounts],
         "accounts": [each.name for each in accounts],
     }
-    rows = await fetch(connection, _STILL, asked)
+    rows = (await connection.execute(_STILL, asked)).all()
     return [Standstill(**row._asdict()) for row in rows]

@@ -1,6 +1,6 @@
 """Where everything stands, from our books alone.
 
-It is read over the driver's own connection: loading SQLAlchemy takes as long as all of `status`.
+It is read without an engine: loading SQLAlchemy takes as long as all of `status`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-from psycopg.rows import namedtuple_row
-
 from integrations.emag.accounts import Account
+from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.ledger.books import BOOKS, State
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
-
-Connection = psycopg.AsyncConnection[Any]
 
 # From this failure on, or after this long without its return, a row is also a person's matter.
 INBOX_ATTEMPTS = 10
@@ -45,7 +41,7 @@ _INBOX = """
            OR sync_state = 'waiting' AND waiting_for = 'emag_return'
               AND waiting_since < clock_timestamp() - make_interval(days => {return_days})
            OR sync_state IN ('pending', 'in_doubt') AND sync_attempts >= {attempts})
-     ORDER BY since DESC LIMIT %(rows)s
+     ORDER BY since DESC LIMIT :rows
 """
 
 _CHANGES = "SELECT count(*) AS rows, min(at) AS since FROM app.emag_changes"
@@ -154,9 +150,9 @@ class InboxEntry:
 
 async def read_status(engine: AsyncEngine) -> Status:
     """Where everything stands now; its cost does not grow with history."""
-    from integrations.ledger.database import driver
+    from integrations.ledger.database import autocommit
 
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         return await status_of(connection)
 
 
@@ -192,17 +188,15 @@ async def _number(connection: Connection, query: str) -> int:
     return int(row.rows)
 
 
-async def _rows(connection: Connection, query: str, **values: object) -> list[Any]:
-    async with connection.cursor(row_factory=namedtuple_row) as cursor:
-        await cursor.execute(query.encode(), values or None)
-        return await cursor.fetchall()
+async def _rows(connection: Connection, query: str, **values: object) -> Sequence[Any]:
+    return (await connection.execute(query, values)).all()
 
 
 async def read_inbox(engine: AsyncEngine, rows: int = 200) -> list[InboxEntry]:
     """The rows that wait for a person, the newest first, at most so many of each kind."""
-    from integrations.ledger.database import driver
+    from integrations.ledger.database import autocommit
 
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         return await inbox_of(connection, rows)
 
 

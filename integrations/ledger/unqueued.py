@@ -1,17 +1,11 @@
-"""How many ERP rows were never queued: they are from before capture.
-
-Like the status, whose part it is, it is read over the driver's own connection.
-"""
+"""How many ERP rows were never queued: they are from before capture."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import psycopg
-from psycopg.rows import namedtuple_row
-
+from integrations.erp.connection import Connection
 from integrations.erp.rows import QUEUED_INVOICES, UNAPPROVED, Kind
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
@@ -53,7 +47,7 @@ class Unqueued:
     estimated: bool = False
 
 
-async def count_unqueued(connection: psycopg.AsyncConnection[Any]) -> dict[Kind, Unqueued]:
+async def count_unqueued(connection: Connection) -> dict[Kind, Unqueued]:
     """What `emag-flows adopt` would queue, were it asked for all of it."""
     return {kind: await _count(connection, kind) for kind in Kind}
 
@@ -89,22 +83,16 @@ def never_queued(kind: Kind, *, require_approval: bool = False) -> str:
              LIMIT 1) IS NULL"""
 
 
-async def _count(connection: psycopg.AsyncConnection[Any], kind: Kind) -> Unqueued:
-    size = await _row(connection, sizing(kind))
+async def _count(connection: Connection, kind: Kind) -> Unqueued:
+    size = (await connection.execute(sizing(kind))).first()
     if size is None:
         return Unqueued()
     share = EXACT_PAGES / float(size.pages) if size.sampled and size.pages > EXACT_PAGES else 1.0
     sample = f"TABLESAMPLE SYSTEM ({100 * share}) REPEATABLE (1)" if share < 1 else ""
     table = f"app.{ERP_TABLES[kind].name}"
     query = f"SELECT count(*) AS rows FROM {table} AS e {sample} WHERE {never_queued(kind)}"
-    count = int((await _row(connection, query)).rows)
+    count = int((await connection.execute(query)).one().rows)
     return Unqueued(_two_digits(count / share), True) if share < 1 else Unqueued(count)
-
-
-async def _row(connection: psycopg.AsyncConnection[Any], query: str) -> Any:
-    async with connection.cursor(row_factory=namedtuple_row) as cursor:
-        await cursor.execute(query.encode())
-        return await cursor.fetchone()
 
 
 def _two_digits(number: float) -> int:

@@ -11,10 +11,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS, State
-from integrations.ledger.deadlines import Connection, fetch
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -62,7 +62,7 @@ _ROWS = "\n    UNION ALL".join(
 # What nobody was told of, but for the rows of the others.
 _UNTOLD = f"""
           FROM ({_ROWS}) AS r
-         WHERE r.account <> ALL(%(others)s::text[])
+         WHERE r.account <> ALL(CAST(:others AS text[]))
            AND NOT EXISTS (
                SELECT FROM app.emag_alarms k
                 WHERE k.platform = r.platform AND k.about = r.about AND k.subject = r.subject
@@ -72,7 +72,7 @@ _UNTOLD = f"""
 _TELL = f"""
     WITH untold AS MATERIALIZED (
         SELECT r.*{_UNTOLD}
-         ORDER BY r.from_before, r.due_at DESC, r.subject LIMIT %(most)s),
+         ORDER BY r.from_before, r.due_at DESC, r.subject LIMIT :most),
     told AS (
         INSERT INTO app.emag_alarms (platform, account, about, subject, due_at, told_at)
         SELECT platform, account, about, subject, due_at, clock_timestamp()
@@ -101,9 +101,9 @@ _FORGET = f"""
     DELETE FROM app.emag_alarms WHERE (platform, about, subject, due_at) IN (
         SELECT a.platform, a.about, a.subject, a.due_at FROM app.emag_alarms a
          WHERE a.about IN ('refused', 'in_doubt')
-           AND a.told_at < statement_timestamp() - make_interval(days => %(days)s)
+           AND a.told_at < statement_timestamp() - make_interval(days => :days)
            AND NOT EXISTS ({_STILL})
-         ORDER BY a.platform, a.about, a.subject, a.due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+         ORDER BY a.platform, a.about, a.subject, a.due_at LIMIT :most FOR UPDATE SKIP LOCKED)
     RETURNING 1 AS forgotten
 """
 
@@ -131,12 +131,12 @@ async def take_untold(connection: Connection, others: Collection[str] = ()) -> l
     is in autocommit.
     """
     values = {"others": sorted(others), "most": MOST}
-    return [_untold(row) for row in await fetch(connection, _TELL, values)]
+    return [_untold(row) for row in await connection.execute(_TELL, values)]
 
 
 async def count_untold(connection: Connection, others: Collection[str] = ()) -> int:
     """How many rows are still to be told, but for those of the `others`."""
-    [found] = await fetch(connection, _LEFT, {"others": sorted(others)})
+    found = (await connection.execute(_LEFT, {"others": sorted(others)})).one()
     return int(found.rows)
 
 
@@ -153,10 +153,12 @@ def _untold(row: Any) -> Untold:
 
 async def forget_told(engine: AsyncEngine, days: int) -> int:
     """Delete what was told so many days ago, 30 at least, of rows that have moved on; how many."""
-    from integrations.ledger.database import driver
+    from integrations.ledger.database import autocommit
 
     forgotten = 0
-    async with driver(engine) as connection:
-        while rows := await fetch(connection, _FORGET, {"days": max(days, 30), "most": AT_ONCE}):
+    async with autocommit(engine) as connection:
+        while rows := (
+            await connection.execute(_FORGET, {"days": max(days, 30), "most": AT_ONCE})
+        ).all():
             forgotten += len(rows)
     return forgotten

@@ -58,7 +58,7 @@ async def metrics(given: Given) -> Response:
     """Rows by state, changes not queued yet, requests of the last day, the budget's state."""
     registry = CollectorRegistry(auto_describe=False)
     async with prompt(given.database.engine) as connection:
-        status = await status_of(connection.driver)
+        status = await status_of(connection)
     registry.register(_Figures(status))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -13,7 +13,7 @@ from integrations.emag.accounts import Account
 from integrations.emag.routes import LIMITS, Bucket
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.untold import take_untold
 from integrations.sandbox.market import Market
 from integrations.sync.foresee import foresee_orders
@@ -164,7 +164,7 @@ class TestInvoices:
         row = await invoice(shop)
         books = "UPDATE app.emag_invoice_integrations SET sync_state = 'refused'"
         await shop.sql(f"{books}, last_synced_at = NULL")
-        async with driver(shop.channel.engine) as connection:
+        async with autocommit(shop.channel.engine) as connection:
             assert [each.row_id for each in await take_untold(connection)] == [row]
             shop.market.cod_is_cashed(ORDER)
             await receive(shop)

@@ -8,7 +8,7 @@ import pytest
 from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.ledger.adopt import adopt
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.matters import held_of
 from integrations.ledger.prospects import prospects
 from integrations.sandbox.market import Market
@@ -46,7 +46,7 @@ class TestHeldBack:
             await shop.run(CANCELLATION, require_approval=True)
         assert await shop.state(CANCELLATION, row) == "withdrawn"
         assert order(shop)["status"] == 2
-        async with driver(shop.channel.engine) as connection:
+        async with autocommit(shop.channel.engine) as connection:
             assert (await held_of(connection)).rows == 1
 
         await shop.erp.update(CANCELLATION, row, status="approved")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.differences import Why
 from integrations.ledger.matters import Parked, parked_of
 from integrations.sandbox import routes
@@ -106,7 +106,7 @@ class Scene:
         return [int(row["number"]) for row in await self.shop.sql(self.sort.told)]
 
     async def inbox(self) -> list[Parked]:
-        async with driver(self.shop.channel.engine) as connection:
+        async with autocommit(self.shop.channel.engine) as connection:
             return await parked_of(connection, [self.shop.channel.account], 100)
 
     async def later(self) -> None:

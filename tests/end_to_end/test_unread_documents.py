@@ -9,7 +9,7 @@ import pytest
 
 from flows.preview import preview
 from flows.report import Report
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.matters import parked_of
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.test_invoices import INVOICE, ORDER, attached, issued
@@ -50,7 +50,7 @@ async def test_an_invoice_that_it_may_be_waits_for_a_person(
     assert await shop.state(INVOICE, row) == "waiting:person"
     assert f"unusable {field}: " in await shop.reason(INVOICE, row)
     assert attached(shop) == []
-    async with driver(shop.channel.engine) as connection:
+    async with autocommit(shop.channel.engine) as connection:
         [parked] = await parked_of(connection, [shop.channel.account], 9)
     assert (parked.entity, f"unusable {field}: " in parked.reason) == ("invoice", True)
     [drift] = await shop.sql("SELECT route, name, what FROM app.emag_drift")
@@ -138,7 +138,7 @@ async def test_once_it_can_be_read_it_forbids_its_order_a_second_one(shop: Shop)
     await shop.later()
     await shop.run(INVOICE)
     assert await shop.state(INVOICE, row) == "refused"
-    async with driver(shop.channel.engine) as connection:
+    async with autocommit(shop.channel.engine) as connection:
         assert await parked_of(connection, [shop.channel.account], 9) == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from integrations.ledger.alarms import raise_alarms
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.deadlines import Deadline, Hours
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.orders_in.conftest import ORDER, an_order, at_emag, receive
@@ -13,7 +13,7 @@ from tests.end_to_end.orders_in.conftest import ORDER, an_order, at_emag, receiv
 
 async def alarms(shop: Shop) -> list[Deadline]:
     """What a run raises two days before it is due."""
-    async with driver(shop.channel.engine) as connection:
+    async with autocommit(shop.channel.engine) as connection:
         return await raise_alarms(connection, [shop.channel.account], Hours(alarm=48))
 
 

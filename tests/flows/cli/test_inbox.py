@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.ledger.alarms import raise_alarms
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.deadlines import Hours
 from tests.flows.cli.conftest import CommandLine
 from tests.integrations.ledger.mirrored import (
@@ -30,7 +30,7 @@ async def test_an_alarm_lies_in_the_inbox_until_it_was_handled(
     await mirror_return(
         engine, platform=account.platform, order_id=ORDER, finalize_by=date(2026, 1, 1)
     )
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         await raise_alarms(connection, [account], Hours())
 
     said, as_json = await emag_flows("inbox"), await emag_flows("inbox", "--json")

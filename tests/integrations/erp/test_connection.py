@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.erp.connection import Answer, Connection, numbered
+from integrations.erp.connection import Answer, Connection, named, numbered
 from integrations.ledger.database import undone
 
 
@@ -19,10 +19,15 @@ async def connection(engine: AsyncEngine) -> AsyncIterator[Connection]:
 
 
 def test_each_name_has_one_number_however_often_it_stands_in_the_statement() -> None:
-    query, names = numbered("SELECT :b, CAST(:a AS int), :b, x::text, '12:30'")
-    [a, b] = [names.index(name) + 1 for name in ("a", "b")]
-    assert query.decode() == f"SELECT ${b}, CAST(${a} AS int), ${b}, x::text, '12:30'"
-    assert len(names) == 2
+    statement = "SELECT :b, CAST(:a AS int), (:b), :a::text"
+    assert numbered(statement) == ("SELECT $1, CAST($2 AS int), ($1), $2::text", ("b", "a"))
+    assert named(statement) == "SELECT %(b)s, CAST(%(a)s AS int), (%(b)s), %(a)s::text"
+
+
+@pytest.mark.parametrize("text", ["x::text", "f(x)::text", "'it''s :a'", '":a"', "y[1:2]", "7:a"])
+def test_what_is_no_name_stays_as_it_is(text: str) -> None:
+    assert numbered(f"SELECT {text}, 7 % 2, :b") == (f"SELECT {text}, 7 % 2, $1", ("b",))
+    assert named(f"SELECT {text}, 7 % 2, :b") == f"SELECT {text}, 7 %% 2, %(b)s"
 
 
 async def test_values_go_by_name_and_rows_come_by_name(connection: Connection) -> None:
@@ -34,6 +39,11 @@ async def test_values_go_by_name_and_rows_come_by_name(connection: Connection) -
 async def test_a_statement_without_values_is_taken_as_it_stands(connection: Connection) -> None:
     query = "SELECT '100%' LIKE '100\\%' AS percent, 7 % 4 AS rest"
     assert tuple((await connection.execute(query)).one()) == (True, 3)
+
+
+async def test_a_row_without_columns_is_one_all_the_same(connection: Connection) -> None:
+    assert (await connection.execute("SELECT FROM generate_series(1, 2)")).all() == [(), ()]
+    assert (await connection.execute("SELECT")).first() is not None
 
 
 async def test_a_value_that_is_missing_is_named(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger import alarms
 from integrations.ledger.alarms import alarms_of, raise_alarms, take_alarms
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.deadlines import About, Deadline, Hours
 from tests.integrations.ledger.mirrored import (
     ORDER,
@@ -33,19 +33,19 @@ async def told(engine: AsyncEngine, hours: Hours | None = None) -> list[str]:
 
 
 async def tell(engine: AsyncEngine, hours: Hours) -> list[Deadline]:
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         await raise_alarms(connection, [MAIN], hours)
         return await take_alarms(connection, [MAIN], hours)
 
 
 async def raised(engine: AsyncEngine) -> list[str]:
     """What a run raises that tells nothing."""
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         return [each.subject for each in await raise_alarms(connection, [MAIN], Hours())]
 
 
 async def shown(engine: AsyncEngine) -> list[Deadline]:
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         return await alarms_of(connection, [MAIN], Hours(), 100)
 
 

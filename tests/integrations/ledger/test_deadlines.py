@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.ledger import alarms, deadlines, matters
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.deadlines import About, Clocks, Hours, clocks_of
 from tests.integrations.ledger.mirrored import (
     BULGARIA,
@@ -32,7 +32,7 @@ MAIN = account_at()
 async def clocks(
     engine: AsyncEngine, *accounts: Account, hours: Hours | None = None
 ) -> list[Clocks]:
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         return await clocks_of(connection, accounts or (MAIN,), hours or Hours())
 
 
@@ -293,9 +293,7 @@ async def test_no_statement_reads_history(crowded: AsyncEngine, name: str) -> No
         "most": 200,
         "longest": timedelta(days=1),
     }
-    async with driver(crowded) as connection:
-        explained = await connection.execute(
-            f"EXPLAIN (FORMAT JSON) {STATEMENTS[name]}".encode(), values
-        )
-        [[[plan]]] = await explained.fetchall()
+    async with autocommit(crowded) as connection:
+        explained = await connection.execute(f"EXPLAIN (FORMAT JSON) {STATEMENTS[name]}", values)
+        [plan] = explained.scalar_one()
     assert scans(plan["Plan"]) == [], plan

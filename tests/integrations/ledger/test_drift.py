@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.drift import Drift, What, lately_met, note_drift, take_unshown
 from tests.integrations.ledger.mirrored import execute
 
@@ -12,12 +12,12 @@ PLATFORM, ROUTE = "emag-ro", "order/read"
 
 
 async def unshown(engine: AsyncEngine) -> list[Drift]:
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         return await take_unshown(connection, [PLATFORM])
 
 
 async def lately(engine: AsyncEngine) -> list[Drift]:
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         return await lately_met(connection, [PLATFORM], 7)
 
 

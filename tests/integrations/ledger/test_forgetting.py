@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger import alarms, drift
 from integrations.ledger.alarms import forget_settled, raise_alarms, take_alarms
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.deadlines import Hours
 from integrations.ledger.drift import What, note_drift
 from integrations.ledger.retention import Forgotten, forget_old
@@ -30,7 +30,7 @@ DAY = 24
 
 
 async def told(engine: AsyncEngine) -> list[str]:
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         await raise_alarms(connection, [MAIN], Hours())
         return [each.subject for each in await take_alarms(connection, [MAIN], Hours())]
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.matters import differences_of, long_parked, parked_of
 from integrations.ledger.standstill import still_cursors
 from tests.integrations.ledger.mirrored import (
@@ -30,7 +30,7 @@ async def test_news_that_could_not_be_stored_is_parked(engine: AsyncEngine) -> N
     await mirror_order(engine, 1, owed=True)
     await mirror_order(engine, 2, account="other", owed=True, problem="no matter of this account")
 
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         parked = await parked_of(connection, [MAIN], 100)
 
     assert sorted((each.entity, each.subject, each.attempts) for each in parked) == [
@@ -46,7 +46,7 @@ async def test_an_invoice_that_cannot_be_read_is_parked(engine: AsyncEngine) -> 
     await insert(engine, "emag_issued_invoices", **invoice, number="EXF1", problem="whose?")
     await insert(engine, "emag_issued_invoices", **invoice, number="EXF2", order_id=ORDER)
 
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         [parked] = await parked_of(connection, [MAIN], 100)
 
     assert (parked.entity, parked.subject, parked.reason) == ("invoice", "EXF1", "whose?")
@@ -56,7 +56,7 @@ async def test_news_is_parked_for_too_long_after_a_day(engine: AsyncEngine) -> N
     await mirror_return(engine, owed=True, problem=PROBLEM, changed_at=hours_ago(25))
     await mirror_order(engine, owed=True, problem=PROBLEM, changed_at=hours_ago(23))
 
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         [long] = await long_parked(connection, [MAIN], timedelta(days=1))
 
     assert (long.account, long.news) == ("main", 1)
@@ -78,7 +78,7 @@ async def test_a_difference_is_a_persons_matter_when_it_comes_again_unexplained(
     }
     await insert(engine, "emag_differences", **{**difference, **columns})
 
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         found = await differences_of(connection, [MAIN], 100)
 
     assert [each.subject for each in found] == (["return 52000077"] if listed else [])
@@ -124,7 +124,7 @@ async def test_a_cursor_stands_still_when_an_hour_of_reading_did_not_move_it(
     await insert(engine, "emag_platform_cursors", **{**STILL, **cursor})
     await insert(engine, "emag_api_calls", **{"id": "sql:gen_random_uuid()", **CALL, **call})
 
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         found = await still_cursors(connection, [account_at()])
 
     assert bool(found) is stands

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from integrations.ledger.database import driver, open_engine
+from integrations.ledger.database import autocommit, open_engine
 from integrations.ledger.line import Line
 from integrations.ledger.session import EncodingError, connect, connect_blocking
 from integrations.ledger.uncommitted import uncommitted
@@ -41,8 +41,8 @@ async def test_each_of_our_connections_reads_and_writes_the_same(
     set_for_all(database_url, name, value)
     engine = open_engine(database_url)
     try:
-        async with driver(engine) as pooled:
-            assert await (await pooled.execute(QUESTION.encode())).fetchone() == ANSWER
+        async with autocommit(engine) as pooled:
+            assert (await pooled.execute(QUESTION)).all() == [ANSWER]
         assert tuple(await Line(engine).row(QUESTION, {})) == ANSWER
         async with uncommitted(engine) as dry, dry.connect() as connection:
             found = await connection.exec_driver_sql(QUESTION)

@@ -12,7 +12,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger import untold
 from integrations.ledger.alarms import alarms_of, forget_settled
 from integrations.ledger.books import BOOKS, State
-from integrations.ledger.database import driver
+from integrations.ledger.database import autocommit
 from integrations.ledger.deadlines import Hours
 from integrations.ledger.reopened import REOPENED
 from integrations.ledger.retention import forget_old
@@ -54,7 +54,7 @@ async def queue_anew(engine: AsyncEngine, row_id: int, state: str = "refused") -
 
 
 async def take(engine: AsyncEngine, others: Collection[str] = ()) -> list[Untold]:
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         return await take_untold(connection, others)
 
 
@@ -176,7 +176,7 @@ async def test_a_flood_is_told_by_and_by(
         await queue(engine, row_id, "refused", hours=row_id)
 
     found = []
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         for _ in range(3):
             rows = [each.row_id for each in await take_untold(connection)]
             found.append((rows, await count_untold(connection)))
@@ -188,7 +188,7 @@ async def test_of_what_is_left_only_the_callers_own_is_counted(engine: AsyncEngi
     await queue(engine, 1, "refused")
     await queue(engine, 2, "refused", account_type="fbe")
 
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         assert await count_untold(connection) == 2
         assert await count_untold(connection, {"fbe"}) == 1
 
@@ -253,7 +253,7 @@ async def test_no_deadline_of_the_inbox_comes_of_it(engine: AsyncEngine) -> None
     await queue(engine, 1, "refused")
     await told(engine)
 
-    async with driver(engine) as connection:
+    async with autocommit(engine) as connection:
         assert await alarms_of(connection, [account_at()], Hours(), 100) == []
 
 
@@ -345,20 +345,20 @@ async def crowded(engine: AsyncEngine) -> AsyncEngine:
 
 
 async def test_telling_reads_no_history(crowded: AsyncEngine) -> None:
-    async with driver(crowded) as connection:
+    async with autocommit(crowded) as connection:
         explained = await connection.execute(
-            f"EXPLAIN (FORMAT JSON) {untold._TELL}".encode(), {"others": [], "most": 200}
+            f"EXPLAIN (FORMAT JSON) {untold._TELL}", {"others": [], "most": 200}
         )
-        [[[plan]]] = await explained.fetchall()
+        [plan] = explained.scalar_one()
 
     assert scans(plan["Plan"]) == [], plan
 
 
 async def test_forgetting_reads_none_but_what_was_told(crowded: AsyncEngine) -> None:
-    async with driver(crowded) as connection:
+    async with autocommit(crowded) as connection:
         explained = await connection.execute(
-            f"EXPLAIN (FORMAT JSON) {untold._FORGET}".encode(), {"days": 30, "most": 10_000}
+            f"EXPLAIN (FORMAT JSON) {untold._FORGET}", {"days": 30, "most": 10_000}
         )
-        [[[plan]]] = await explained.fetchall()
+        [plan] = explained.scalar_one()
 
     assert set(scans(plan["Plan"])) == {"emag_alarms"}, plan
