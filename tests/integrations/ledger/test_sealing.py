@@ -80,6 +80,14 @@ def test_with_a_key_the_whole_body_is_kept_and_only_the_key_opens_it() -> None:
         unseal(sealed, Fernet(Fernet.generate_key()))
 
 
+@pytest.mark.parametrize("orders", [0, 1, 500])
+def test_a_body_of_any_length_is_kept_whole_and_shorter_than_it_is(orders: int) -> None:
+    body = {"results": [ORDER] * orders, "data": "x" * 100}
+    kept = keep(body, None)
+    assert len(kept) < len(orjson.dumps(body))
+    assert len(orjson.loads(unseal(kept, None))["results"]) == orders
+
+
 def test_a_body_that_is_not_json_is_kept_only_under_a_key() -> None:
     page = b"<html>Ioana 0700000001</html>"
     key = Fernet(Fernet.generate_key())
