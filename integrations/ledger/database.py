@@ -36,8 +36,7 @@ def async_url(database_url: str) -> str:
 def open_engine(database_url: str, connections: int = 5) -> AsyncEngine:
     """An engine that holds at most this many connections in this process.
 
-    Prepared statements stay off, so that a pooler in transaction mode may stand in between, and
-    errors do not repeat the values that a statement was given.
+    Prepared statements stay off, so that a pooler in transaction mode may stand in between.
     """
 
     async def connected() -> psycopg.AsyncConnection[Any]:
@@ -48,7 +47,6 @@ def open_engine(database_url: str, connections: int = 5) -> AsyncEngine:
         async_creator=connected,
         pool_size=connections,
         max_overflow=0,
-        hide_parameters=True,
         pool_timeout=30,
         pool_reset_on_return=None,  # `_give_back` does it
     )

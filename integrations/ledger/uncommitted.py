@@ -37,7 +37,6 @@ async def uncommitted(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
         async_creator=lambda: connect(**address_of(engine), kind=_Uncommitted),
         pool_size=CONNECTIONS,
         max_overflow=0,
-        hide_parameters=True,
     )
     try:
         yield dry

@@ -116,7 +116,7 @@ RULES: Sequence[Rule] = (
     Rule(
         "a lease that ran out is not renewed",
         "integrations.ledger.leases",
-        [Edit('text(f"{EXTEND} AND expires_at > clock_timestamp()")', "text(EXTEND)")],
+        [Edit('f"{EXTEND} AND expires_at > clock_timestamp()"', "EXTEND")],
         [spine("TestLeases", "test_one_that_ran_out_is_not_renewed")],
     ),
     Rule(
