@@ -1,4 +1,4 @@
-"""Which statements are executed on connections that the pool has lent."""
+"""Which statements are executed on our connections, and what is committed on them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 
 from integrations.erp.connection import Answer, Connection
@@ -25,4 +26,18 @@ def told_of_statements(told: Callable[[str, Values], None]) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Connection, "execute", telling)
+        yield
+
+
+@contextmanager
+def told_of_commits(told: Callable[[], None]) -> Iterator[None]:
+    """Tell of each before it happens; what `told` raises is in its place."""
+    commit = psycopg.AsyncConnection.commit
+
+    async def telling(connection: psycopg.AsyncConnection[Any]) -> None:
+        told()
+        await commit(connection)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg.AsyncConnection, "commit", telling)
         yield

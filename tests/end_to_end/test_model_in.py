@@ -35,7 +35,7 @@ from integrations.sandbox.market import Market
 from integrations.sandbox.shelf import Shelf
 from integrations.sync.channel import Tally
 from tests.end_to_end.playing import World, play, step
-from tests.statements import told_of_statements
+from tests.statements import told_of_commits, told_of_statements
 
 STEPS = int(os.environ.get("EMAG_MODEL_IN_STEPS", "60"))
 STEPS_OF_A_CASE = 12
@@ -252,7 +252,11 @@ class Days(World):
             if left < 0:
                 raise ConnectionAbortedError("this worker was killed")
 
-        with told_of_statements(count), suppress(ConnectionAbortedError):
+        with (
+            told_of_statements(count),
+            told_of_commits(count),
+            suppress(ConnectionAbortedError),
+        ):
             await self.shop.run_both(kind, engine=engine)
         await engine.dispose()
 
