@@ -27,7 +27,7 @@ from integrations.erp.tables import ERP_TABLES
 from integrations.erp.write import UnfitError, Value
 from integrations.ledger.books import BOOKS, Books
 from integrations.ledger.database import transaction
-from integrations.ledger.line import is_undone
+from integrations.ledger.line import is_broken
 
 ORIGIN = "emag"
 
@@ -191,7 +191,7 @@ async def bring_in(engine: AsyncEngine, schema: ErpSchema, arrival: Arrival) -> 
     except UnfitError as unfit:
         return Arrived(Brought.PARKED, arrival.row_id, str(unfit))
     except psycopg.Error as error:
-        if not is_undone(error):
+        if is_broken(error):
             raise
         return _refused(arrival, error)
 
@@ -412,5 +412,6 @@ def _refused(arrival: Arrival, error: psycopg.Error) -> Arrived:
         return Arrived(Brought.LOCKED, arrival.row_id)
     where = error.diag.constraint_name or error.diag.column_name
     table = ERP_TABLES[arrival.kind].name
-    problem = f"the ERP refused the row in app.{table} ({sqlstate}{f', {where}' if where else ''})"
+    why = sqlstate or type(error).__name__
+    problem = f"the ERP refused the row in app.{table} ({why}{f', {where}' if where else ''})"
     return Arrived(Brought.PARKED, arrival.row_id, problem)

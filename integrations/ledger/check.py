@@ -10,15 +10,15 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.erp.connection import Connection
+from integrations.erp.connection import Connection, rows_of
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.adopt import adoptable
 from integrations.ledger.books import BOOKS
 from integrations.ledger.changes import KINDS
 from integrations.ledger.check_capture import check_captures, check_columns, check_functions
-from integrations.ledger.database import autocommit, rows_of
+from integrations.ledger.database import autocommit
 from integrations.ledger.findings import UPGRADE, Finding, Problem, one_line, summed_up
-from integrations.ledger.line import is_undone
+from integrations.ledger.line import is_broken
 from integrations.ledger.session import UNKNOWN, UTF8
 from integrations.ledger.way_in import missing_rights, unfit_columns
 from migrations.capture import CAPTURED
@@ -76,7 +76,7 @@ async def _carried_out(name: str, check: _Check, connection: Connection) -> list
     try:
         return await check(name, connection)
     except psycopg.Error as error:
-        if not is_undone(error):
+        if is_broken(error):
             raise
         remedy = RIGHTS_FIRST if isinstance(error, InsufficientPrivilege) else UPGRADE
         return [Finding(name, False, one_line(error), remedy)]

@@ -129,6 +129,12 @@ def is_undone(error: psycopg.Error) -> bool:
     return error.sqlstate is not None and not error.sqlstate.startswith(_BROKEN)
 
 
+def is_broken(error: psycopg.Error) -> bool:
+    """Whether the connection has failed, and not the statement, be it the server's no or ours."""
+    lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return lost and not is_undone(error)
+
+
 _LINES: WeakKeyDictionary[AsyncEngine, dict[Use, Line]] = WeakKeyDictionary()
 
 

@@ -15,7 +15,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.erp.write import NOW
 from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
-from integrations.ledger.database import undone
+from integrations.ledger.database import rolled_back
 from tests.integrations.ledger.mirrored import ORDER, RETURN, execute, insert, mirror_order
 
 CALL: Mapping[str, object] = {
@@ -29,7 +29,7 @@ ITEM = {"sku": "CANA-350", "product_name": "Cana", "quantity": 2}
 
 @pytest.fixture
 async def schema(engine: AsyncEngine) -> ErpSchema:
-    async with undone(engine) as connection:
+    async with rolled_back(engine) as connection:
         return await read_schema(connection)
 
 
@@ -156,6 +156,14 @@ class TestANewRow:
         assert (change["kind"], change["row_id"]) == ("cancellation", arrived.row_id)
         assert await all_of(engine, "emag_cancellation_integrations") == []
         assert (await one(engine, "emag_orders"))["wish_told"] is True
+
+    async def test_that_not_even_the_driver_takes_is_parked(
+        self, engine: AsyncEngine, schema: ErpSchema
+    ) -> None:
+        arrived = await bring_in(engine, schema, news(emag_id="52\0"))
+        problem = "the ERP refused the row in app.return_requests (DataError)"
+        assert arrived == Arrived(Brought.PARKED, None, problem)
+        assert await all_of(engine, "return_requests") == []
 
     async def test_that_is_a_wish_and_is_refused_is_not_told(
         self, engine: AsyncEngine, schema: ErpSchema
