@@ -107,9 +107,8 @@ async def _check_set_up(connection: Connection) -> None:
 def _unreachable(
     error: Exception, settings: Settings
 ) -> DatabaseUnreachableError | ConfigurationError:
-    cause = getattr(error, "orig", None) or error
-    if isinstance(cause, EncodingError):
-        return ConfigurationError("DATABASE_URL", cause.problem, cause.remedy)
-    lines = str(cause).splitlines() or [type(error).__name__]
+    if isinstance(error, EncodingError):
+        return ConfigurationError("DATABASE_URL", error.problem, error.remedy)
+    lines = str(error).splitlines() or [type(error).__name__]
     said = redacted(lines[0], settings.database_url)
     return DatabaseUnreachableError(f"the database cannot be reached ({said}): check DATABASE_URL")

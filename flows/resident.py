@@ -342,6 +342,6 @@ async def _sleep(
 
 
 def in_short(error: Exception) -> str:
-    """The first line, without a password and the statement with values that SQLAlchemy adds."""
-    lines = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
+    """The first line, without a password; what the driver adds may hold a row's values."""
+    lines = str(error).splitlines() or [type(error).__name__]
     return without_password(lines[0])

@@ -31,8 +31,6 @@ EXIT_CODES: Mapping[str, int] = {
     "flows.database.DatabaseUnreachableError": 3,
     "psycopg.errors.InsufficientPrivilege": 3,
     "migrations.run.UpgradeError": 3,
-    "sqlalchemy.exc.OperationalError": 3,
-    "sqlalchemy.exc.InterfaceError": 3,
     "sqlalchemy.exc.TimeoutError": 3,
     "psycopg.OperationalError": 3,
     "psycopg.InterfaceError": 3,
@@ -185,7 +183,7 @@ def _failed(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in NOT_TAKEN:
         where = error.filename or "the output"
         return _say(f"{where} could not be written: {error.strerror}", FAULT)
-    for each in (*type(error).__mro__, *type(_driver_error(error)).__mro__):
+    for each in type(error).__mro__:
         name = _name(each)
         if name in EXIT_CODES:
             return _say(_message(error), EXIT_CODES[name])
@@ -197,23 +195,17 @@ def _name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _driver_error(error: Exception) -> Exception:
-    """What the driver said, where SQLAlchemy has wrapped it."""
-    return getattr(error, "orig", None) or error
-
-
 def _message(error: Exception) -> str:
-    """SQLAlchemy's own text holds the statement and its parameters: the driver's says enough."""
+    """What a person is told: of what the driver says its first line, the others may hold values."""
     from integrations.settings import without_password
 
-    driver_error = _driver_error(error)
     if _name(type(error)) in OF_THE_DRIVER:
         return without_password(str(error))
-    if not any(each.__module__.startswith(DRIVERS) for each in type(driver_error).__mro__):
+    if not any(each.__module__.startswith(DRIVERS) for each in type(error).__mro__):
         return str(error)
-    first = (str(driver_error).strip().splitlines() or [type(driver_error).__name__])[0]
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     said = without_password(first)
-    if getattr(driver_error, "sqlstate", None) == NO_RIGHT:
+    if getattr(error, "sqlstate", None) == NO_RIGHT:
         return (
             f"the role of DATABASE_URL lacks a right ({said}): run `emag-flows db check`, which"
             " names the GRANT"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import PoolProxiedConnection, event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
@@ -93,15 +93,15 @@ def storable(value: str) -> str:
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """A transaction that is committed at the end of the block, unless that fails."""
-    async with undone(engine) as connection:
+    async with rolled_back(engine) as connection:
         yield connection
         await connection.driver.commit()
 
 
 @asynccontextmanager
-async def undone(engine: AsyncEngine) -> AsyncIterator[Connection]:
+async def rolled_back(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """A transaction that is rolled back at the end of the block: one that reads, or holds locks."""
-    pooled = await engine.raw_connection()
+    pooled = await _lend(engine)
     try:
         yield Connection(_driver_of(pooled))
     finally:
@@ -111,7 +111,7 @@ async def undone(engine: AsyncEngine) -> AsyncIterator[Connection]:
 @asynccontextmanager
 async def autocommit(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """A connection on which every statement is its own transaction."""
-    async with undone(engine) as connection:
+    async with rolled_back(engine) as connection:
         await connection.driver.set_autocommit(True)
         yield connection
 
@@ -126,12 +126,20 @@ async def prompt_transaction(
         TimeoutError, NoAnswerError: no connection came by then, or no answer.
         psycopg.Error: among others, with the state 55P03, that a lock was not to be had.
     """
-    async with asyncio.timeout(seconds) as coming, undone(engine) as connection:
+    async with asyncio.timeout(seconds) as coming, rolled_back(engine) as connection:
         coming.reschedule(None)
         async with answers_within(connection.driver, seconds):
             await connection.execute(f"SET LOCAL lock_timeout = '{lock_seconds * 1000:.0f}'")
             yield connection
             await connection.driver.commit()
+
+
+async def _lend(engine: AsyncEngine) -> PoolProxiedConnection:
+    """One of the pool's; what fails at SQLAlchemy's first look at the server is psycopg's, too."""
+    try:
+        return await engine.raw_connection()
+    except DBAPIError as error:
+        raise error.orig or error from None
 
 
 def _driver_of(pooled: PoolProxiedConnection) -> psycopg.AsyncConnection[Any]:
@@ -174,8 +182,3 @@ def hold_at_most(engine: AsyncEngine, seconds: float) -> None:
     event.listen(engine.sync_engine, "checkout", begin)
     for over in ("checkin", "close", "detach"):
         event.listen(engine.sync_engine, over, end)
-
-
-async def rows_of(connection: Connection, query: str, **values: object) -> Sequence[Any]:
-    """What a query answers."""
-    return (await connection.execute(query, values)).all()

@@ -35,7 +35,7 @@ class Problem:
 
 def one_line(error: Exception) -> str:
     """What the database says, in one line."""
-    lines = str(getattr(error, "orig", error)).strip().splitlines()
+    lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 

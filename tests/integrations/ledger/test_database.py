@@ -6,13 +6,16 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from integrations.erp.connection import Connection
-from integrations.ledger.database import autocommit, open_engine, rows_of, transaction, undone
+from integrations.erp.connection import Connection, rows_of
+from integrations.ledger.database import autocommit, open_engine, rolled_back, transaction
+from integrations.ledger.patience import hang_up
+from integrations.ledger.session import connect
 
 PID = "SELECT pg_backend_pid()"
 NOTE = "INSERT INTO app.noted VALUES (:what)"
@@ -76,6 +79,21 @@ async def test_one_that_the_server_ends_in_use_is_made_anew_without_a_word(
     assert caplog.messages == []
 
 
+async def test_one_that_breaks_before_it_was_ever_lent_is_the_drivers_error(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(**address: Any) -> psycopg.AsyncConnection[Any]:
+        connection = await connect(**address)
+        hang_up(connection)
+        return connection
+
+    monkeypatch.setattr("integrations.ledger.database.connect", broken)
+    engine = open_engine(database_url)
+    with pytest.raises(psycopg.OperationalError):
+        await backend(engine)
+    await engine.dispose()
+
+
 async def test_a_transaction_is_committed_at_its_end(one: AsyncEngine) -> None:
     async with transaction(one) as connection:
         await connection.execute(NOTE, {"what": "kept"})
@@ -94,7 +112,7 @@ async def test_a_transaction_that_fails_leaves_nothing(one: AsyncEngine) -> None
 
 
 async def test_what_is_undone_leaves_nothing(one: AsyncEngine) -> None:
-    async with undone(one) as connection:
+    async with rolled_back(one) as connection:
         await connection.execute(NOTE, {"what": "gone"})
         assert len(await rows_of(connection, "TABLE app.noted")) == 1
     assert await noted(one) == []
@@ -110,12 +128,12 @@ async def test_in_autocommit_each_statement_stays_whatever_becomes_of_the_block(
 
     with pytest.raises(psycopg.errors.DivisionByZero):
         await failing()
-    async with undone(one) as connection:
+    async with rolled_back(one) as connection:
         await connection.execute(NOTE, {"what": "gone"})
     assert await noted(one) == ["kept"]
 
 
-@pytest.mark.parametrize("way", [autocommit, transaction, undone])
+@pytest.mark.parametrize("way", [autocommit, transaction, rolled_back])
 async def test_whoever_is_cancelled_gives_the_connection_back_as_it_was(
     one: AsyncEngine, database_url: str, way: Way
 ) -> None:
@@ -131,7 +149,7 @@ async def test_whoever_is_cancelled_gives_the_connection_back_as_it_was(
     await asyncio.wait([waiting])
 
     assert waiting.cancelled()
-    async with undone(one) as connection:
+    async with rolled_back(one) as connection:
         await connection.execute(NOTE, {"what": "gone"})
     assert await noted(one) == []
     assert await backend(one) == before
