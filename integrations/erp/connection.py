@@ -35,10 +35,6 @@ class Answer:
     def __iter__(self) -> Iterator[Any]:
         return iter(self.rows)
 
-    def all(self) -> Sequence[Any]:
-        """Every row."""
-        return self.rows
-
     def first(self) -> Any:
         """The first row, None where there is none."""
         return self.rows[0] if self.rows else None
@@ -91,6 +87,11 @@ class Connection:
         """Undo the block alone, and not the transaction that it is in, where it fails."""
         assert self.driver.info.transaction_status == TransactionStatus.INTRANS
         return self.driver.transaction()
+
+
+async def rows_of(connection: Connection, query: str, **values: object) -> Sequence[Any]:
+    """What a query answers."""
+    return (await connection.execute(query, values)).rows
 
 
 @lru_cache(_STATEMENTS)

@@ -90,7 +90,6 @@ _FORGET = """
                       AND o.status IN (0, 4, 5)
                       AND o.changed_at < statement_timestamp() - make_interval(days => :days)))
          ORDER BY a.platform, a.about, a.subject, a.due_at LIMIT :most FOR UPDATE SKIP LOCKED)
-    RETURNING 1 AS forgotten
 """
 
 
@@ -103,10 +102,9 @@ async def forget_settled(engine: AsyncEngine, days: int) -> int:
 
     forgotten = 0
     async with autocommit(engine) as connection:
-        while rows := (
-            await connection.execute(_FORGET, {"days": max(days, 30), "most": AT_ONCE})
-        ).all():
-            forgotten += len(rows)
+        values = {"days": max(days, 30), "most": AT_ONCE}
+        while gone := (await connection.execute(_FORGET, values)).rowcount:
+            forgotten += gone
     return forgotten
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from integrations.erp.connection import Connection
+from integrations.erp.connection import Connection, rows_of
 from integrations.erp.tables import ERP_TABLES
-from integrations.ledger.database import rows_of
 from integrations.ledger.findings import UPGRADE, Finding, Problem, summed_up
 from integrations.ledger.unqueued import INTEGERS
 from migrations import capture

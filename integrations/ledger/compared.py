@@ -152,7 +152,7 @@ async def money_open(
         "most": most,
     }
     async with autocommit(engine) as connection:
-        rows = (await connection.execute(query, values)).all()
+        rows = (await connection.execute(query, values)).rows
     found = {row.number: row.day for row in rows}
     return Open(found, rows[0].all_of_them - len(found) if rows else 0)
 

@@ -174,7 +174,7 @@ async def _batches(
     last = -1
     while True:
         async with autocommit(shop.engine) as connection:
-            rows = (await connection.execute(query, {**given, "number": last})).all()
+            rows = (await connection.execute(query, {**given, "number": last})).rows
             if not rows:
                 return
             found = [list(each) for _, each in groupby(rows, key=lambda row: row.number)]

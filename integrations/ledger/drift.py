@@ -101,19 +101,19 @@ async def note_drift(
         "seen": list(names.values()),
     }
     async with autocommit(engine) as connection:
-        rows = (await connection.execute(_NOTE, values)).all()
+        rows = (await connection.execute(_NOTE, values)).rows
     return [_drift(row) for row in rows if row.is_new]
 
 
 async def take_unshown(connection: Connection, platforms: Sequence[str]) -> list[Drift]:
     """What no run has shown yet; from now on it counts as shown."""
-    rows = (await connection.execute(_SHOW, {"platforms": list(platforms)})).all()
+    rows = (await connection.execute(_SHOW, {"platforms": list(platforms)})).rows
     return sorted(map(_drift, rows), key=lambda each: (each.first_at, each.route, each.name))
 
 
 async def lately_met(connection: Connection, platforms: Sequence[str], days: int) -> list[Drift]:
     """What was first met within so many days, the newest first."""
-    rows = (await connection.execute(_LATELY, {"platforms": list(platforms), "days": days})).all()
+    rows = (await connection.execute(_LATELY, {"platforms": list(platforms), "days": days})).rows
     return list(map(_drift, rows))
 
 

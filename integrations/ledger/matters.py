@@ -159,7 +159,7 @@ async def any_asked(connection: Connection) -> bool:
 
 async def parked_of(connection: Connection, accounts: Sequence[Account], most: int) -> list[Parked]:
     """News that could not be stored, the newest first."""
-    rows = (await connection.execute(_NEWEST, {**_whose(accounts), "most": most})).all()
+    rows = (await connection.execute(_NEWEST, {**_whose(accounts), "most": most})).rows
     return [Parked(**row._asdict()) for row in rows]
 
 
@@ -167,7 +167,7 @@ async def long_parked(
     connection: Connection, accounts: Sequence[Account], longest: timedelta
 ) -> list[LongParked]:
     """Accounts whose news has been parked for longer than this."""
-    rows = (await connection.execute(_LONG, {**_whose(accounts), "longest": longest})).all()
+    rows = (await connection.execute(_LONG, {**_whose(accounts), "longest": longest})).rows
     return [LongParked(**row._asdict()) for row in rows]
 
 
@@ -175,7 +175,7 @@ async def differences_of(
     connection: Connection, accounts: Sequence[Account], most: int
 ) -> list[Difference]:
     """Differences that were found at least twice and that nothing explains, the newest first."""
-    rows = (await connection.execute(_DIFFERENCES, {**_whose(accounts), "most": most})).all()
+    rows = (await connection.execute(_DIFFERENCES, {**_whose(accounts), "most": most})).rows
     return [Difference(**row._asdict()) for row in rows]
 
 

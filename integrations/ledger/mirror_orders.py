@@ -14,7 +14,7 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.order_facts import Sight
-from integrations.ledger.database import autocommit, storable, undone
+from integrations.ledger.database import autocommit, rolled_back, storable
 from integrations.ledger.timings import Timings
 
 # Whether a read tells what an order's lines hold now: one that is cancelled may come back with all
@@ -242,7 +242,7 @@ async def turn(engine: AsyncEngine, platform: str) -> AsyncIterator[bool]:
 
     False where another does not come to an end.
     """
-    async with _TURNS.setdefault(engine, asyncio.Lock()), undone(engine) as connection:
+    async with _TURNS.setdefault(engine, asyncio.Lock()), rolled_back(engine) as connection:
         try:
             await connection.execute(_PATIENCE)
             await connection.execute(_TURN, {"platform": platform})
@@ -289,21 +289,21 @@ async def owe(engine: AsyncEngine, platform: str, ids: Collection[int]) -> int:
     """Have these orders read again by the next run; how many of them are mirrored."""
     async with autocommit(engine) as connection:
         owed = await connection.execute(_OWE, {"platform": platform, "ids": sorted(ids)})
-        return len(owed.all())
+        return len(owed.rows)
 
 
 async def owe_invoiced(engine: AsyncEngine, platform: str, account: str, since: datetime) -> int:
     """Owe orders that got an invoice since then and have not been read after that; how many."""
     invoiced = {"platform": platform, "account": account, "since": since}
     async with autocommit(engine) as connection:
-        return len((await connection.execute(_OWE_INVOICED, invoiced)).all())
+        return len((await connection.execute(_OWE_INVOICED, invoiced)).rows)
 
 
 async def owe_asked_for(engine: AsyncEngine, platform: str, account: str, since: datetime) -> int:
     """Owe orders whose refund the ERP has asked for since then without a request; how many."""
     asked = {"platform": platform, "account": account, "since": since}
     async with autocommit(engine) as connection:
-        return len((await connection.execute(_OWE_ASKED_FOR, asked)).all())
+        return len((await connection.execute(_OWE_ASKED_FOR, asked)).rows)
 
 
 async def owed_due(

@@ -221,7 +221,7 @@ async def owe(engine: AsyncEngine, platform: str, ids: Collection[int]) -> int:
     """Have these returns read again by the next run; how many of them are mirrored."""
     async with autocommit(engine) as connection:
         owed = await connection.execute(_OWE, {"platform": platform, "ids": sorted(ids)})
-        return len(owed.all())
+        return len(owed.rows)
 
 
 async def owe_missing(
@@ -233,7 +233,7 @@ async def owe_missing(
     """
     missing = {"platform": platform, "account": account, "types": sorted(types), "since": since}
     async with autocommit(engine) as connection:
-        return len((await connection.execute(_OWE_MISSING, missing)).all())
+        return len((await connection.execute(_OWE_MISSING, missing)).rows)
 
 
 async def owed_due(

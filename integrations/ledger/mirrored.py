@@ -217,11 +217,10 @@ async def refunds_held(
     values = {"platform": platform, "numbers": [str(each) for each in numbers]}
     if not values["numbers"]:
         return {}
-    query = _REFUNDS
     async with autocommit(engine) as connection:
         return {
             row.number: Refunded(row.row_id, row.amount, row.processed)
-            for row in await connection.execute(query, values)
+            for row in await connection.execute(_REFUNDS, values)
         }
 
 

@@ -255,7 +255,7 @@ async def row_of(
     query = _BY_EMAG_ID.format(books=books.name, erp_id=books.erp_id, emag_id=books.emag_id)
     values = {"emag_id": emag_id, "account": account, "platform": platform}
     async with autocommit(engine) as connection:
-        every = (await connection.execute(query, values)).all()
+        every = (await connection.execute(query, values)).rows
     found = [row for row in every if row.platform is not None] or every
     if len(found) > 1:
         rows = " and ".join(f"row {row.row_id} on {row.platform}" for row in found)

@@ -14,7 +14,7 @@ from integrations.erp.rows import ErpRow, Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.books import BOOKS, OPEN_STATES, State
 from integrations.ledger.claims import Claim, what_emag_had, wishes_among
-from integrations.ledger.database import undone
+from integrations.ledger.database import rolled_back
 from integrations.ledger.queueing import Entry, entries_for
 
 _DUE_OR_CHANGED = """
@@ -72,7 +72,7 @@ async def prospects(
     """Due rows, unfolded changes and `also` these rows of one kind and account, at most `limit`."""
     books = BOOKS[kind]
     query = _DUE_OR_CHANGED.format(table=books.name, erp_id=books.erp_id, emag_id=books.emag_id)
-    async with undone(engine) as connection:
+    async with rolled_back(engine) as connection:
         found = {
             row.row_id: row
             for row in await connection.execute(

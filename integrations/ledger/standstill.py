@@ -43,5 +43,5 @@ async def still_cursors(connection: Connection, accounts: Sequence[Account]) -> 
         "platforms": [each.platform for each in accounts],
         "accounts": [each.name for each in accounts],
     }
-    rows = (await connection.execute(_STILL, asked)).all()
+    rows = (await connection.execute(_STILL, asked)).rows
     return [Standstill(**row._asdict()) for row in rows]

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from integrations.emag.accounts import Account
-from integrations.erp.connection import Connection
+from integrations.erp.connection import Connection, rows_of
 from integrations.erp.rows import Kind
 from integrations.ledger.books import BOOKS, State
 
@@ -158,8 +158,8 @@ async def read_status(engine: AsyncEngine) -> Status:
 
 async def status_of(connection: Connection) -> Status:
     """The same over a connection in autocommit."""
-    [now] = await _rows(connection, _NOW)
-    [changes] = await _rows(connection, _CHANGES)
+    [now] = await rows_of(connection, _NOW)
+    [changes] = await rows_of(connection, _CHANGES)
     return Status(
         at=now.now,
         counts=[count for kind in Kind for count in await _counts(connection, kind)],
@@ -171,25 +171,21 @@ async def status_of(connection: Connection) -> Status:
                 for kind in Kind
             ]
         ),
-        traffic=[Traffic(**row._asdict()) for row in await _rows(connection, _CALLS)],
-        budgets=[Budget(**row._asdict()) for row in await _rows(connection, _BUDGETS)],
+        traffic=[Traffic(**row._asdict()) for row in await rows_of(connection, _CALLS)],
+        budgets=[Budget(**row._asdict()) for row in await rows_of(connection, _BUDGETS)],
     )
 
 
 async def _counts(connection: Connection, kind: Kind) -> list[Count]:
     return [
         Count(kind, row.account, State(row.state), row.waiting_for, row.rows, row.since)
-        for row in await _rows(connection, _COUNTS.format(table=BOOKS[kind].name))
+        for row in await rows_of(connection, _COUNTS.format(table=BOOKS[kind].name))
     ]
 
 
 async def _number(connection: Connection, query: str) -> int:
-    [row] = await _rows(connection, query)
+    [row] = await rows_of(connection, query)
     return int(row.rows)
-
-
-async def _rows(connection: Connection, query: str, **values: object) -> Sequence[Any]:
-    return (await connection.execute(query, values)).all()
 
 
 async def read_inbox(engine: AsyncEngine, rows: int = 200) -> list[InboxEntry]:
@@ -210,7 +206,7 @@ async def inbox_of(connection: Connection, rows: int) -> list[InboxEntry]:
             return_days=INBOX_RETURN_DAYS,
             attempts=INBOX_ATTEMPTS,
         )
-        entries += [_entry(kind, row) for row in await _rows(connection, query, rows=rows)]
+        entries += [_entry(kind, row) for row in await rows_of(connection, query, rows=rows)]
     return entries
 
 

@@ -104,7 +104,6 @@ _FORGET = f"""
            AND a.told_at < statement_timestamp() - make_interval(days => :days)
            AND NOT EXISTS ({_STILL})
          ORDER BY a.platform, a.about, a.subject, a.due_at LIMIT :most FOR UPDATE SKIP LOCKED)
-    RETURNING 1 AS forgotten
 """
 
 
@@ -157,8 +156,7 @@ async def forget_told(engine: AsyncEngine, days: int) -> int:
 
     forgotten = 0
     async with autocommit(engine) as connection:
-        while rows := (
-            await connection.execute(_FORGET, {"days": max(days, 30), "most": AT_ONCE})
-        ).all():
-            forgotten += len(rows)
+        values = {"days": max(days, 30), "most": AT_ONCE}
+        while gone := (await connection.execute(_FORGET, values)).rowcount:
+            forgotten += gone
     return forgotten

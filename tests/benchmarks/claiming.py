@@ -19,7 +19,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.ledger import claims, leases
 from integrations.ledger.books import BOOKS
-from integrations.ledger.database import open_engine, undone
+from integrations.ledger.database import open_engine, rolled_back
 from integrations.ledger.timings import Timings
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.history import history
@@ -87,7 +87,7 @@ async def _measure(
 ) -> tuple[Mapping[int, Sequence[float]], Mapping[int, Any]]:
     """Seconds of each claim, taken in turns so that both see the same machine, and the plans."""
     engines = {rows: open_engine(url) for rows, url in urls.items()}
-    async with undone(engines[SHORT]) as connection:
+    async with rolled_back(engines[SHORT]) as connection:
         schema = await read_schema(connection)
     seconds: dict[int, list[float]] = {rows: [] for rows in urls}
     for _ in range(ROUNDS):
@@ -127,7 +127,7 @@ async def _plans(engine: AsyncEngine, schema: ErpSchema) -> Sequence[Sequence[st
     made: list[tuple[str, Values]] = []
     with told_of_statements(lambda *executed: made.append(executed)):
         await _claim(engine, schema)
-    async with undone(engine) as connection:
+    async with rolled_back(engine) as connection:
         return [list(_nodes((await _explained(connection, *each))[0]["Plan"])) for each in made]
 
 

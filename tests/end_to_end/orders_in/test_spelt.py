@@ -9,7 +9,7 @@ import pytest
 
 from integrations.erp.rows import Kind
 from integrations.erp.schema import read_schema
-from integrations.ledger.database import undone
+from integrations.ledger.database import rolled_back
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.orders_in.conftest import (
     CANCELLATION,
@@ -118,7 +118,7 @@ class TestAnInvoiceThatSpellsItsOrderOtherwise:
         self, shop: Shop, spelling: str, named: str | None
     ) -> None:
         await shop.sql("ALTER TABLE app.invoices ALTER COLUMN order_id TYPE text")
-        async with undone(shop.channel.engine) as connection:
+        async with rolled_back(shop.channel.engine) as connection:
             channel = replace(shop.channel, schema=await read_schema(connection))
         row = await self.of_before(shop, 100, named, order_id=spelling)
         other = await self.of_before(shop, 100, "7", order_id=spelling)

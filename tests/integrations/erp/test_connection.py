@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Answer, Connection, named, numbered
-from integrations.ledger.database import undone
+from integrations.ledger.database import rolled_back
 
 
 @pytest.fixture
 async def connection(engine: AsyncEngine) -> AsyncIterator[Connection]:
-    async with undone(engine) as connection:
+    async with rolled_back(engine) as connection:
         yield connection
 
 
@@ -42,7 +42,7 @@ async def test_a_statement_without_values_is_taken_as_it_stands(connection: Conn
 
 
 async def test_a_row_without_columns_is_one_all_the_same(connection: Connection) -> None:
-    assert (await connection.execute("SELECT FROM generate_series(1, 2)")).all() == [(), ()]
+    assert (await connection.execute("SELECT FROM generate_series(1, 2)")).rows == [(), ()]
     assert (await connection.execute("SELECT")).first() is not None
 
 
@@ -54,7 +54,7 @@ async def test_a_value_that_is_missing_is_named(connection: Connection) -> None:
 async def test_what_changes_rows_says_how_many(connection: Connection) -> None:
     made = await connection.execute("CREATE TEMPORARY TABLE counted (n int)")
     written = await connection.execute("INSERT INTO counted VALUES (1), (2)")
-    assert (made.all(), written.all(), written.rowcount) == ((), (), 2)
+    assert (made.rows, written.rows, written.rowcount) == ((), (), 2)
     assert [row.n for row in await connection.execute("TABLE counted")] == [1, 2]
 
 

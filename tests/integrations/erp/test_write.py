@@ -22,7 +22,7 @@ from integrations.erp.write import (
     update,
     with_required,
 )
-from integrations.ledger.database import undone
+from integrations.ledger.database import rolled_back
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -95,7 +95,7 @@ def test_an_enum_that_must_be_named_is_told_with_the_remedy() -> None:
 @pytest.fixture
 async def connection(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """A connection in a transaction of its own."""
-    async with undone(engine) as connection:
+    async with rolled_back(engine) as connection:
         yield connection
 
 

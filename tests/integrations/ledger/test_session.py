@@ -42,7 +42,7 @@ async def test_each_of_our_connections_reads_and_writes_the_same(
     engine = open_engine(database_url)
     try:
         async with autocommit(engine) as pooled:
-            assert (await pooled.execute(QUESTION)).all() == [ANSWER]
+            assert (await pooled.execute(QUESTION)).rows == [ANSWER]
         assert tuple(await Line(engine).row(QUESTION, {})) == ANSWER
         async with uncommitted(engine) as dry, dry.connect() as connection:
             found = await connection.exec_driver_sql(QUESTION)

@@ -10,7 +10,7 @@ from integrations.erp.digest import digest
 from integrations.erp.load import load_rows
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema, read_schema
-from integrations.ledger.database import transaction, undone
+from integrations.ledger.database import rolled_back, transaction
 from integrations.ledger.sweep import last_sweep, sweep
 
 CANCELLATION = Kind.CANCELLATION
@@ -18,7 +18,7 @@ CANCELLATION = Kind.CANCELLATION
 
 @pytest.fixture
 async def schema(engine: AsyncEngine) -> ErpSchema:
-    async with undone(engine) as connection:
+    async with rolled_back(engine) as connection:
         return await read_schema(connection)
 
 
