@@ -240,7 +240,7 @@ async def test_what_was_missed_last_is_named_after_what_can_still_be_kept(
     assert await named(engine) == ["3", "2", "1"]
 
 
-HISTORY = 20_000
+HISTORY = 5_000
 
 
 SEEN = "n, 'emag-ro', 'main', 3, 'd', now(), now(), false"
