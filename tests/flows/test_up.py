@@ -123,10 +123,6 @@ async def test_from_nothing_to_carrying_and_back_to_nothing(
         assert (run["state_name"], run["name"]) == ("Completed", "cancellations-main-both")
         status = await ask("GET", f"{endpoints}/api/v1/emag/integration/status")
         assert status["status"] == "success"
-        await its_own_database_is_started_again(up, tmp_path)
-        await add(database, market)
-        await comes(database, 2)
-        assert (await ask("GET", f"{endpoints}/ready")) == {"status": "ok"}
         second = await start(tmp_path, variables)
         assert await second.process.wait() == 2
         assert "another `emag-flows up` is running" in (await second.says("another")).string
@@ -140,12 +136,6 @@ async def test_from_nothing_to_carrying_and_back_to_nothing(
     assert postmaster.running(tmp_path / ".emag") is None
 
     await goes_on(tmp_path, variables, market, prefect)
-
-
-async def its_own_database_is_started_again(up: Up, folder: Path) -> None:
-    os.kill(postgres_of(folder), signal.SIGKILL)
-    await up.says(r"PostgreSQL, embedded: it has ended; starting it again in")
-    await up.says("the database works again")
 
 
 async def goes_on(
@@ -164,7 +154,7 @@ async def goes_on(
         missing = (await up.says("slack-webhook/nobody")).string
         assert f"make a block of type slack-webhook and name nobody at {prefect_before}" in missing
         await add(database, market)
-        await comes(database, 3)
+        await comes(database, 2)
         found = await ask("POST", f"{prefect_before}/api/flow_runs/filter", {})
         assert "cancellations-main-both" in {run["name"] for run in found}
 
@@ -189,14 +179,26 @@ def prefect_of(up: Up) -> int:
     return server
 
 
-async def test_a_database_of_its_own_that_does_not_start_again_is_said_to_be_lost(
-    tmp_path: Path, prefect_home: Path, variables: dict[str, str]
+async def test_its_own_database_is_started_again_or_said_to_be_lost(
+    tmp_path: Path, prefect_home: Path, variables: dict[str, str], market: Market
 ) -> None:
-    """While Prefect is still being started."""
     shutil.copytree(prefect_home, tmp_path / ".emag" / "prefect")
     up = await start(tmp_path, variables)
     try:
+        database = (await up.says(r"PostgreSQL, embedded: (\S+)"))[1]
         await up.says("resident loops")
+        await add(database, market)
+        await comes(database, 1)
+
+        os.kill(postgres_of(tmp_path), signal.SIGKILL)
+        await up.says(r"PostgreSQL, embedded: it has ended; starting it again in")
+        await up.says("the database works again")
+        await add(database, market)
+        await comes(database, 2)
+        endpoints = (await up.says(r"endpoints (http\S+)"))[1]
+        assert (await ask("GET", f"{endpoints}/ready")) == {"status": "ok"}
+
+        assert left_in(tmp_path)
         control = tmp_path / ".emag" / "postgres" / "global" / "pg_control"
         lost = control.rename(control.with_suffix(".lost"))
         os.kill(postgres_of(tmp_path), signal.SIGKILL)
@@ -206,13 +208,14 @@ async def test_a_database_of_its_own_that_does_not_start_again_is_said_to_be_los
         with suppress(ProcessLookupError):
             up.process.kill()
     assert re.search(r"pg_control.*set DATABASE_URL to use a PostgreSQL of your own$", last)
-    assert left_of(tmp_path) == []
+    assert await gone(f"{endpoints}/health")
+    assert left_in(tmp_path) == []
     lost.rename(control)
     start_embedded(tmp_path / ".emag").stop()  # nobody else removes what it left in memory
 
 
-def left_of(folder: Path) -> list[str]:
-    """Processes that still work in a folder."""
+def left_in(folder: Path) -> list[str]:
+    """What works in a folder: the command lines of our program's parts and the database's."""
     found = []
     for each in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
