@@ -24,6 +24,8 @@ from typing import BinaryIO
 
 import httpx
 
+from flows.garbage import look_seldom
+
 APPLICATION = "prefect.server.api.server:create_app"
 START_SECONDS = 90.0
 STOP_SECONDS = 10.0
@@ -47,6 +49,8 @@ def settings_for(home: Path, api_url: str | None = None) -> dict[str, str]:
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_LOGGING_LEVEL": "WARNING",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # Prefect asks at every schedule for all zones: tzdata lists them, a system has folders.
+        "PYTHONTZPATH": "",
     }
     if api_url is None:
         database = f"sqlite+aiosqlite:///{home / 'prefect.db'}"
@@ -254,6 +258,7 @@ def _end_with_starter() -> None:
 
 
 def _main(what: str, *arguments: str) -> None:
+    look_seldom()
     threading.Thread(target=_end_with_starter, daemon=True).start()
     (_work if what == "worker" else _serve)(*arguments)
 

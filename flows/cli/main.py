@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import importlib
 import logging
 import os
@@ -17,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from flows.cli.interruption import INTERRUPTED, say_interrupted
+from flows.garbage import look_seldom
 
 FAULT = 1
 USAGE = 2
@@ -53,9 +53,6 @@ OF_THE_DRIVER = frozenset({"migrations.run.UpgradeError"})
 
 # What a company's proxy is never asked for: servers on this very host.
 THIS_HOST = ("127.0.0.1", "localhost", "::1")
-
-# Imports make many objects and no garbage: looking for it would be a tenth of `status`.
-GARBAGE = 100_000
 
 
 class Command(NamedTuple):
@@ -116,7 +113,7 @@ def _root() -> None:
 
 def main() -> None:
     """The program `emag-flows`."""
-    gc.set_threshold(GARBAGE)
+    look_seldom()
     _reach_this_host_directly()
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(_written(answer(sys.argv[1:])))

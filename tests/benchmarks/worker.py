@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import cProfile
-import gc
 import json
 import re
 import resource
@@ -23,7 +22,7 @@ from typing import Any
 
 from flows.cancellation import sync_cancellations
 from flows.cli.console import begin
-from flows.cli.main import GARBAGE
+from flows.garbage import look_seldom
 from flows.parameters import CancellationParameters, Direction
 from flows.report import Report
 from flows.rma import sync_returns
@@ -37,7 +36,7 @@ SYNCS = {"cancellation": sync_cancellations, "rma": sync_returns}
 def main() -> None:
     """Wait for the word, run, report."""
     kind, limit, *profile = sys.argv[1:]
-    gc.set_threshold(GARBAGE)  # as the program does
+    look_seldom()  # as the program does
     begin()
     for late in IMPORTED_LATE:
         import_module(late)

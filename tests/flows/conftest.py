@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
+import httpx
 import pytest
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
 
+from flows.prefect_server import environment, free_port, server_settings, settings_for
 from integrations.emag.accounts import Account
 
 # What ends the Prefect server of this process, while there is one.
@@ -30,23 +38,41 @@ def prefect_server(no_server_is_left: None, prefect_database: Path) -> None:
     """A Prefect server for the tests of a group alone, on a database that is thrown away."""
     if _SERVER:
         return
-    # It imports Prefect's whole server, which most processes of a test run do not need.
-    from prefect.testing.utilities import prefect_test_harness
-
-    def folder() -> str:
-        made = tempfile.mkdtemp()
-        shutil.copy(prefect_database, Path(made) / "prefect-test.db")
-        return made
-
-    # Its folder goes with the session's, before this process exits.
-    nothing_at_exit = SimpleNamespace(register=lambda *_: None)
     with ExitStack() as started:
-        patch = started.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr("prefect.testing.utilities.mkdtemp", folder)
-        patch.setattr("prefect.testing.utilities.atexit", nothing_at_exit)
-        started.enter_context(prefect_test_harness(server_startup_timeout=90))
-        started.enter_context(temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}))
+        home = Path(started.enter_context(tempfile.TemporaryDirectory()))
+        shutil.copy(prefect_database, home)
+        url = started.enter_context(_serving(home, free_port()))
+        settings = {PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        started.enter_context(temporary_settings(settings))
         _SERVER.append(started.pop_all())
+
+
+@contextmanager
+def _serving(home: Path, port: int) -> Iterator[str]:
+    """The server as the product starts it, but outlasting the event loop of a test."""
+    variables = {**settings_for(home), **server_settings(port)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "flows.prefect_server", "server", str(port)],
+        env=environment(variables),
+        cwd=home,
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        url = f"http://127.0.0.1:{port}/api"
+        try:
+            while not _answers(url):
+                assert process.poll() is None, "the Prefect server did not start"
+                time.sleep(0.1)
+            yield url
+        finally:
+            process.terminate()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", trust_env=False).is_success
+    except httpx.TransportError:
+        return False
 
 
 @pytest.hookimpl(trylast=True)
