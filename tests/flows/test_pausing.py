@@ -1,19 +1,13 @@
-"""More cancellations than may go unasked wait for a person, with or without Prefect."""
+"""More cancellations than may go unasked wait for a person, also where nobody runs Prefect."""
 
 from __future__ import annotations
-
-import asyncio
-import shutil
-from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
 from integrations.sandbox.market import Market
-from tests.flows.asking import ask, cancellation_deployment, run_that_is
-from tests.flows.cli.conftest import CommandLine, emag_flows, run_as_process, shop, variables
-from tests.flows.test_up import ADD, start
+from tests.flows.cli.conftest import CommandLine, emag_flows, shop, variables
+from tests.flows.test_up import ADD
 
 __all__ = ["emag_flows", "shop", "variables"]
 
@@ -114,77 +108,3 @@ async def test_an_hour_later_as_many_go_unasked_again(
 
 async def test_only_cancellations_are_approved(emag_flows: CommandLine) -> None:
     assert (await emag_flows("run", "rma", "--yes")).code == 2
-
-
-async def test_a_run_of_prefect_waits_for_the_form_and_does_as_it_says(
-    tmp_path: Path, prefect_home: Path, market: Market, emag_url: str, database_url: str
-) -> None:
-    """One test, because each start of a Prefect server takes five seconds."""
-    shutil.copytree(prefect_home, tmp_path / ".emag" / "prefect")
-    environment = {
-        "DATABASE_URL": database_url,
-        "EMAG_USERNAME": "seller@example.com",
-        "EMAG_PASSWORD": "secret",
-        "EMAG_BASE_URL": emag_url,
-        "EMAG_QUIET_SECONDS": "0",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        **PAUSE,
-    }
-    cancel(database_url, market, 4)
-    up = await start(tmp_path, environment)
-    try:
-        api = (await up.says(r"Prefect (http\S+) · endpoints"))[1] + "/api"
-        refused = await begin_run(api, "SUSPENDED")
-        inbox = {**environment, "PREFECT_API_URL": api}
-        assert (await remedy(inbox, tmp_path)).startswith(
-            f"press Resume on the suspended run {refused['name']} in Prefect"
-        )
-        with psycopg.connect(database_url) as connection:
-            leased = connection.execute("SELECT count(*) FROM app.emag_order_leases").fetchone()
-        assert leased == (0,)
-        beside = await begin_run(api, "COMPLETED")
-        assert market.journal.effects == []
-        assert beside["state_name"] == "Completed"
-
-        await answer(api, refused, {"approve": False})
-        ended = await run_that_is(api, refused["id"], "COMPLETED")
-        assert ended["state_name"] == "Refused by a person"
-        assert set(states(database_url)) <= {"pending"}
-        assert (await remedy(inbox, tmp_path)).startswith(
-            "no run of cancellation-sync is suspended"
-        )
-
-        approved = await begin_run(api, "SUSPENDED")
-        await answer(api, approved, {"approve": True, "at_most": 3})
-        ended = await run_that_is(api, approved["id"], "COMPLETED")
-        assert ended["state_name"] == "Completed"
-        assert states(database_url) == ["pending", *["synced"] * 3]
-    finally:
-        up.process.terminate()
-        await up.process.communicate()
-
-
-async def remedy(environment: dict[str, str], folder: Path) -> str:
-    """What the inbox says is to be done about the cancellations that wait."""
-    [approval] = (await run_as_process(["inbox", "--json"], environment, folder)).json
-    return str(approval["remedy"])
-
-
-async def begin_run(api: str, wanted: str) -> dict[str, Any]:
-    deployment = await cancellation_deployment(api)
-    run = await ask("POST", f"{api}/deployments/{deployment}/create_flow_run", {})
-    return await run_that_is(api, run["id"], wanted)
-
-
-async def answer(api: str, run: dict[str, Any], filled_in: dict[str, Any]) -> None:
-    """Send the form, as the UI does when a person has filled it in.
-
-    Prefect shows a run as suspended a moment before it has the form.
-    """
-    sent: dict[str, Any] = {}
-    for _ in range(300):
-        sent = await ask("POST", f"{api}/flow_runs/{run['id']}/resume", {"run_input": filled_in})
-        if sent["details"].get("reason") != "Run input schema not found.":
-            break
-        await asyncio.sleep(0.1)
-    assert sent["status"] == "ACCEPT", sent

@@ -23,6 +23,7 @@ from flows.prefect_server import descendants
 from integrations.embedded import postmaster, start_embedded
 from integrations.sandbox.market import Market
 from tests.flows.asking import ENDED, ask, cancellation_deployment, run_that_is
+from tests.flows.cli.conftest import run_as_process
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +31,8 @@ pytestmark = [pytest.mark.long, pytest.mark.xdist_group("up")]
 
 ADD = "INSERT INTO app.cancellation_requests (emag_order_id, account_type) VALUES (%s, 'main')"
 SYNCED = "SELECT count(*) FROM app.emag_cancellation_integrations WHERE sync_state = 'synced'"
+STATES = "SELECT sync_state, count(*) FROM app.emag_cancellation_integrations GROUP BY 1 ORDER BY 1"
+LEASED = "SELECT count(*) FROM app.emag_order_leases"
 
 
 @dataclass
@@ -81,9 +84,8 @@ async def start(folder: Path, variables: dict[str, str], *arguments: str) -> Up:
 async def comes(database_url: str, count: int) -> None:
     """Wait until so many cancellations are synced."""
     for _ in range(600):
-        async with await psycopg.AsyncConnection.connect(database_url) as connection:
-            if await (await connection.execute(SYNCED.encode())).fetchone() == (count,):
-                return
+        if await rows(database_url, SYNCED) == [(count,)]:
+            return
         await asyncio.sleep(0.1)
     raise AssertionError("it was not carried")
 
@@ -146,8 +148,12 @@ async def goes_on(
     That nobody can be notified keeps nothing from it, and a server that is lost comes back.
     """
     port = prefect_before.rpartition(":")[2]
-    nobody = {"EMAG_NOTIFY_BLOCK": "slack-webhook/nobody"}
-    up = await start(folder, variables | nobody, "--port", port)
+    second = {
+        **variables,
+        "EMAG_NOTIFY_BLOCK": "slack-webhook/nobody",
+        "EMAG_CANCELLATIONS_PAUSE_ABOVE": "2",
+    }
+    up = await start(folder, second, "--port", port)
     try:
         database = (await up.says(r"PostgreSQL, embedded: (\S+)"))[1]
         assert "(14 unchanged)" in (await up.says("with its deployments")).string
@@ -157,6 +163,9 @@ async def goes_on(
         await comes(database, 2)
         found = await ask("POST", f"{prefect_before}/api/flow_runs/filter", {})
         assert "cancellations-main-both" in {run["name"] for run in found}
+        await waits_for_a_person(
+            folder, second | {"DATABASE_URL": database}, market, prefect_before
+        )
 
         os.kill(prefect_of(up), signal.SIGKILL)
         back = await up.says("Prefect works again|with its deployments")
@@ -167,6 +176,57 @@ async def goes_on(
     assert await gone(f"{prefect_before}/api/health")
     if server := postmaster.running(folder / ".emag"):
         postmaster.stop(folder / ".emag", server)
+
+
+async def waits_for_a_person(
+    folder: Path, variables: dict[str, str], market: Market, prefect: str
+) -> None:
+    """More cancellations than may go unasked wait for the form of one run, and go as it says."""
+    database, api = variables["DATABASE_URL"], f"{prefect}/api"
+    before = list(market.journal.effects)
+    for _ in range(4):
+        await add(database, market)
+    waiting = await begin_run(api, "SUSPENDED")
+    inbox = await run_as_process(["inbox", "--json"], {**variables, "PREFECT_API_URL": api}, folder)
+    [approval] = inbox.json
+    press = f"press Resume on the suspended run {waiting['name']} in Prefect"
+    assert approval["remedy"].startswith(press)
+    assert await rows(database, LEASED) == [(0,)]
+    beside = await begin_run(api, "COMPLETED")
+    assert beside["state_name"] == "Completed"
+    assert market.journal.effects == before
+
+    await answer(api, waiting, {"approve": True, "at_most": 3})
+    ended = await run_that_is(api, waiting["id"], "COMPLETED")
+    assert ended["state_name"] == "Completed"
+    assert await rows(database, STATES) == [("pending", 1), ("synced", 5)]
+
+
+async def begin_run(api: str, wanted: str) -> dict[str, Any]:
+    """A run of a deployment as the UI starts it with what is set there."""
+    deployment = await cancellation_deployment(api)
+    run = await ask("POST", f"{api}/deployments/{deployment}/create_flow_run", {})
+    return await run_that_is(api, run["id"], wanted)
+
+
+async def answer(api: str, run: dict[str, Any], filled_in: dict[str, Any]) -> None:
+    """Send the form, as the UI does when a person has filled it in.
+
+    Prefect shows a run as suspended a moment before it has the form.
+    """
+    sent: dict[str, Any] = {}
+    for _ in range(300):
+        sent = await ask("POST", f"{api}/flow_runs/{run['id']}/resume", {"run_input": filled_in})
+        if sent["details"].get("reason") != "Run input schema not found.":
+            break
+        await asyncio.sleep(0.1)
+    assert sent["status"] == "ACCEPT", sent
+
+
+async def rows(database_url: str, query: str) -> list[tuple[Any, ...]]:
+    """What the seller's database answers."""
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        return await (await connection.execute(query.encode())).fetchall()
 
 
 def prefect_of(up: Up) -> int:
