@@ -44,7 +44,7 @@ USERNAME, PASSWORD = "seller@example.com", "secret"
 FOR_TESTS = frozenset({"EMAG_MODEL_STEPS", "EMAG_MODEL_IN_STEPS", "EMAG_MODEL_SEED"})
 
 # The share of the tests among which the long ones are.
-WITH_LONG_ONES = 1 / 2
+WITH_LONG_ONES = 3 / 4
 
 # A test database needs to survive nothing, so it need not wait for the disk.
 THROWAWAY = {
@@ -164,7 +164,7 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """More workers than cores: a good part of the tests waits for a limit or for a process."""
-    return 3 * (os.cpu_count() or 1)
+    return 3 * (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)
