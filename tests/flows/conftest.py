@@ -19,7 +19,13 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from flows.prefect_server import environment, free_port, server_settings, settings_for
+from flows.prefect_server import (
+    START_SECONDS,
+    environment,
+    free_port,
+    server_settings,
+    settings_for,
+)
 from integrations.emag.accounts import Account
 
 # What ends the Prefect server of this process, while there is one.
@@ -59,9 +65,11 @@ def _serving(home: Path, port: int) -> Iterator[str]:
         start_new_session=True,
     ) as process:
         url = f"http://127.0.0.1:{port}/api"
+        deadline = time.monotonic() + START_SECONDS
         try:
             while not _answers(url):
                 assert process.poll() is None, "the Prefect server did not start"
+                assert time.monotonic() < deadline, "the Prefect server does not answer"
                 time.sleep(0.1)
             yield url
         finally:

@@ -148,12 +148,12 @@ async def goes_on(
     That nobody can be notified keeps nothing from it, and a server that is lost comes back.
     """
     port = prefect_before.rpartition(":")[2]
-    second = {
+    settings = {
         **variables,
         "EMAG_NOTIFY_BLOCK": "slack-webhook/nobody",
         "EMAG_CANCELLATIONS_PAUSE_ABOVE": "2",
     }
-    up = await start(folder, second, "--port", port)
+    up = await start(folder, settings, "--port", port)
     try:
         database = (await up.says(r"PostgreSQL, embedded: (\S+)"))[1]
         assert "(14 unchanged)" in (await up.says("with its deployments")).string
@@ -164,7 +164,7 @@ async def goes_on(
         found = await ask("POST", f"{prefect_before}/api/flow_runs/filter", {})
         assert "cancellations-main-both" in {run["name"] for run in found}
         await waits_for_a_person(
-            folder, second | {"DATABASE_URL": database}, market, prefect_before
+            folder, settings | {"DATABASE_URL": database}, market, prefect_before
         )
 
         os.kill(prefect_of(up), signal.SIGKILL)
@@ -186,20 +186,34 @@ async def waits_for_a_person(
     before = list(market.journal.effects)
     for _ in range(4):
         await add(database, market)
-    waiting = await begin_run(api, "SUSPENDED")
-    inbox = await run_as_process(["inbox", "--json"], {**variables, "PREFECT_API_URL": api}, folder)
-    [approval] = inbox.json
-    press = f"press Resume on the suspended run {waiting['name']} in Prefect"
-    assert approval["remedy"].startswith(press)
+    inbox = {**variables, "PREFECT_API_URL": api}
+    refused = await begin_run(api, "SUSPENDED")
+    press = f"press Resume on the suspended run {refused['name']} in Prefect"
+    assert (await remedy(inbox, folder)).startswith(press)
     assert await rows(database, LEASED) == [(0,)]
     beside = await begin_run(api, "COMPLETED")
     assert beside["state_name"] == "Completed"
     assert market.journal.effects == before
 
-    await answer(api, waiting, {"approve": True, "at_most": 3})
-    ended = await run_that_is(api, waiting["id"], "COMPLETED")
+    await answer(api, refused, {"approve": False})
+    ended = await run_that_is(api, refused["id"], "COMPLETED")
+    assert ended["state_name"] == "Refused by a person"
+    assert market.journal.effects == before
+    assert {state for state, _ in await rows(database, STATES)} <= {"pending", "synced"}
+    assert await rows(database, SYNCED) == [(2,)]
+    assert (await remedy(inbox, folder)).startswith("no run of cancellation-sync is suspended")
+
+    approved = await begin_run(api, "SUSPENDED")
+    await answer(api, approved, {"approve": True, "at_most": 3})
+    ended = await run_that_is(api, approved["id"], "COMPLETED")
     assert ended["state_name"] == "Completed"
     assert await rows(database, STATES) == [("pending", 1), ("synced", 5)]
+
+
+async def remedy(variables: dict[str, str], folder: Path) -> str:
+    """What the inbox says is to be done about the cancellations that wait."""
+    [approval] = (await run_as_process(["inbox", "--json"], variables, folder)).json
+    return str(approval["remedy"])
 
 
 async def begin_run(api: str, wanted: str) -> dict[str, Any]:
