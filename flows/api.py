@@ -12,7 +12,6 @@ from flows.database import DatabaseUnreachableError, open_database
 from flows.doctor import examine
 from flows.env_file import LOOK_SECONDS, EnvFile
 from flows.exposure import require_token
-from integrations.ledger.database import hold_at_most
 from integrations.ledger.findings import Finding
 from integrations.ledger.web_secret import web_secret
 from integrations.services.books import Database
@@ -36,7 +35,7 @@ EVENTS = ("new_order", "order_cancellation", "return_status", "awb_status", "doc
 async def open_context(settings: Settings) -> AsyncIterator[Context]:
     """What the endpoints work with, for as long as the block runs."""
     async with open_database(settings) as engine:
-        hold_at_most(engine, HELD_SECONDS)
+        engine.hold_at_most(HELD_SECONDS)
         yield Context(
             database=Database(engine),
             secret=await web_secret(engine),

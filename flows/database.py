@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
 
 import psycopg
 
 from integrations.erp.connection import Connection
-from integrations.ledger.session import EncodingError, connect
+from integrations.ledger.database import autocommit, open_engine
+from integrations.ledger.engine import Engine
+from integrations.ledger.session import EncodingError
 from integrations.settings import ConfigurationError, Settings, redacted
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 # Looks a table up in the catalogue: by its name nobody finds it who may not use the schema.
 SET_UP = """
@@ -34,18 +32,16 @@ class MissingRightError(DatabaseUnreachableError):
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
+async def open_database(settings: Settings) -> AsyncIterator[Engine]:
     """The seller's database, or the embedded one where none is configured.
 
     Raises:
         DatabaseUnreachableError: it does not answer, or to its role not at all.
         ConfigurationError: it has not been set up.
     """
-    from integrations.ledger.database import autocommit, open_engine
-
     async with AsyncExitStack() as stack:
         engine = open_engine(await _address(settings, stack))
-        stack.push_async_callback(engine.dispose)
+        stack.callback(engine.close)
         try:
             async with autocommit(engine) as connection:
                 await _check_set_up(connection)
@@ -56,19 +52,12 @@ async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 @asynccontextmanager
 async def open_connection(settings: Settings) -> AsyncIterator[Connection]:
-    """One connection in autocommit, for what only looks: an engine would take longer to load.
+    """One connection in autocommit, for what only looks.
 
     Raises:
         DatabaseUnreachableError, ConfigurationError: as above.
     """
-    async with AsyncExitStack() as stack:
-        address = await _address(settings, stack)
-        try:
-            connection = Connection(await connect(address, autocommit=True))
-            stack.push_async_callback(connection.driver.close)
-            await _check_set_up(connection)
-        except psycopg.Error as error:
-            raise _unreachable(error, settings) from None
+    async with open_database(settings) as engine, autocommit(engine) as connection:
         yield connection
 
 

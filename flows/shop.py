@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from flows.database import open_database
 from integrations.emag.accounts import Account
 from integrations.emag.client import open_client
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.ledger.calls import prepare_calls
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 from integrations.ledger.profile import read_profile
 from integrations.ledger.sealing import sealer_of
 from integrations.ledger.timings import Timings
@@ -30,7 +29,7 @@ class Shop:
     """The seller's database and the accounts that a run works for."""
 
     settings: Settings
-    engine: AsyncEngine
+    engine: Engine
     schema: ErpSchema
     accounts: Sequence[Account]
     timings: Timings

@@ -25,13 +25,13 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from integrations.embedded import start_embedded
 from tests.compiling import compile_all
 
 if TYPE_CHECKING:
     from integrations.emag.accounts import Account
+    from integrations.ledger.engine import Engine
     from integrations.sandbox.market import Market
 
 pytest_plugins = ["tests.end_to_end.fault_table"]
@@ -253,11 +253,13 @@ def bare_database_url(postgres: str) -> Iterator[str]:
 
 
 @pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """SQLAlchemy's async engine on this test's migrated database."""
-    engine = create_async_engine(make_url(database_url).set(drivername="postgresql+psycopg"))
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on this test's migrated database."""
+    from integrations.ledger.database import open_engine
+
+    engine = open_engine(database_url)
     yield engine
-    await engine.dispose()
+    engine.close()
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.cli.console import begin, console, print_json, table
+from integrations.ledger.engine import Engine
 from integrations.ledger.history import PastCall, Wanted, read_calls
 from integrations.settings import Settings
 
@@ -107,7 +107,7 @@ async def _show(settings: Settings, wanted: Wanted, limit: int | None, as_json: 
     return 0
 
 
-async def _show_newest(engine: AsyncEngine, wanted: Wanted, most: int, as_json: bool) -> None:
+async def _show_newest(engine: Engine, wanted: Wanted, most: int, as_json: bool) -> None:
     found = await read_calls(engine, wanted, most=most)
     if as_json:
         print_json(found)

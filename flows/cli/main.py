@@ -31,7 +31,6 @@ EXIT_CODES: Mapping[str, int] = {
     "flows.database.DatabaseUnreachableError": 3,
     "psycopg.errors.InsufficientPrivilege": 3,
     "migrations.run.UpgradeError": 3,
-    "sqlalchemy.exc.TimeoutError": 3,
     "psycopg.OperationalError": 3,
     "psycopg.InterfaceError": 3,
     "flows.deployed.EmagUnreachableError": 3,

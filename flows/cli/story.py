@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from rich.console import Console
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.cli.console import console, print_json, table
+from integrations.ledger.engine import Engine
 from integrations.ledger.history import PastCall, Standing, Wanted, read_standing, read_story
 from integrations.ledger.sealing import Kept, sealer_of
 from integrations.ledger.story import Told, tell
@@ -16,7 +16,7 @@ from integrations.settings import Settings
 
 
 async def show_story(
-    settings: Settings, engine: AsyncEngine, wanted: Wanted, most: int, as_json: bool
+    settings: Settings, engine: Engine, wanted: Wanted, most: int, as_json: bool
 ) -> None:
     """Print the calls about it, oldest first, and our rows."""
     calls = await read_story(engine, wanted, most=most)

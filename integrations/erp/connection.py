@@ -1,7 +1,7 @@
 """A connection to the ERP's database: statements with :names for their values, rows by name.
 
-The driver itself executes them: SQLAlchemy, which keeps the pool, would take as much CPU again for
-that as all the rest of a statement does, and as long to load as all of `emag-flows status`.
+The driver itself executes them: SQLAlchemy would take as much CPU again for that as all the rest of
+a statement does, and as long to load as all of `emag-flows status`.
 """
 
 from __future__ import annotations

@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.erp.connection import Connection
 from integrations.erp.rows import UNAPPROVED, Kind
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 from integrations.ledger.unqueued import count_unqueued, never_queued, sizing
 
 CHUNK = 5000
 
 
-async def adoptable(engine: AsyncEngine) -> dict[Kind, int]:
+async def adoptable(engine: Engine) -> dict[Kind, int]:
     """How many rows of each kind `adopt` would queue, were it asked for all of them.
 
     A large table is estimated, and one that can't be read counts as empty: see `Unqueued`.
@@ -33,7 +32,7 @@ async def adoptable(engine: AsyncEngine) -> dict[Kind, int]:
 
 
 async def adopt(
-    engine: AsyncEngine, since: date, kinds: Iterable[Kind], *, require_approval: bool = False
+    engine: Engine, since: date, kinds: Iterable[Kind], *, require_approval: bool = False
 ) -> dict[Kind, int]:
     """Queue the adoptable rows of these kinds that the ERP created since that day (UTC).
 
@@ -50,7 +49,7 @@ async def adopt(
         }
 
 
-async def unapproved(engine: AsyncEngine, since: date) -> int:
+async def unapproved(engine: Engine, since: date) -> int:
     """How many cancellations `adopt` passes over, since nobody has approved them."""
     kind, statuses = Kind.CANCELLATION, ", ".join(f"'{each}'" for each in UNAPPROVED)
     async with autocommit(engine) as connection:
@@ -66,7 +65,7 @@ async def unapproved(engine: AsyncEngine, since: date) -> int:
 
 
 async def adoptable_ids(
-    engine: AsyncEngine, since: date, kind: Kind, most: int, *, require_approval: bool = False
+    engine: Engine, since: date, kind: Kind, most: int, *, require_approval: bool = False
 ) -> list[int]:
     """The rows of a kind that `adopt` would queue, at most so many."""
     async with autocommit(engine) as connection:

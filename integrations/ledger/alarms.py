@@ -19,7 +19,7 @@ from integrations.ledger.deadlines import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from integrations.ledger.engine import Engine
 
 # More are told by the next run: what a shop has long missed must not flood its inbox at once.
 MOST = 200
@@ -93,7 +93,7 @@ _FORGET = """
 """
 
 
-async def forget_settled(engine: AsyncEngine, days: int) -> int:
+async def forget_settled(engine: Engine, days: int) -> int:
     """Delete alarms that have been settled for so many days, 30 at least; how many.
 
     None of them could be told again because of that.

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from decimal import Decimal
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 _REFUNDS = """
     SELECT coalesce(currency::text, '') AS currency,
@@ -18,7 +17,7 @@ _REFUNDS = """
 """
 
 
-async def refunds_of(engine: AsyncEngine, ids: Collection[int]) -> dict[str, Decimal]:
+async def refunds_of(engine: Engine, ids: Collection[int]) -> dict[str, Decimal]:
     """What these cancellations refund, summed by currency; without those that say nothing."""
     async with autocommit(engine) as connection:
         rows = await connection.execute(_REFUNDS, {"ids": list(ids)})

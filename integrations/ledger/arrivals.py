@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Any
 
 import psycopg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp import write
 from integrations.erp.connection import Connection
@@ -27,6 +26,7 @@ from integrations.erp.tables import ERP_TABLES
 from integrations.erp.write import UnfitError, Value
 from integrations.ledger.books import BOOKS, Books
 from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.line import is_broken
 
 ORIGIN = "emag"
@@ -181,7 +181,7 @@ class _NotNowError(Exception):
         self.brought = brought
 
 
-async def bring_in(engine: AsyncEngine, schema: ErpSchema, arrival: Arrival) -> Arrived:
+async def bring_in(engine: Engine, schema: ErpSchema, arrival: Arrival) -> Arrived:
     """Write an arrival into the ERP, unless the ERP or a request of ours has moved on."""
     try:
         async with transaction(engine) as connection:

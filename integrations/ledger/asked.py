@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 from integrations.ledger.matters import ASKED
 
 _READ = """
@@ -36,14 +36,14 @@ _NOTE = """
 _FORGET = "DELETE FROM app.emag_cursors WHERE account = :account AND resource = :resource"
 
 
-async def asked_about(engine: AsyncEngine, account: str) -> frozenset[int]:
+async def asked_about(engine: Engine, account: str) -> frozenset[int]:
     """The numbers of these rows of the ERP's; some may be settled by now."""
     async with autocommit(engine) as connection:
         found = await connection.execute(_READ, {"account": account, "resource": ASKED})
         return frozenset(found.scalars())
 
 
-async def note_asked(engine: AsyncEngine, account: str, rows: Collection[int]) -> None:
+async def note_asked(engine: Engine, account: str, rows: Collection[int]) -> None:
     """Note that a person is asked about these rows, which there is at least one of."""
     noted = {
         "account": account,
@@ -54,7 +54,7 @@ async def note_asked(engine: AsyncEngine, account: str, rows: Collection[int]) -
         await connection.execute(_NOTE, noted)
 
 
-async def forget_asked(engine: AsyncEngine, account: str) -> None:
+async def forget_asked(engine: Engine, account: str) -> None:
     """All of them were approved."""
     async with autocommit(engine) as connection:
         await connection.execute(_FORGET, {"account": account, "resource": ASKED})

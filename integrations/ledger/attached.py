@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 # eMAG fetches a document some time after it took the request: what is younger may not show yet.
 SETTLES = "1 hour"
@@ -45,7 +44,7 @@ class Attached:
 
 
 async def attached_documents(
-    engine: AsyncEngine, schema: ErpSchema, platform: str, numbers: Collection[int]
+    engine: Engine, schema: ErpSchema, platform: str, numbers: Collection[int]
 ) -> list[Attached]:
     """What has been attached to these orders for a while; names that are not ours are left out."""
     query = _ATTACHED.format(

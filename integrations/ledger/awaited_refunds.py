@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 from integrations.ledger.mirror_returns import NEXT_LOOK, Owed
 
 _DUE = """
@@ -34,7 +33,7 @@ _LOOK_NOW = """
 
 
 async def refunds_due(
-    engine: AsyncEngine, platform: str, account: str, since: datetime, most: int
+    engine: Engine, platform: str, account: str, since: datetime, most: int
 ) -> list[Owed]:
     """Returns whose refund is to be looked for and that were not read since then, oldest first."""
     due = {"platform": platform, "account": account, "since": since, "most": most}
@@ -42,13 +41,13 @@ async def refunds_due(
         return [Owed(row.emag_id, row.type) for row in await connection.execute(_DUE, due)]
 
 
-async def look_later(engine: AsyncEngine, platform: str, emag_id: int) -> None:
+async def look_later(engine: Engine, platform: str, emag_id: int) -> None:
     """Note that a return was looked for in vain, as if it had shown no refund."""
     async with autocommit(engine) as connection:
         await connection.execute(_LATER, {"platform": platform, "emag_id": emag_id})
 
 
-async def look_now(engine: AsyncEngine, platform: str, orders: Collection[int]) -> None:
+async def look_now(engine: Engine, platform: str, orders: Collection[int]) -> None:
     """Have the next run look for the refunds of these orders' returns."""
     if orders:
         async with autocommit(engine) as connection:

@@ -17,10 +17,9 @@ from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.accounts import Account, rate
 from integrations.emag.routes import LIMITS, Route
+from integrations.ledger.engine import Engine
 from integrations.ledger.instants import Instant
 from integrations.ledger.line import line
 
@@ -179,7 +178,7 @@ class EmagDownError(Exception):
 
 
 async def reserve(
-    engine: AsyncEngine,
+    engine: Engine,
     account: Account,
     route: Route,
     *,
@@ -214,7 +213,7 @@ async def reserve(
     return slot
 
 
-async def renew(engine: AsyncEngine, account: Account, route: Route, missed: Slot) -> Slot | None:
+async def renew(engine: Engine, account: Account, route: Route, missed: Slot) -> Slot | None:
     """A slot for now in place of one that was just missed; None if only another one will do."""
     per_second, asked = rate(account, route), Instant.now()
     gap = HEADROOM / per_second
@@ -230,7 +229,7 @@ async def renew(engine: AsyncEngine, account: Account, route: Route, missed: Slo
 
 
 async def reserve_within(
-    engine: AsyncEngine,
+    engine: Engine,
     account: Account,
     route: Route,
     statement: str,
@@ -265,7 +264,7 @@ async def reserve_within(
 
 
 async def _reserve_now(
-    engine: AsyncEngine, statement: str, values: Mapping[str, Any]
+    engine: Engine, statement: str, values: Mapping[str, Any]
 ) -> tuple[Slot, Any] | None:
     asked = Instant.now()
     row = await line(engine).row(statement, values)
@@ -284,11 +283,11 @@ class _Turn:
     next: float = -math.inf
 
 
-_TURNS: WeakKeyDictionary[AsyncEngine, dict[tuple[str, ...], _Turn]] = WeakKeyDictionary()
+_TURNS: WeakKeyDictionary[Engine, dict[tuple[str, ...], _Turn]] = WeakKeyDictionary()
 
 
 async def _reserve_in_turn(
-    engine: AsyncEngine,
+    engine: Engine,
     account: Account,
     route: Route,
     statement: str,
@@ -315,13 +314,13 @@ async def _reserve_in_turn(
 
 
 # By engine and bucket, when the pause ends that eMAG has asked this process for (monotonic).
-_PAUSES: WeakKeyDictionary[AsyncEngine, dict[tuple[str, ...], float]] = WeakKeyDictionary()
+_PAUSES: WeakKeyDictionary[Engine, dict[tuple[str, ...], float]] = WeakKeyDictionary()
 
 # By engine, what `_ahead` found last, and when.
-_AHEAD: WeakKeyDictionary[AsyncEngine, tuple[float, float]] = WeakKeyDictionary()
+_AHEAD: WeakKeyDictionary[Engine, tuple[float, float]] = WeakKeyDictionary()
 
 
-def _ahead(engine: AsyncEngine, now: float, asked: float, answered: float) -> float:
+def _ahead(engine: Engine, now: float, asked: float, answered: float) -> float:
     """What to add to the database's time for our own: it was `now` between `asked` and `answered`.
 
     An answer that took long says little of when it was given, so quicker ones before it count, too:
@@ -345,7 +344,7 @@ def _bucket(account: Account, route: Route) -> dict[str, str]:
 
 
 async def _why_not(
-    engine: AsyncEngine, account: Account, route: Route, longest: float
+    engine: Engine, account: Account, route: Route, longest: float
 ) -> EmagDownError | BudgetBusyError:
     """Why there was no slot."""
     down = await line(engine).row(_WHY_NOT, _bucket(account, route))
@@ -354,13 +353,13 @@ async def _why_not(
     return BudgetBusyError(f"no free request slot of {route.bucket.value} within {longest:.0f} s")
 
 
-async def is_down(engine: AsyncEngine, account: Account, route: Route) -> bool:
+async def is_down(engine: Engine, account: Account, route: Route) -> bool:
     """Whether eMAG counts as down for the route's bucket."""
     return await line(engine).row(_WHY_NOT, _bucket(account, route)) is not None
 
 
 async def mark_down(
-    engine: AsyncEngine, account: Account, route: Route, cause: str, detail: str, *, probe: float
+    engine: Engine, account: Account, route: Route, cause: str, detail: str, *, probe: float
 ) -> None:
     """Let everyone know that eMAG cannot be asked: from now on one probe at a time is sent."""
     outage = {**_bucket(account, route), "cause": cause, "detail": detail, "probe": probe}
@@ -368,7 +367,7 @@ async def mark_down(
 
 
 async def probed(
-    engine: AsyncEngine, account: Account, route: Route, slot: Slot, *, probe: float
+    engine: Engine, account: Account, route: Route, slot: Slot, *, probe: float
 ) -> None:
     """A request that was to find out whether eMAG is back did not: in a while the next one may."""
     ended = {**_bucket(account, route), "probing": slot.probing, "probe": probe}
@@ -376,20 +375,20 @@ async def probed(
 
 
 async def hasten_probe(
-    engine: AsyncEngine, account: Account, route: Route, causes: Collection[str]
+    engine: Engine, account: Account, route: Route, causes: Collection[str]
 ) -> bool:
     """Let the next request be sent at once, as a probe; False unless eMAG is down for a cause."""
     wanted = {**_bucket(account, route), "causes": sorted(causes)}
     return await line(engine).row(_HASTEN, wanted) is not None
 
 
-async def mark_up(engine: AsyncEngine, account: Account, route: Route) -> None:
+async def mark_up(engine: Engine, account: Account, route: Route) -> None:
     """Let everyone know that eMAG answers again."""
     await line(engine).row(_MARK_UP, _bucket(account, route))
 
 
 async def push_back(
-    engine: AsyncEngine, account: Account, route: Route, *, pause: float, throttled: bool
+    engine: Engine, account: Account, route: Route, *, pause: float, throttled: bool
 ) -> None:
     """Keep everyone off the bucket for this many seconds, since eMAG said it is exhausted.
 
@@ -402,7 +401,7 @@ async def push_back(
     await line(engine).row(_PUSH, {**bucket, "pause": pause, "hit": int(throttled)})
 
 
-def is_paused(engine: AsyncEngine, account: Account, route: Route) -> bool:
+def is_paused(engine: Engine, account: Account, route: Route) -> bool:
     """Whether slots that this process reserved before eMAG asked for a pause are void now."""
     until = _PAUSES.get(engine, {}).get(tuple(_bucket(account, route).values()), -math.inf)
     return time.monotonic() < until

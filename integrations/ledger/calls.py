@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.accounts import Account
 from integrations.emag.large import aside
 from integrations.emag.routes import Bucket, Route
 from integrations.emag.verdicts import Answer
 from integrations.ledger.budget import RESERVE, Slot, reserve_within
 from integrations.ledger.database import autocommit, storable
+from integrations.ledger.engine import Engine
 from integrations.ledger.line import line
 from integrations.ledger.sealing import Sealer, keep
 
@@ -104,7 +103,7 @@ class Call:
 
 
 async def open_read(
-    engine: AsyncEngine,
+    engine: Engine,
     account: Account,
     route: Route,
     subject: Subject,
@@ -167,9 +166,7 @@ def entry(
     }
 
 
-async def close_call(
-    engine: AsyncEngine, call: Call, answer: Answer, sealer: Sealer | None
-) -> None:
+async def close_call(engine: Engine, call: Call, answer: Answer, sealer: Sealer | None) -> None:
     """Note the verdict of a call."""
     await _close(
         engine,
@@ -183,18 +180,18 @@ async def close_call(
     )
 
 
-async def close_unsent(engine: AsyncEngine, call: Call) -> None:
+async def close_unsent(engine: Engine, call: Call) -> None:
     """Note that a call missed its slot and never left."""
     await _close(engine, call, verdict="unsent")
 
 
-async def _close(engine: AsyncEngine, call: Call, **values: object) -> None:
+async def _close(engine: Engine, call: Call, **values: object) -> None:
     columns = ("verdict", "cause", "http_status", "seconds", "message", "answer")
     closed = {name: values.get(name) for name in columns}
     await line(engine).row(_CLOSE, {**closed, "id": call.id, "sent_at": call.sent_at})
 
 
-async def recent_calls(engine: AsyncEngine, platform: str, route: Route, seconds: float) -> int:
+async def recent_calls(engine: Engine, platform: str, route: Route, seconds: float) -> int:
     """How many requests of the route's bucket all workers had under way in the last seconds."""
     orders = route.bucket is Bucket.ORDERS
     counted = {"platform": platform, "orders": orders, "seconds": seconds}
@@ -203,7 +200,7 @@ async def recent_calls(engine: AsyncEngine, platform: str, route: Route, seconds
 
 
 async def saved_since_they_failed(
-    engine: AsyncEngine, account: Account, route: Route, orders: Sequence[int]
+    engine: Engine, account: Account, route: Route, orders: Sequence[int]
 ) -> bool:
     """Whether eMAG has answered a save of this route since these orders began to fail at it."""
     wanted = {"account": account.name, "platform": account.platform, "route": route.path}
@@ -212,13 +209,13 @@ async def saved_since_they_failed(
         return bool(found.scalar_one())
 
 
-async def prepare_calls(engine: AsyncEngine) -> None:
+async def prepare_calls(engine: Engine) -> None:
     """Make the coming days' partitions: what can't be recorded is not sent."""
     async with autocommit(engine) as connection:
         await connection.execute(_PREPARE)
 
 
-async def close_dead_calls(engine: AsyncEngine) -> None:
+async def close_dead_calls(engine: Engine) -> None:
     """Close what a killed worker left open and is dead by now."""
     async with autocommit(engine) as connection:
         await connection.execute(_CLOSE_DEAD)

@@ -9,10 +9,10 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit
 from integrations.ledger.differences import Difference, Sight, Why
+from integrations.ledger.engine import Engine
 
 # More than anybody reads at once; all are counted.
 MOST_SHOWN = 200
@@ -222,7 +222,7 @@ def _one(difference: Difference) -> dict[str, Any]:
     return {**shown, "detail": difference.detail} if difference.detail else shown
 
 
-async def store(engine: AsyncEngine, certificate: Certificate) -> None:
+async def store(engine: Engine, certificate: Certificate) -> None:
     """Write a certificate down; it gets its number and its time."""
     stored = {
         "platform": certificate.platform,
@@ -239,7 +239,7 @@ async def store(engine: AsyncEngine, certificate: Certificate) -> None:
     certificate.id, certificate.made_at = row.id, row.made_at
 
 
-async def newest(engine: AsyncEngine, platform: str, account: str) -> dict[str, Any] | None:
+async def newest(engine: Engine, platform: str, account: str) -> dict[str, Any] | None:
     """The account's last certificate as it was stored; None before the first."""
     async with autocommit(engine) as connection:
         found = await connection.execute(_NEWEST, {"platform": platform, "account": account})

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import psycopg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.erp.connection import Connection
@@ -22,6 +21,7 @@ from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit, transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.points import Point, reached
 from integrations.ledger.queueing import Refusal, entries_for, write_entries
 from integrations.ledger.timings import Timings
@@ -116,20 +116,20 @@ class Folded:
     refused: list[Refusal] = field(default_factory=list)
 
 
-async def stamp(engine: AsyncEngine) -> None:
+async def stamp(engine: Engine) -> None:
     """Note of every new change that it has now been seen."""
     async with autocommit(engine) as connection:
         await connection.execute(_STAMP)
 
 
-async def newest_change(engine: AsyncEngine, kind: Kind) -> int:
+async def newest_change(engine: Engine, kind: Kind) -> int:
     """The id of the newest change of this kind, 0 where there is none."""
     async with autocommit(engine) as connection:
         return int((await connection.execute(_NEWEST, {"kind": kind.value})).scalar_one())
 
 
 async def seconds_to_rest(
-    engine: AsyncEngine, kind: Kind, newest: int, timings: Timings
+    engine: Engine, kind: Kind, newest: int, timings: Timings
 ) -> float | None:
     """Seconds until all rows changed up to this change have rested; None where none is left."""
     async with autocommit(engine) as connection:
@@ -147,7 +147,7 @@ async def seconds_to_rest(
 
 
 async def fold(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     accounts: Mapping[str, Account],
     timings: Timings,
@@ -178,7 +178,7 @@ async def fold(
         folded.changes += sum(len(ids) for ids in taken.values())
 
 
-async def _fold_truncations(engine: AsyncEngine, timings: Timings) -> int:
+async def _fold_truncations(engine: Engine, timings: Timings) -> int:
     """Plan all open rows of a truncated table again; of the settled ones those gone are history."""
     async with transaction(engine) as connection:
         values = {"quiet": timings.quiet, "kinds": KINDS}

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import psycopg
 from psycopg.errors import InsufficientPrivilege
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection, rows_of
 from integrations.erp.tables import ERP_TABLES
@@ -17,6 +15,7 @@ from integrations.ledger.books import BOOKS
 from integrations.ledger.changes import KINDS
 from integrations.ledger.check_capture import check_captures, check_columns, check_functions
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 from integrations.ledger.findings import UPGRADE, Finding, Problem, one_line, summed_up
 from integrations.ledger.line import is_broken
 from integrations.ledger.session import UNKNOWN, UTF8
@@ -54,7 +53,7 @@ OUR_TABLES = (
 CALLED = ("emag_prepare_calls", "emag_old_calls", "emag_drop_calls")
 
 
-async def check_database(engine: AsyncEngine) -> list[Finding]:
+async def check_database(engine: Engine) -> list[Finding]:
     """Everything that was looked at, good or bad, in the order of what stands on what.
 
     Changes nothing. What the database refuses to answer is a finding, too; of a database that isn't
@@ -67,7 +66,7 @@ async def check_database(engine: AsyncEngine) -> list[Finding]:
                 findings += await _carried_out(name, check, connection)
                 if name == _REVISION and not findings[-1].ok:
                     return findings
-    except (psycopg.Error, PoolTimeoutError, OSError) as error:
+    except (psycopg.Error, OSError) as error:
         return [Finding("database", False, one_line(error), "check DATABASE_URL and the server")]
     return [*findings, *await _check_history(engine, findings)]
 
@@ -260,7 +259,7 @@ async def _check_clock(name: str, connection: Connection) -> list[Finding]:
     return [Finding(name, True, detail)]
 
 
-async def _check_history(engine: AsyncEngine, findings: Iterable[Finding]) -> list[Finding]:
+async def _check_history(engine: Engine, findings: Iterable[Finding]) -> list[Finding]:
     """Rows that were never queued are nobody's mistake: the finding only says that they exist."""
     if not all(finding.ok for finding in findings if finding.name in (_RIGHTS, _OUR_TABLES)):
         return []

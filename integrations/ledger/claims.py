@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.accounts import Account
 from integrations.erp.connection import Connection
 from integrations.erp.digest import digest
@@ -20,6 +18,7 @@ from integrations.erp.schema import ErpSchema
 from integrations.ledger import leases
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.failed_writes import RESPONSE, FailedWrite
 from integrations.ledger.queueing import entries_for, own_account, write_entries
 from integrations.ledger.timings import Timings
@@ -84,7 +83,7 @@ class Claim:
 
 
 async def claim(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     accounts: Mapping[str, Account],
     account: Account,

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.ledger.database import database_time
+from integrations.ledger.engine import Engine
 from integrations.ledger.instants import Instant
 
 # A read may show what was so this much before it began.
@@ -31,7 +30,7 @@ class Clock:
         return self.at(Instant.now())
 
 
-async def read_clock(engine: AsyncEngine) -> Clock:
+async def read_clock(engine: Engine) -> Clock:
     """Ask the database for its time. What is told from it is never later than the truth."""
     moment = await database_time(engine)
     return Clock(moment, Instant.now())

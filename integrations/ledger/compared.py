@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
 from integrations.ledger.differences import About
+from integrations.ledger.engine import Engine
 from integrations.ledger.mirrored import MIRRORS, Scope
 
 # Rows are taken in order, so that two runs never wait for each other.
@@ -105,7 +104,7 @@ class Open:
 
 
 async def note_compared(
-    engine: AsyncEngine, about: About, platform: str, numbers: Collection[int]
+    engine: Engine, about: About, platform: str, numbers: Collection[int]
 ) -> None:
     """Note that these were compared with the ERP by value just now."""
     mirror = MIRRORS[about]
@@ -115,7 +114,7 @@ async def note_compared(
 
 
 async def longest_uncompared(
-    engine: AsyncEngine, scope: Scope, after: datetime, before: datetime
+    engine: Engine, scope: Scope, after: datetime, before: datetime
 ) -> dict[date, int]:
     """The window's local days and how many rows each has; those compared longest ago first."""
     query = _DAYS.format(table=MIRRORS[scope.about].table)
@@ -125,7 +124,7 @@ async def longest_uncompared(
 
 
 async def money_open(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     scope: Scope,
     before: datetime,
@@ -172,7 +171,7 @@ def _waiting(schema: ErpSchema, about: About) -> Iterator[str]:
 
 
 async def unmirrored(
-    engine: AsyncEngine, scope: Scope, after: datetime, before: datetime
+    engine: Engine, scope: Scope, after: datetime, before: datetime
 ) -> dict[int, date]:
     """Returns, or cancelled orders, that our books had queued in the window and nobody mirrors.
 

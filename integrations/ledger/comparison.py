@@ -12,8 +12,6 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
@@ -21,6 +19,7 @@ from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
 from integrations.ledger.differences import About, Difference, Why
+from integrations.ledger.engine import Engine
 from integrations.ledger.mirrored import MIRRORS, UNREADABLE
 
 BATCH = 500
@@ -88,7 +87,7 @@ _BEFORE = """
 class Shop:
     """An account whose rows are compared."""
 
-    engine: AsyncEngine
+    engine: Engine
     schema: ErpSchema
     platform: str
     account: str

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 _READ = """
     SELECT position, detail FROM app.emag_platform_cursors
@@ -47,9 +47,7 @@ class Cursor:
     detail: Mapping[str, Any] | None = None
 
 
-async def read_cursor(
-    engine: AsyncEngine, platform: str, account: str, resource: str
-) -> Cursor | None:
+async def read_cursor(engine: Engine, platform: str, account: str, resource: str) -> Cursor | None:
     """Where the resource stands, None before its first window was stored."""
     async with autocommit(engine) as connection:
         found = await connection.execute(
@@ -60,7 +58,7 @@ async def read_cursor(
 
 
 async def move_cursor(
-    engine: AsyncEngine,
+    engine: Engine,
     platform: str,
     account: str,
     resource: str,
@@ -73,7 +71,7 @@ async def move_cursor(
 
 
 async def place_cursor(
-    engine: AsyncEngine,
+    engine: Engine,
     platform: str,
     account: str,
     resource: str,

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.ledger.database import autocommit, storable
+from integrations.ledger.engine import Engine
 
 BELIEVED = 2
 
@@ -122,7 +121,7 @@ class Sight:
 
 
 async def see(
-    engine: AsyncEngine,
+    engine: Engine,
     platform: str,
     account: str,
     differences: Iterable[Difference],
@@ -154,7 +153,7 @@ async def see(
 
 
 async def forget_unseen(
-    engine: AsyncEngine,
+    engine: Engine,
     platform: str,
     account: str,
     since: date,

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from integrations.ledger.engine import Engine
 
 from integrations.erp.connection import Connection
 
@@ -78,7 +78,7 @@ class Drift:
 
 
 async def note_drift(
-    engine: AsyncEngine,
+    engine: Engine,
     platform: str,
     route: str,
     what: What,

@@ -15,10 +15,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import PLATFORMS
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 from integrations.ledger.history import Wanted, WholeCall, every_call
 from integrations.ledger.sealing import Body, Sealer, open_body
 
@@ -39,7 +39,7 @@ _WHO: Final = "SELECT session_user, current_database(), clock_timestamp()"
 
 
 async def write_evidence(
-    engine: AsyncEngine, wanted: Wanted, sealer: Sealer | None
+    engine: Engine, wanted: Wanted, sealer: Sealer | None
 ) -> AsyncIterator[bytes]:
     """The document in pieces: who asked for what and when, then every call, then their number."""
     async with autocommit(engine) as connection:

@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Any
 
 import psycopg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit, prompt_transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.operations import LockedError, is_locked
 
 # Hints about orders and returns that nobody has ever seen: more of them are thrown away.
@@ -60,7 +60,7 @@ SOLD_BY_THE_SELLER = 3
 
 
 async def hint_order(
-    engine: AsyncEngine, platform: str, account: str, order_type: int, order_id: int
+    engine: Engine, platform: str, account: str, order_type: int, order_id: int
 ) -> bool:
     """Let the next run read this order; False where too many hints wait to be looked at.
 
@@ -72,7 +72,7 @@ async def hint_order(
 
 
 async def hint_return(
-    engine: AsyncEngine, platform: str, account: str, order_type: int, emag_id: int
+    engine: Engine, platform: str, account: str, order_type: int, emag_id: int
 ) -> bool:
     """Let the next run read this return; False where too many hints wait to be looked at.
 
@@ -91,7 +91,7 @@ class Hinted(StrEnum):
     TOO_MANY = "too_many"
 
 
-async def hint_order_of(engine: AsyncEngine, kind: Kind, row_id: int) -> Hinted:
+async def hint_order_of(engine: Engine, kind: Kind, row_id: int) -> Hinted:
     """Let the next run read the order of an ERP row, if our books name one."""
     books = BOOKS[kind]
     query = _ORDER_OF.format(books=books.name, erp_id=books.erp_id)
@@ -104,24 +104,24 @@ async def hint_order_of(engine: AsyncEngine, kind: Kind, row_id: int) -> Hinted:
     return Hinted.QUEUED if queued else Hinted.TOO_MANY
 
 
-async def forget_order(engine: AsyncEngine, platform: str, order_id: int) -> bool:
+async def forget_order(engine: Engine, platform: str, order_id: int) -> bool:
     """Drop a hint about an order unknown at eMAG; False where there was more than a hint."""
     return await _forget(engine, _FORGET_ORDER, platform, order_id)
 
 
-async def forget_return(engine: AsyncEngine, platform: str, emag_id: int) -> bool:
+async def forget_return(engine: Engine, platform: str, emag_id: int) -> bool:
     """Drop a hint about a return unknown at eMAG; False where there was more than a hint."""
     return await _forget(engine, _FORGET_RETURN, platform, emag_id)
 
 
-async def _forget(engine: AsyncEngine, statement: str, platform: str, number: int) -> bool:
+async def _forget(engine: Engine, statement: str, platform: str, number: int) -> bool:
     async with autocommit(engine) as connection:
         row = (await connection.execute(statement, {"platform": platform, "number": number})).one()
         return bool(row.nothing_left)
 
 
 async def _hint(
-    engine: AsyncEngine,
+    engine: Engine,
     statement: str,
     platform: str,
     account: str,

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.erp.times import readable_time
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 # Bodies may be large: so few are in memory at once while everything is read through.
 PAGE = 10
@@ -143,7 +142,7 @@ class Standing:
     synced_at: datetime | None
 
 
-async def read_calls(engine: AsyncEngine, wanted: Wanted, *, most: int = 50) -> list[PastCall]:
+async def read_calls(engine: Engine, wanted: Wanted, *, most: int = 50) -> list[PastCall]:
     """The newest calls about anything, newest first, without their bodies."""
     async with autocommit(engine) as connection:
         conditions, values = await _conditions(connection, wanted)
@@ -152,7 +151,7 @@ async def read_calls(engine: AsyncEngine, wanted: Wanted, *, most: int = 50) -> 
         return [PastCall(**row._asdict()) for row in found]
 
 
-async def read_story(engine: AsyncEngine, wanted: Wanted, *, most: int = 200) -> list[WholeCall]:
+async def read_story(engine: Engine, wanted: Wanted, *, most: int = 200) -> list[WholeCall]:
     """The writes about an order or a return and its newest reads, oldest first.
 
     Of more writes than `most`, the newest.
@@ -164,7 +163,7 @@ async def read_story(engine: AsyncEngine, wanted: Wanted, *, most: int = 200) ->
         return [WholeCall(**row._asdict()) for row in found]
 
 
-async def every_call(engine: AsyncEngine, wanted: Wanted) -> AsyncIterator[WholeCall]:
+async def every_call(engine: Engine, wanted: Wanted) -> AsyncIterator[WholeCall]:
     """All calls that are wanted, oldest first; a few at a time are in memory.
 
     No transaction stays open meanwhile, so that nothing waits for whoever reads this.
@@ -186,7 +185,7 @@ async def every_call(engine: AsyncEngine, wanted: Wanted) -> AsyncIterator[Whole
 
 
 async def read_standing(
-    engine: AsyncEngine, wanted: Wanted, platforms: Collection[str]
+    engine: Engine, wanted: Wanted, platforms: Collection[str]
 ) -> list[Standing]:
     """Our rows of all kinds about the order, or about the return's order, at these platforms."""
     async with autocommit(engine) as connection:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.pdf import BEGIN, TAIL, why_refused
 from integrations.erp import write
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.database import autocommit, transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.operations import PATIENCE, UnknownRowError, explained
 
 LENGTH = 48
@@ -47,7 +46,7 @@ def check_document(content: bytes) -> None:
 
 
 async def store_document(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     secret: bytes,
     invoice_id: int,
@@ -70,7 +69,7 @@ async def store_document(
 
 
 async def _keep(
-    engine: AsyncEngine, schema: ErpSchema, invoice_id: int, name: str, content: bytes, url: str
+    engine: Engine, schema: ErpSchema, invoice_id: int, name: str, content: bytes, url: str
 ) -> None:
     async with transaction(engine) as connection:
         await connection.execute(PATIENCE)
@@ -85,7 +84,7 @@ async def _keep(
         await write.update(connection, schema, "invoices", invoice_id, values)
 
 
-async def fetch_hosted(engine: AsyncEngine, name: str) -> bytes | None:
+async def fetch_hosted(engine: Engine, name: str) -> bytes | None:
     """A document by its name, None where there is none."""
     async with autocommit(engine) as connection:
         content = (await connection.execute(_FETCH, {"name": name})).scalar_one_or_none()

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.accounts import Account
 from integrations.emag.routes import Route
 from integrations.erp.load import stamps
@@ -22,6 +20,7 @@ from integrations.erp.schema import ErpSchema
 from integrations.ledger.books import BOOKS
 from integrations.ledger.calls import ENTRY, Call, Subject, entry
 from integrations.ledger.claims import Claim
+from integrations.ledger.engine import Engine
 from integrations.ledger.leases import EXTEND, LOCK
 from integrations.ledger.line import Use, line
 from integrations.ledger.sealing import Sealer
@@ -96,7 +95,7 @@ class Hindered:
 
 
 async def intend(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     kind: Kind,
     account: Account,

@@ -14,11 +14,11 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.issued_invoices import IssuedInvoice
 from integrations.erp.load import HIGHEST_ORDER, NO_ORDER
 from integrations.ledger.database import autocommit, storable
+from integrations.ledger.engine import Engine
 
 
 class Source(StrEnum):
@@ -107,7 +107,7 @@ class Sum:
 
 
 async def mirrored_since(
-    engine: AsyncEngine, platform: str, account: str, source: Source, today: date
+    engine: Engine, platform: str, account: str, source: Source, today: date
 ) -> date:
     """The first day to ask for: some days before the last look, and what a first look needs."""
     async with autocommit(engine) as connection:
@@ -117,7 +117,7 @@ async def mirrored_since(
 
 
 async def store_issued(
-    engine: AsyncEngine,
+    engine: Engine,
     platform: str,
     account: str,
     source: Source,
@@ -142,7 +142,7 @@ def _document(invoice: IssuedInvoice, amount: Sum) -> dict[str, Any]:
 
 
 async def mirrored_until(
-    engine: AsyncEngine, platform: str, account: str, source: Source, day: date
+    engine: Engine, platform: str, account: str, source: Source, day: date
 ) -> None:
     """Move the cursor, once everything up to this day is stored."""
     moved = {**_cursor(platform, account, source), "position": day}
@@ -155,7 +155,7 @@ def _cursor(platform: str, account: str, source: Source) -> dict[str, Any]:
 
 
 async def read_until(
-    engine: AsyncEngine, platform: str, account: str, source: Source, since: date, until: date
+    engine: Engine, platform: str, account: str, source: Source, since: date, until: date
 ) -> date:
     """The last day up to which all that a window held could be read."""
     window = {
@@ -171,7 +171,7 @@ async def read_until(
 
 
 async def issued_for(
-    engine: AsyncEngine, platform: str, account: str, orders: Collection[int]
+    engine: Engine, platform: str, account: str, orders: Collection[int]
 ) -> dict[int, list[IssuedInvoice]]:
     """The mirrored invoices that are documents of these orders.
 

@@ -6,10 +6,9 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.erp.connection import Connection
 from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.line import line
 
 _TAKE = """
@@ -97,7 +96,7 @@ async def lock_held(
 
 
 async def renew(
-    engine: AsyncEngine, platform: str, orders: Collection[int], token: uuid.UUID, seconds: float
+    engine: Engine, platform: str, orders: Collection[int], token: uuid.UUID, seconds: float
 ) -> None:
     """Let the leases that the token holds last at least so long from now; none that ran out."""
     async with transaction(engine) as connection:
@@ -109,7 +108,7 @@ async def renew(
 
 
 async def outlive(
-    engine: AsyncEngine,
+    engine: Engine,
     platform: str,
     orders: Collection[int],
     token: uuid.UUID,
@@ -131,9 +130,7 @@ async def outlive(
     return bool(row.held == len(orders))
 
 
-async def release(
-    engine: AsyncEngine, platform: str, orders: Collection[int], token: uuid.UUID
-) -> None:
+async def release(engine: Engine, platform: str, orders: Collection[int], token: uuid.UUID) -> None:
     """Give orders back; those with an open or unknown call must not be among them."""
     if not orders:
         return

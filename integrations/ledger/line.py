@@ -16,11 +16,9 @@ import psycopg
 from psycopg import AsyncClientCursor
 from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection, named
-from integrations.ledger.database import address_of, has_ended
+from integrations.ledger.engine import Engine, has_ended
 from integrations.ledger.session import connect
 
 Ask = Callable[[psycopg.AsyncConnection[Any], str, Mapping[str, Any]], Awaitable[Any]]
@@ -41,8 +39,8 @@ class Use(StrEnum):
 class Line:
     """One autocommit connection beside an engine's pool, made when it is first needed."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._address = address_of(engine)
+    def __init__(self, engine: Engine) -> None:
+        self._url = engine.url
         self._turn = asyncio.Lock()
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._used: psycopg.AsyncConnection[Any] | None = None
@@ -104,7 +102,7 @@ class Line:
         )
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        return await connect(**self._address, autocommit=True)
+        return await connect(self._url, autocommit=True)
 
 
 async def _first_row(
@@ -135,13 +133,13 @@ def is_broken(error: psycopg.Error) -> bool:
     return lost and not is_undone(error)
 
 
-_LINES: WeakKeyDictionary[AsyncEngine, dict[Use, Line]] = WeakKeyDictionary()
+_LINES: WeakKeyDictionary[Engine, dict[Use, Line]] = WeakKeyDictionary()
 
 
-def line(engine: AsyncEngine, use: Use = Use.SLOTS) -> Line:
-    """The line of this use beside this engine; it closes when the engine is disposed of."""
+def line(engine: Engine, use: Use = Use.SLOTS) -> Line:
+    """The line of this use beside this engine; it closes with the engine."""
     lines = _LINES.setdefault(engine, {})
     if use not in lines:
         kept = lines[use] = Line(engine)
-        event.listen(engine.sync_engine, "engine_disposed", lambda _: kept.close())
+        engine.at_end(kept.close)
     return lines[use]

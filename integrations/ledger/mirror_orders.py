@@ -11,10 +11,10 @@ from weakref import WeakKeyDictionary
 
 import orjson
 from psycopg.errors import LockNotAvailable
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.order_facts import Sight
 from integrations.ledger.database import autocommit, rolled_back, storable
+from integrations.ledger.engine import Engine
 from integrations.ledger.timings import Timings
 
 # Whether a read tells what an order's lines hold now: one that is cancelled may come back with all
@@ -99,7 +99,7 @@ _PATIENCE = "SELECT set_config('lock_timeout', '20s', true)"
 _TURN = "SELECT pg_advisory_xact_lock(hashtextextended('emag orders in ' || :platform, 0))"
 
 # Of one process only one waits for its turn, so that waiting takes no more than one connection.
-_TURNS: WeakKeyDictionary[AsyncEngine, asyncio.Lock] = WeakKeyDictionary()
+_TURNS: WeakKeyDictionary[Engine, asyncio.Lock] = WeakKeyDictionary()
 
 _STILL = """
     SELECT order_id FROM app.emag_orders
@@ -212,7 +212,7 @@ class Settled:
 
 
 async def see_orders(
-    engine: AsyncEngine, platform: str, account: str, read_at: datetime, sights: Sequence[Sight]
+    engine: Engine, platform: str, account: str, read_at: datetime, sights: Sequence[Sight]
 ) -> dict[int, Seen]:
     """Store a page in one statement; what is new, changed or due of it, by number."""
     if not sights:
@@ -237,7 +237,7 @@ async def see_orders(
 
 
 @asynccontextmanager
-async def turn(engine: AsyncEngine, platform: str) -> AsyncIterator[bool]:
+async def turn(engine: Engine, platform: str) -> AsyncIterator[bool]:
     """One at a time brings a platform's orders in: two would both find that the ERP has no row.
 
     False where another does not come to an end.
@@ -253,7 +253,7 @@ async def turn(engine: AsyncEngine, platform: str) -> AsyncIterator[bool]:
 
 
 async def still_owed(
-    engine: AsyncEngine, platform: str, read_at: datetime, ids: Collection[int]
+    engine: Engine, platform: str, read_at: datetime, ids: Collection[int]
 ) -> set[int]:
     """Which of these the ERP is still owed as that read showed them; nobody has read later."""
     wanted = {"platform": platform, "read_at": read_at, "ids": sorted(ids)}
@@ -262,7 +262,7 @@ async def still_owed(
 
 
 async def orders_with_coming_returns(
-    engine: AsyncEngine, platform: str, ids: Collection[int]
+    engine: Engine, platform: str, ids: Collection[int]
 ) -> set[int]:
     """Orders with a return whose goods are back, and which the ERP does not show as through yet."""
     wanted = {"platform": platform, "ids": sorted(ids)}
@@ -271,7 +271,7 @@ async def orders_with_coming_returns(
 
 
 async def settle_orders(
-    engine: AsyncEngine, platform: str, read_at: datetime, settled: Sequence[Settled]
+    engine: Engine, platform: str, read_at: datetime, settled: Sequence[Settled]
 ) -> None:
     """Note what became of orders, unless they were read again meanwhile."""
     if not settled:
@@ -285,21 +285,21 @@ async def settle_orders(
         await connection.execute(_SETTLE, noted)
 
 
-async def owe(engine: AsyncEngine, platform: str, ids: Collection[int]) -> int:
+async def owe(engine: Engine, platform: str, ids: Collection[int]) -> int:
     """Have these orders read again by the next run; how many of them are mirrored."""
     async with autocommit(engine) as connection:
         owed = await connection.execute(_OWE, {"platform": platform, "ids": sorted(ids)})
         return len(owed.rows)
 
 
-async def owe_invoiced(engine: AsyncEngine, platform: str, account: str, since: datetime) -> int:
+async def owe_invoiced(engine: Engine, platform: str, account: str, since: datetime) -> int:
     """Owe orders that got an invoice since then and have not been read after that; how many."""
     invoiced = {"platform": platform, "account": account, "since": since}
     async with autocommit(engine) as connection:
         return len((await connection.execute(_OWE_INVOICED, invoiced)).rows)
 
 
-async def owe_asked_for(engine: AsyncEngine, platform: str, account: str, since: datetime) -> int:
+async def owe_asked_for(engine: Engine, platform: str, account: str, since: datetime) -> int:
     """Owe orders whose refund the ERP has asked for since then without a request; how many."""
     asked = {"platform": platform, "account": account, "since": since}
     async with autocommit(engine) as connection:
@@ -307,7 +307,7 @@ async def owe_asked_for(engine: AsyncEngine, platform: str, account: str, since:
 
 
 async def owed_due(
-    engine: AsyncEngine, platform: str, account: str, since: datetime, most: int
+    engine: Engine, platform: str, account: str, since: datetime, most: int
 ) -> list[tuple[int, int]]:
     """Number and type of what is owed and due and has not been read since then, oldest first."""
     due = {"platform": platform, "account": account, "since": since, "most": most}
@@ -316,7 +316,7 @@ async def owed_due(
 
 
 async def rest_order(
-    engine: AsyncEngine, platform: str, order_id: int, problem: str, timings: Timings
+    engine: Engine, platform: str, order_id: int, problem: str, timings: Timings
 ) -> None:
     """Note why an order could not be read; it is read again after a growing pause."""
     rested = {

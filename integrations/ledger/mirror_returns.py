@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit, storable
+from integrations.ledger.engine import Engine
 from integrations.ledger.timings import Timings
 
 # What a status that can't be read is mirrored as.
@@ -176,7 +176,7 @@ class Settled:
 
 
 async def see_returns(
-    engine: AsyncEngine, platform: str, account: str, read_at: datetime, sights: Sequence[Sight]
+    engine: Engine, platform: str, account: str, read_at: datetime, sights: Sequence[Sight]
 ) -> dict[int, Seen]:
     """Store a page in one statement; what the ERP is owed of it and is due, by number."""
     if not sights:
@@ -193,7 +193,7 @@ async def see_returns(
         }
 
 
-async def settle_returns(engine: AsyncEngine, platform: str, settled: Sequence[Settled]) -> None:
+async def settle_returns(engine: Engine, platform: str, settled: Sequence[Settled]) -> None:
     """Note what became of returns, unless eMAG was seen to have changed them meanwhile."""
     if not settled:
         return
@@ -207,9 +207,7 @@ async def settle_returns(engine: AsyncEngine, platform: str, settled: Sequence[S
         )
 
 
-async def open_returns(
-    engine: AsyncEngine, platform: str, account: str
-) -> dict[tuple[int, int], int]:
+async def open_returns(engine: Engine, platform: str, account: str) -> dict[tuple[int, int], int]:
     """How many returns were open when they were last read, by type and status."""
     asked = {"platform": platform, "account": account}
     async with autocommit(engine) as connection:
@@ -217,7 +215,7 @@ async def open_returns(
         return {(row.type, row.status): row.rows for row in found}
 
 
-async def owe(engine: AsyncEngine, platform: str, ids: Collection[int]) -> int:
+async def owe(engine: Engine, platform: str, ids: Collection[int]) -> int:
     """Have these returns read again by the next run; how many of them are mirrored."""
     async with autocommit(engine) as connection:
         owed = await connection.execute(_OWE, {"platform": platform, "ids": sorted(ids)})
@@ -225,7 +223,7 @@ async def owe(engine: AsyncEngine, platform: str, ids: Collection[int]) -> int:
 
 
 async def owe_missing(
-    engine: AsyncEngine, platform: str, account: str, types: Collection[int], since: datetime
+    engine: Engine, platform: str, account: str, types: Collection[int], since: datetime
 ) -> int:
     """Owe what was open and has not been read since then; how many.
 
@@ -237,7 +235,7 @@ async def owe_missing(
 
 
 async def owed_due(
-    engine: AsyncEngine, platform: str, account: str, since: datetime, most: int
+    engine: Engine, platform: str, account: str, since: datetime, most: int
 ) -> list[Owed]:
     """What is owed and due and has not been read since then, the longest waiting first."""
     due = {"platform": platform, "account": account, "since": since, "most": most}
@@ -246,7 +244,7 @@ async def owed_due(
 
 
 async def rest_return(
-    engine: AsyncEngine, platform: str, emag_id: int, problem: str, timings: Timings
+    engine: Engine, platform: str, emag_id: int, problem: str, timings: Timings
 ) -> None:
     """Note why a return could not be read; it is read again after a growing pause."""
     rested = {

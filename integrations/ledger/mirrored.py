@@ -10,11 +10,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.return_facts import Refund
 from integrations.ledger.database import autocommit
 from integrations.ledger.differences import About
+from integrations.ledger.engine import Engine
 
 # What a status that can't be read is mirrored as.
 UNREADABLE = -1
@@ -140,7 +139,7 @@ class Unlike:
 
 
 async def tally(
-    engine: AsyncEngine, scope: Scope, after: datetime, before: datetime
+    engine: Engine, scope: Scope, after: datetime, before: datetime
 ) -> Counter[tuple[date, int]]:
     """How many rows the mirror holds by local day and status, of those placed in the window."""
     query = _TALLY.format(table=MIRRORS[scope.about].table)
@@ -150,7 +149,7 @@ async def tally(
         return Counter({(row.day, row.status): row.rows for row in rows})
 
 
-async def unlike(engine: AsyncEngine, scope: Scope, statuses: Mapping[int, int]) -> list[Unlike]:
+async def unlike(engine: Engine, scope: Scope, statuses: Mapping[int, int]) -> list[Unlike]:
     """Which of eMAG's rows (status by number) the mirror lacks or holds in another status."""
     mirror = MIRRORS[scope.about]
     query = _UNLIKE.format(table=mirror.table, number=mirror.number)
@@ -162,7 +161,7 @@ async def unlike(engine: AsyncEngine, scope: Scope, statuses: Mapping[int, int])
 
 
 async def absent(
-    engine: AsyncEngine,
+    engine: Engine,
     scope: Scope,
     after: datetime,
     before: datetime,
@@ -185,16 +184,14 @@ async def absent(
         return {row.number: row.day for row in await connection.execute(query, values)}
 
 
-async def told_orders(engine: AsyncEngine, platform: str, numbers: Iterable[int]) -> list[int]:
+async def told_orders(engine: Engine, platform: str, numbers: Iterable[int]) -> list[int]:
     """Which of these orders the ERP has been told all about, so that it can be compared anew."""
     values = {"platform": platform, "numbers": list(numbers)}
     async with autocommit(engine) as connection:
         return [row.order_id for row in await connection.execute(_TOLD, values)]
 
 
-async def unrefunded(
-    engine: AsyncEngine, platform: str, refunds: Mapping[int, Refund]
-) -> list[int]:
+async def unrefunded(engine: Engine, platform: str, refunds: Mapping[int, Refund]) -> list[int]:
     """Returns whose refund the ERP's row does not show."""
     rows = [
         {
@@ -211,7 +208,7 @@ async def unrefunded(
 
 
 async def refunds_held(
-    engine: AsyncEngine, platform: str, numbers: Iterable[int]
+    engine: Engine, platform: str, numbers: Iterable[int]
 ) -> dict[int, Refunded]:
     """What the ERP's rows of these returns hold of their refunds."""
     values = {"platform": platform, "numbers": [str(each) for each in numbers]}
@@ -225,7 +222,7 @@ async def refunds_held(
 
 
 async def owed_of(
-    engine: AsyncEngine, about: About, platform: str, numbers: Iterable[int]
+    engine: Engine, about: About, platform: str, numbers: Iterable[int]
 ) -> Mapping[int, str | None]:
     """Which of these the ERP is still owed, and why it could not be stored, where that is so."""
     mirror = MIRRORS[about]

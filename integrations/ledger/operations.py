@@ -19,7 +19,6 @@ from typing import Any
 
 import orjson
 import psycopg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp import write
 from integrations.erp.connection import Connection
@@ -31,6 +30,7 @@ from integrations.erp.times import readable_time
 from integrations.erp.write import NOW, UnfitError, Value
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit, transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.line import is_undone
 
 LOOK_AGAIN = 0.2
@@ -149,7 +149,7 @@ class Standing:
 
 
 async def create_row(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     kind: Kind,
     values: Mapping[str, Value],
@@ -176,7 +176,7 @@ async def create_row(
 
 
 async def change_row(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     kind: Kind,
     row_id: int,
@@ -194,7 +194,7 @@ async def change_row(
     )
 
 
-async def standing(engine: AsyncEngine, kind: Kind, row_id: int) -> Standing:
+async def standing(engine: Engine, kind: Kind, row_id: int) -> Standing:
     """Where a row stands now. Raises UnknownRowError."""
     books = BOOKS[kind]
     query = _STANDING.format(
@@ -226,9 +226,7 @@ async def standing(engine: AsyncEngine, kind: Kind, row_id: int) -> Standing:
     )
 
 
-async def wait_until_settled(
-    engine: AsyncEngine, kind: Kind, row_id: int, seconds: float
-) -> Standing:
+async def wait_until_settled(engine: Engine, kind: Kind, row_id: int, seconds: float) -> Standing:
     """Where the row stands once nothing more happens by itself, or after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
@@ -240,7 +238,7 @@ async def wait_until_settled(
 
 
 async def row_of(
-    engine: AsyncEngine,
+    engine: Engine,
     kind: Kind,
     emag_id: str,
     account: str | None = None,
@@ -266,7 +264,7 @@ async def row_of(
     return found[0].row_id if found else None
 
 
-async def require_row(engine: AsyncEngine, schema: ErpSchema, kind: Kind, row_id: int) -> None:
+async def require_row(engine: Engine, schema: ErpSchema, kind: Kind, row_id: int) -> None:
     """Raises UnknownRowError where the ERP has no such row, committed."""
     async with autocommit(engine) as connection:
         if row_id not in await load_rows(connection, schema, kind, [row_id]):
@@ -280,9 +278,7 @@ def _unknown(kind: Kind, row_id: int) -> UnknownRowError:
     )
 
 
-async def _once(
-    engine: AsyncEngine, kind: Kind, key: str | None, fingerprint: str, work: Any
-) -> int:
+async def _once(engine: Engine, kind: Kind, key: str | None, fingerprint: str, work: Any) -> int:
     """Do the work in one transaction, unless its key says that it was done."""
     with explained(kind):
         async with transaction(engine) as connection:

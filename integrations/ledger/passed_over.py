@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.erp.connection import Connection
 from integrations.erp.load import load_rows
 from integrations.erp.rows import ErpRow, Kind, held_back, queued
 from integrations.erp.schema import read_schema
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 from integrations.ledger.replay import Reference
 
 _KNOWN = """
@@ -32,7 +31,7 @@ class PassedOver:
 
 
 async def passed_over(
-    engine: AsyncEngine, references: Collection[Reference], *, require_approval: bool
+    engine: Engine, references: Collection[Reference], *, require_approval: bool
 ) -> list[PassedOver]:
     """Those of these rows that a run would leave alone.
 

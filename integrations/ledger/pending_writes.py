@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 
 import psycopg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.erp.write_back import write_back
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 log = logging.getLogger("emag.write_back")
 
 AT_ONCE = 2000
 
 
-async def write_flagged(engine: AsyncEngine, schema: ErpSchema, kind: Kind) -> int:
+async def write_flagged(engine: Engine, schema: ErpSchema, kind: Kind) -> int:
     """Write the values that wait for the ERP's rows; how many could not be written yet.
 
     A row that the ERP's own rules refuse stays flagged; what the ERP decided since is not undone.

@@ -8,14 +8,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger import leases
 from integrations.ledger.books import BOOKS, State
 from integrations.ledger.database import storable, transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.timings import Timings
 
 _RANDOM = random.SystemRandom()
@@ -101,7 +100,7 @@ _FIELDS = [each.name for each in fields(Outcome)]
 
 
 async def persist(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     account: Account,
     kind: Kind,

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.ledger.cursors import move_cursor, read_cursor
+from integrations.ledger.engine import Engine
 
 RESOURCE = "profile"
 
@@ -38,7 +37,7 @@ class Profile:
     measured_at: datetime | None = None
 
 
-async def read_profile(engine: AsyncEngine, platform: str, account: str) -> Profile:
+async def read_profile(engine: Engine, platform: str, account: str) -> Profile:
     """The account's profile; an empty one before first contact."""
     cursor = await read_cursor(engine, platform, account, RESOURCE)
     if cursor is None:
@@ -49,7 +48,7 @@ async def read_profile(engine: AsyncEngine, platform: str, account: str) -> Prof
     return replace(told, measured_at=cursor.position)
 
 
-async def write_profile(engine: AsyncEngine, platform: str, account: str, profile: Profile) -> None:
+async def write_profile(engine: Engine, platform: str, account: str, profile: Profile) -> None:
     """Keep what first contact showed."""
     detail = {name: each for name, each in asdict(profile).items() if name != "measured_at"}
     await move_cursor(engine, platform, account, RESOURCE, datetime.now(UTC), detail)

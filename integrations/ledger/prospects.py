@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.accounts import Account
 from integrations.erp.load import load_rows
 from integrations.erp.rows import ErpRow, Kind
@@ -15,6 +13,7 @@ from integrations.erp.schema import ErpSchema
 from integrations.ledger.books import BOOKS, OPEN_STATES, State
 from integrations.ledger.claims import Claim, what_emag_had, wishes_among
 from integrations.ledger.database import rolled_back
+from integrations.ledger.engine import Engine
 from integrations.ledger.queueing import Entry, entries_for
 
 _DUE_OR_CHANGED = """
@@ -59,7 +58,7 @@ class Prospects:
 
 
 async def prospects(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     accounts: Mapping[str, Account],
     account: Account,

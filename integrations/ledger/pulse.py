@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.accounts import Account
 from integrations.ledger.books import BOOKS
+from integrations.ledger.engine import Engine
 from integrations.ledger.line import line
 from integrations.ledger.timings import Timings
 
@@ -113,7 +112,7 @@ class Standing:
 
 
 async def look(
-    engine: AsyncEngine, accounts: Sequence[Account], timings: Timings, *, hint_rest: float
+    engine: Engine, accounts: Sequence[Account], timings: Timings, *, hint_rest: float
 ) -> Beat:
     """Look once; what is owed without a hint counts as hinted `hint_rest` seconds after its read.
 
@@ -133,7 +132,7 @@ async def look(
     return Beat(found.rest, [(name, what) for name, what in found.asked])
 
 
-async def standing(engine: AsyncEngine) -> Standing:
+async def standing(engine: Engine) -> Standing:
     """Where the rows stand now; psycopg.Error as above."""
     found = await line(engine).row(_STANDING, {})
     return Standing(**found._asdict())

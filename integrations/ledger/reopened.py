@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 REOPENED = "reopened"
 
@@ -62,7 +62,7 @@ _KEEP_TARGETS = f"""
 
 
 async def reopen(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     row_id: int,
     order_id: int,
@@ -77,7 +77,7 @@ async def reopen(
 
 
 async def close_again(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     row_id: int,
     order_id: int,
@@ -88,7 +88,7 @@ async def close_again(
     return await _change(engine, schema, _CLOSE_AGAIN, status, row_id, order_id, read_at)
 
 
-async def keep_targets(engine: AsyncEngine, row_id: int, targets: Mapping[str, Any]) -> None:
+async def keep_targets(engine: Engine, row_id: int, targets: Mapping[str, Any]) -> None:
     """Note which pieces a row of eMAG's news stands for, whatever becomes of its items."""
     async with autocommit(engine) as connection:
         await connection.execute(
@@ -97,7 +97,7 @@ async def keep_targets(engine: AsyncEngine, row_id: int, targets: Mapping[str, A
 
 
 async def _change(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     statement: str,
     word: str,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 
 # What the ERP deleted can't be carried any more: a person who replays it has seen to it. Where
 # something is still to be settled, or withdrawn, nobody can have: the next run does that.
@@ -54,7 +53,7 @@ class Reference:
         return f"{self.kind.value}:{self.row_id}"
 
 
-async def replay(engine: AsyncEngine, references: Collection[Reference]) -> list[Reference]:
+async def replay(engine: Engine, references: Collection[Reference]) -> list[Reference]:
     """Let the next run carry these rows anew; the ones that nobody knows are returned.
 
     A row in doubt keeps resting until its lost request is surely dead. A row that the ERP deleted

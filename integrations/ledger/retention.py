@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from psycopg.errors import LockNotAvailable
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
 from integrations.ledger.alarms import forget_settled
 from integrations.ledger.database import autocommit
 from integrations.ledger.differences import STALE_DAYS
+from integrations.ledger.engine import Engine
 from integrations.ledger.untold import forget_told
 
 # eMAG asks sellers to keep what they sent and received for as long (API facts: Response envelope).
@@ -76,7 +76,7 @@ class Forgotten:
     differences: int = 0
 
 
-async def forget_old(engine: AsyncEngine, days: int) -> Forgotten:
+async def forget_old(engine: Engine, days: int) -> Forgotten:
     """Delete what has been settled for so many days, and would come to nothing new.
 
     A request with an idempotency key that old is done anew.
@@ -91,20 +91,20 @@ async def forget_old(engine: AsyncEngine, days: int) -> Forgotten:
     return Forgotten(alarms, keys, differences)
 
 
-async def prepare_days(engine: AsyncEngine) -> None:
+async def prepare_days(engine: Engine) -> None:
     """Make the coming days, so that calls of them can be recorded."""
     async with autocommit(engine) as connection:
         await connection.execute(_PREPARE, {"days": DAYS_AHEAD})
 
 
-async def old_days(engine: AsyncEngine, days: int) -> list[Day]:
+async def old_days(engine: Engine, days: int) -> list[Day]:
     """The days, oldest first, whose every call is older than this many days."""
     async with autocommit(engine) as connection:
         return [Day(**row._asdict()) for row in await connection.execute(_OLD, {"days": days})]
 
 
 async def drop_old_days(
-    engine: AsyncEngine, days: int, pauses: Sequence[float] = PAUSES
+    engine: Engine, days: int, pauses: Sequence[float] = PAUSES
 ) -> AsyncIterator[date]:
     """Drop them one by one, each as it is dropped; workers may go on recording meanwhile.
 

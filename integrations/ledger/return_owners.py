@@ -6,14 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.erp.connection import Connection
 from integrations.erp.load import load_rows
 from integrations.erp.rows import Kind, ReturnRow
 from integrations.erp.schema import ErpSchema
 from integrations.erp.spelling import plain_number
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 _LINKED = """
     SELECT emag_return_id, return_request_id AS row_id, sync_state, waiting_for,
@@ -78,7 +77,7 @@ class Owner:
 
 
 async def owners_of(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     platform: str,
     account: str,
@@ -129,7 +128,7 @@ async def _with_rows(
 
 
 async def unlinked_rows(
-    engine: AsyncEngine,
+    engine: Engine,
     schema: ErpSchema,
     platform: str,
     orders: Collection[int],
@@ -159,7 +158,7 @@ async def unlinked_rows(
     return found
 
 
-async def wake(engine: AsyncEngine, ids: Collection[int]) -> None:
+async def wake(engine: Engine, ids: Collection[int]) -> None:
     """Have the next run plan these rows of the ERP again."""
     if ids:
         async with autocommit(engine) as connection:

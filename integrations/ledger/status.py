@@ -1,7 +1,4 @@
-"""Where everything stands, from our books alone.
-
-It is read without an engine: loading SQLAlchemy takes as long as all of `status`.
-"""
+"""Where everything stands, from our books alone."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger.books import BOOKS, State
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from integrations.ledger.engine import Engine
 
 # From this failure on, or after this long without its return, a row is also a person's matter.
 INBOX_ATTEMPTS = 10
@@ -148,7 +145,7 @@ class InboxEntry:
     reason: str
 
 
-async def read_status(engine: AsyncEngine) -> Status:
+async def read_status(engine: Engine) -> Status:
     """Where everything stands now; its cost does not grow with history."""
     from integrations.ledger.database import autocommit
 
@@ -188,7 +185,7 @@ async def _number(connection: Connection, query: str) -> int:
     return int(row.rows)
 
 
-async def read_inbox(engine: AsyncEngine, rows: int = 200) -> list[InboxEntry]:
+async def read_inbox(engine: Engine, rows: int = 200) -> list[InboxEntry]:
     """The rows that wait for a person, the newest first, at most so many of each kind."""
     from integrations.ledger.database import autocommit
 

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
 from integrations.erp.digest import digest
@@ -24,6 +23,7 @@ from integrations.erp.schema import ErpSchema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 log = logging.getLogger("emag.sweep")
 
@@ -72,14 +72,14 @@ class Sweep:
     found: int
 
 
-async def last_sweep(engine: AsyncEngine) -> Sweep | None:
+async def last_sweep(engine: Engine) -> Sweep | None:
     """The last sweep, None before the first."""
     async with autocommit(engine) as connection:
         row = (await connection.execute(_LAST, {"resource": RESOURCE})).first()
     return Sweep(row.position, row.found) if row else None
 
 
-async def sweep(engine: AsyncEngine, schema: ErpSchema, *, require_approval: bool) -> int:
+async def sweep(engine: Engine, schema: ErpSchema, *, require_approval: bool) -> int:
     """Once a day, queue what capture missed among the newest rows; how many rows that were."""
     async with autocommit(engine) as connection:
         newest = {kind.value: await _newest(connection, kind) for kind in Kind}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 # The cursor whose position is when a person last let cancellations go: the hour begins anew then.
 _ALLOWED = "cancellations-allowed"
@@ -26,14 +25,14 @@ _BEGIN_ANEW = """
 """
 
 
-async def went_unasked(engine: AsyncEngine, account: str) -> frozenset[int]:
+async def went_unasked(engine: Engine, account: str) -> frozenset[int]:
     """The numbers of these rows of the ERP's, whatever became of what was sent for them."""
     async with autocommit(engine) as connection:
         found = await connection.execute(_WENT, {"account": account, "resource": _ALLOWED})
         return frozenset(found.scalars())
 
 
-async def begin_anew(engine: AsyncEngine, account: str) -> None:
+async def begin_anew(engine: Engine, account: str) -> None:
     """A person has let cancellations go: what went before that counts no more."""
     async with autocommit(engine) as connection:
         await connection.execute(_BEGIN_ANEW, {"account": account, "resource": _ALLOWED})

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from integrations.ledger.database import address_of
-from integrations.ledger.session import connect
+from integrations.ledger.engine import Engine
 
 CONNECTIONS = 3
 
@@ -25,20 +23,15 @@ class _Uncommitted(psycopg.AsyncConnection[Any]):
         """Stay as it is: each statement would be committed."""
 
 
-@asynccontextmanager
-async def uncommitted(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+@contextmanager
+def uncommitted(engine: Engine) -> Iterator[Engine]:
     """The same database, of which only the request budget and the call record can be written.
 
     Those go over the engine's line (see `line`), which is a connection of its own. Each transaction
     is rolled back where it would end, so that its locks are held no longer than a real one's.
     """
-    dry = create_async_engine(
-        engine.url,
-        async_creator=lambda: connect(**address_of(engine), kind=_Uncommitted),
-        pool_size=CONNECTIONS,
-        max_overflow=0,
-    )
+    dry = Engine(engine.url, CONNECTIONS, kind=_Uncommitted)
     try:
         yield dry
     finally:
-        await dry.dispose()
+        dry.close()

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.unnumbered import Unnumbered
 from integrations.ledger.database import autocommit
 from integrations.ledger.differences import STALE_DAYS, About
+from integrations.ledger.engine import Engine
 from integrations.ledger.timings import Timings
 
 # Rows are taken in order, so that two runs never wait for each other.
@@ -81,7 +81,7 @@ class Sought:
 
 
 async def note(
-    engine: AsyncEngine,
+    engine: Engine,
     whose: Whose,
     rows: Sequence[Unnumbered],
     usual_type: int,
@@ -100,7 +100,7 @@ async def note(
         return {row.key for row in await connection.execute(_NOTE, values) if row.is_new}
 
 
-async def due(engine: AsyncEngine, whose: Whose, most: int) -> list[Sought]:
+async def due(engine: Engine, whose: Whose, most: int) -> list[Sought]:
     """What it is time to look for, the longest waiting first."""
     values = {**whose.values(), "stale": STALE_DAYS, "most": most}
     async with autocommit(engine) as connection:
@@ -108,7 +108,7 @@ async def due(engine: AsyncEngine, whose: Whose, most: int) -> list[Sought]:
 
 
 async def forget(
-    engine: AsyncEngine,
+    engine: Engine,
     whose: Whose,
     kind: int,
     window: tuple[datetime, datetime],
@@ -122,7 +122,7 @@ async def forget(
 
 
 async def rest(
-    engine: AsyncEngine,
+    engine: Engine,
     whose: Whose,
     kind: int,
     window: tuple[datetime, datetime],

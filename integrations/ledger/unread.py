@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.ledger.database import autocommit, storable
+from integrations.ledger.engine import Engine
 from integrations.ledger.mirror_orders import REFUND_ASKED_FOR, Seen
 from integrations.ledger.mirror_returns import Owed
 
@@ -44,7 +43,7 @@ _UNKNOWN = """
 
 
 async def open_before(
-    engine: AsyncEngine,
+    engine: Engine,
     platform: str,
     account: str,
     types: Collection[int],
@@ -66,7 +65,7 @@ async def open_before(
 
 
 async def invoiced(
-    engine: AsyncEngine, platform: str, account: str, since: datetime, most: int
+    engine: Engine, platform: str, account: str, since: datetime, most: int
 ) -> list[tuple[int, Seen]]:
     """Orders that got an invoice since then, or whose refund was asked for without a request, and
     were not read after that: type, and what is known.
@@ -93,7 +92,7 @@ async def invoiced(
 
 
 async def unknown_invoices(
-    engine: AsyncEngine, platform: str, account: str, numbers: Collection[str]
+    engine: Engine, platform: str, account: str, numbers: Collection[str]
 ) -> set[str]:
     """Which of these invoices of eMAG's are not mirrored yet."""
     wanted = {

@@ -17,7 +17,7 @@ from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS, State
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from integrations.ledger.engine import Engine
 
 # More are told by the next runs: old rows of a shop that upgrades or adopts its own, for example.
 MOST = 200
@@ -150,7 +150,7 @@ def _untold(row: Any) -> Untold:
     )
 
 
-async def forget_told(engine: AsyncEngine, days: int) -> int:
+async def forget_told(engine: Engine, days: int) -> int:
     """Delete what was told so many days ago, 30 at least, of rows that have moved on; how many."""
     from integrations.ledger.database import autocommit
 

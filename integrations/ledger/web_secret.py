@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 RESOURCE = "web-secret"
 
@@ -22,7 +21,7 @@ _READ = """
 """
 
 
-async def web_secret(engine: AsyncEngine) -> bytes:
+async def web_secret(engine: Engine) -> bytes:
     """What callback addresses and names of documents are derived from; the same on every host."""
     async with autocommit(engine) as connection:
         made = {"resource": RESOURCE, "secret": secrets.token_hex(32)}

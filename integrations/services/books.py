@@ -7,10 +7,9 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.ledger.database import autocommit, open_engine
+from integrations.ledger.engine import Engine
 from integrations.settings import ConfigurationError, load_settings
 
 
@@ -18,7 +17,7 @@ from integrations.settings import ConfigurationError, load_settings
 class Database:
     """The seller's database."""
 
-    engine: AsyncEngine
+    engine: Engine
 
     async def schema(self) -> ErpSchema:
         """What its tables look like now: an ERP gets columns while a server runs."""
@@ -49,4 +48,4 @@ async def database() -> Database:
 async def close_all() -> None:
     """Close what this event loop has opened."""
     for each in _OPENED.pop(asyncio.get_running_loop(), {}).values():
-        await each.engine.dispose()
+        each.engine.close()

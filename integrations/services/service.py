@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import psycopg
 from pydantic import ValidationError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from integrations.emag.accounts import Account
 from integrations.erp.forms import LARGEST_ID, Form, ItemForm
@@ -38,7 +37,7 @@ F = TypeVar("F", bound=Form)
 _FORMS_OF_A_FIELD = frozenset({"datetime", "date", "str", "int"})
 
 
-_DATABASE_FAILED = (psycopg.Error, PoolTimeoutError, OSError)
+_DATABASE_FAILED = (psycopg.Error, OSError)
 
 _AGAIN = (
     "see that it runs, and whether the ERP's row is as it should be, before you try again; with a"

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.matrices import OrderStatus, ReturnStatus
 from integrations.emag.routes import ORDER_COUNT, ORDER_READ, RMA_COUNT, RMA_READ, Route
 from integrations.emag.wire import Raw
 from integrations.ledger import mirror_orders, mirror_returns
 from integrations.ledger.clock import Clock
 from integrations.ledger.differences import About
+from integrations.ledger.engine import Engine
 from integrations.sync.census_documents import no_documents, vanished_documents
 from integrations.sync.census_money import (
     Held,
@@ -30,7 +29,7 @@ from integrations.sync.receive_orders import take_orders
 from integrations.sync.take_returns import take_returns
 from integrations.sync.wishes import order_status, return_status
 
-Owe = Callable[[AsyncEngine, str, Collection[int]], Awaitable[int]]
+Owe = Callable[[Engine, str, Collection[int]], Awaitable[int]]
 Take = Callable[[Channel, Page, Clock, Receipt], Awaitable[None]]
 
 

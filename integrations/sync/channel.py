@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.accounts import Account, who_sees_to
 from integrations.emag.client import EmagClient
 from integrations.emag.routes import Bucket, Route
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.arrivals import Arrival, Arrived, bring_in
+from integrations.ledger.engine import Engine
 from integrations.ledger.instants import Instant
 from integrations.ledger.profile import Profile
 from integrations.ledger.sealing import Sealer
@@ -27,7 +26,7 @@ from integrations.sync.plan_cancellations import Policy
 # Seconds that it takes to ask the database one thing, before it is known.
 CONFIRMING = 0.005
 
-Bring = Callable[[AsyncEngine, ErpSchema, Arrival], Awaitable[Arrived]]
+Bring = Callable[[Engine, ErpSchema, Arrival], Awaitable[Arrived]]
 
 
 @dataclass
@@ -103,7 +102,7 @@ class Channel:
     account: Account
     accounts: Mapping[str, Account]
     client: EmagClient
-    engine: AsyncEngine
+    engine: Engine
     schema: ErpSchema
     timings: Timings
     policy: Policy

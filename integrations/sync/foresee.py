@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.accounts import order_types
 from integrations.emag.order_facts import OrderFacts
 from integrations.emag.return_facts import emag_id_of
@@ -27,6 +25,7 @@ from integrations.erp.write import UnfitError, with_required
 from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
 from integrations.ledger.clock import MARGIN, Clock, read_clock
 from integrations.ledger.database import autocommit, database_time
+from integrations.ledger.engine import Engine
 from integrations.ledger.instants import Instant
 from integrations.ledger.issued import Source, mirrored_since
 from integrations.ledger.mirror_orders import Seen
@@ -155,7 +154,7 @@ async def foresee_documents(channel: Channel) -> dict[Source, int]:
 async def _rehearsal(channel: Channel, news: list[News]) -> AsyncIterator[Channel]:
     """The channel with which nothing is written and everything that would be is noted."""
 
-    async def bring(engine: AsyncEngine, schema: ErpSchema, arrival: Arrival) -> Arrived:
+    async def bring(engine: Engine, schema: ErpSchema, arrival: Arrival) -> Arrived:
         arrived, changes = await _rehearse(engine, schema, arrival)
         news.append(
             News(
@@ -170,12 +169,12 @@ async def _rehearsal(channel: Channel, news: list[News]) -> AsyncIterator[Channe
         )
         return arrived
 
-    async with uncommitted(channel.engine) as engine:
+    with uncommitted(channel.engine) as engine:
         yield replace(channel, engine=engine, bring=bring)
 
 
 async def _rehearse(
-    engine: AsyncEngine, schema: ErpSchema, arrival: Arrival
+    engine: Engine, schema: ErpSchema, arrival: Arrival
 ) -> tuple[Arrived, Sequence[Change]]:
     table, row_id, values = ERP_TABLES[arrival.kind].name, arrival.row_id, arrival.values
     try:

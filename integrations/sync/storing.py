@@ -152,7 +152,7 @@ def _outfit(channel: Channel) -> Outfit:
     return Outfit(
         account=_without_password(channel.account),
         accounts={name: _without_password(each) for name, each in channel.accounts.items()},
-        database_url=channel.engine.url.render_as_string(hide_password=False),
+        database_url=channel.engine.url,
         schema=channel.schema,
         timings=channel.timings,
         return_days=channel.policy.return_days,

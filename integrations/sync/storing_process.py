@@ -92,7 +92,7 @@ async def _work(say: Say) -> None:
             )
             await _serve(channel, source, say)
     finally:
-        await engine.dispose()
+        engine.close()
 
 
 async def _input() -> asyncio.StreamReader:

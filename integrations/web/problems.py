@@ -11,7 +11,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from integrations.ledger.operations import (
@@ -133,7 +132,7 @@ def handle_problems(app: FastAPI) -> None:
         detail = f"the database does not answer: {_again(request)}"
         return problem(503, detail, headers={"Retry-After": "5"})
 
-    for failure in (psycopg.Error, PoolTimeoutError, OSError):
+    for failure in (psycopg.Error, OSError):
         app.add_exception_handler(failure, _database)
 
 

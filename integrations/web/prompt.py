@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 from integrations.ledger.patience import NoAnswerError, answers_within
 
 R = TypeVar("R")
@@ -23,7 +23,7 @@ LOOK_SECONDS = 1.0
 
 
 @asynccontextmanager
-async def prompt(engine: AsyncEngine) -> AsyncIterator[Connection]:
+async def prompt(engine: Engine) -> AsyncIterator[Connection]:
     """A connection in autocommit, for a few quick questions.
 
     Raises:
@@ -35,7 +35,7 @@ async def prompt(engine: AsyncEngine) -> AsyncIterator[Connection]:
             yield connection
 
 
-async def unless_frozen(engine: AsyncEngine, work: Coroutine[Any, Any, R]) -> R:
+async def unless_frozen(engine: Engine, work: Coroutine[Any, Any, R]) -> R:
     """What comes of long work, on connections of its own, while the database answers others.
 
     Raises:
@@ -53,7 +53,7 @@ async def unless_frozen(engine: AsyncEngine, work: Coroutine[Any, Any, R]) -> R:
             each.cancel()  # nobody waits for it: on a frozen connection that ends when it will
 
 
-async def _freezes(engine: AsyncEngine) -> None:
+async def _freezes(engine: Engine) -> None:
     """Return once it has frozen; whatever else befalls it, the work itself is told."""
     while True:
         try:

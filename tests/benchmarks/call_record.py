@@ -10,12 +10,12 @@ from functools import cache
 from statistics import median
 
 import psycopg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.routes import ORDER_SAVE
 from integrations.emag.verdicts import judge
 from integrations.ledger.calls import Subject, close_call
 from integrations.ledger.database import open_engine
+from integrations.ledger.engine import Engine
 from integrations.ledger.history import Wanted, read_story
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.place import Place
@@ -97,12 +97,12 @@ async def measure(urls: Mapping[int, str]) -> Mapping[str, Mapping[int, Sequence
         for name, action in {"write": _write, "find": _find}.items()
     }
     for engine in engines.values():
-        await engine.dispose()
+        engine.close()
     return found
 
 
 async def _in_turns(
-    engines: Mapping[int, AsyncEngine], action: Callable[[AsyncEngine, int, int], Awaitable[None]]
+    engines: Mapping[int, Engine], action: Callable[[Engine, int, int], Awaitable[None]]
 ) -> Mapping[int, Sequence[float]]:
     seconds: dict[int, list[float]] = {calls: [] for calls in engines}
     for number in range(ROUNDS):
@@ -113,7 +113,7 @@ async def _in_turns(
     return seconds
 
 
-async def _write(engine: AsyncEngine, calls: int, number: int) -> None:
+async def _write(engine: Engine, calls: int, number: int) -> None:
     """A call as it is made: entered in a transaction of its own, and closed in another."""
     order = FIRST_ORDER - 1 - number
     subject = Subject(orders=[order], rows=["cancellation:1"], steps=["2 -> 0"])
@@ -122,7 +122,7 @@ async def _write(engine: AsyncEngine, calls: int, number: int) -> None:
     await close_call(engine, call, judge(ORDER_SAVE, 200, {}, ANSWER), None)
 
 
-async def _find(engine: AsyncEngine, calls: int, number: int) -> None:
+async def _find(engine: Engine, calls: int, number: int) -> None:
     order = FIRST_ORDER + (calls // CALLS_OF_AN_ORDER) * number // ROUNDS
     found = await read_story(engine, Wanted(order=order))
     assert len(found) == CALLS_OF_AN_ORDER

@@ -11,7 +11,6 @@ from typing import Any
 
 import psycopg
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.erp.connection import Connection
@@ -20,6 +19,7 @@ from integrations.erp.schema import ErpSchema, read_schema
 from integrations.ledger import claims, leases
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import open_engine, rolled_back
+from integrations.ledger.engine import Engine
 from integrations.ledger.timings import Timings
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.history import history
@@ -95,11 +95,11 @@ async def _measure(
             seconds[rows].append(await _claim(engine, schema))
     plans = {rows: await _plans(engine, schema) for rows, engine in engines.items()}
     for engine in engines.values():
-        await engine.dispose()
+        engine.close()
     return seconds, plans
 
 
-async def _claim(engine: AsyncEngine, schema: ErpSchema) -> float:
+async def _claim(engine: Engine, schema: ErpSchema) -> float:
     """Seconds that a claim takes, whose leases are given back afterwards."""
     token = leases.new_token()
     accounts = {ACCOUNT.name: ACCOUNT}
@@ -122,7 +122,7 @@ async def _claim(engine: AsyncEngine, schema: ErpSchema) -> float:
     return seconds
 
 
-async def _plans(engine: AsyncEngine, schema: ErpSchema) -> Sequence[Sequence[str]]:
+async def _plans(engine: Engine, schema: ErpSchema) -> Sequence[Sequence[str]]:
     """The node types of each statement that a claim makes, outermost first."""
     made: list[tuple[str, Values]] = []
     with told_of_statements(lambda *executed: made.append(executed)):

@@ -28,7 +28,7 @@ from flows.report import Report
 from flows.rma import sync_returns
 
 # What a run imports on its way: the same for one row as for thousands.
-IMPORTED_LATE = ("httpcore", "anyio._backends._asyncio", "sqlalchemy.dialects.postgresql.psycopg")
+IMPORTED_LATE = ("httpcore", "anyio._backends._asyncio")
 
 SYNCS = {"cancellation": sync_cancellations, "rma": sync_returns}
 

@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows import cancellation, invoice, rma
 from flows.outbound import close_report
@@ -27,6 +25,7 @@ from integrations.erp.schema import read_schema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import autocommit, open_engine, rolled_back, transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.replay import Reference, replay
 from integrations.ledger.sealing import unseal
 from integrations.ledger.timings import Timings
@@ -143,7 +142,7 @@ FILLED_FIRST: Mapping[str, Mapping[str, object]] = {
 class Erp:
     """The seller's ERP: it knows its own tables and nothing of ours."""
 
-    engine: AsyncEngine
+    engine: Engine
     numbers: int = 0
     filled: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: FILLED)
 
@@ -152,9 +151,9 @@ class Erp:
         values = {**self.filled.get(table, {}), **columns}
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
-        async with self.engine.begin() as connection:
+        async with transaction(self.engine) as connection:
             inserted = await connection.execute(
-                text(f"INSERT INTO app.{table} ({names}) VALUES ({marks}) RETURNING id"), values
+                f"INSERT INTO app.{table} ({names}) VALUES ({marks}) RETURNING id", values
             )
             return int(inserted.scalar_one())
 
@@ -182,32 +181,30 @@ class Erp:
     async def update(self, kind: Kind, row_id: int, **columns: object) -> None:
         """Change columns of a row."""
         assignments = ", ".join(f"{name} = :{name}" for name in columns)
-        async with self.engine.begin() as connection:
+        async with transaction(self.engine) as connection:
             await connection.execute(
-                text(f"UPDATE app.{ERP_TABLES[kind].name} SET {assignments} WHERE id = :id"),
+                f"UPDATE app.{ERP_TABLES[kind].name} SET {assignments} WHERE id = :id",
                 {**columns, "id": row_id},
             )
 
     async def delete(self, kind: Kind, row_id: int) -> None:
         """Delete a row and its items."""
         table = ERP_TABLES[kind]
-        async with self.engine.begin() as connection:
+        async with transaction(self.engine) as connection:
             if table.items:
                 await connection.execute(
-                    text(f"DELETE FROM app.{table.items} WHERE {table.parent} = :id"),
+                    f"DELETE FROM app.{table.items} WHERE {table.parent} = :id",
                     {"id": row_id},
                 )
-            await connection.execute(
-                text(f"DELETE FROM app.{table.name} WHERE id = :id"), {"id": row_id}
-            )
+            await connection.execute(f"DELETE FROM app.{table.name} WHERE id = :id", {"id": row_id})
 
     async def row(self, kind: Kind, row_id: int) -> dict[str, Any]:
         """A row as it is now."""
-        async with self.engine.connect() as connection:
+        async with rolled_back(self.engine) as connection:
             found = await connection.execute(
-                text(f"SELECT * FROM app.{ERP_TABLES[kind].name} WHERE id = :id"), {"id": row_id}
+                f"SELECT * FROM app.{ERP_TABLES[kind].name} WHERE id = :id", {"id": row_id}
             )
-            return dict(found.mappings().one())
+            return dict(found.one()._asdict())
 
 
 @dataclass
@@ -334,7 +331,7 @@ async def open_shop(database_url: str, market: Market, account: Account) -> Asyn
             sealer=Fernet(Fernet.generate_key()),
         )
         yield Shop(Erp(engine), market, channel)
-    await engine.dispose()
+    engine.close()
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
-
 from flows.parameters import ReconcileParameters
 from flows.reconciliation import reconcile_channel
 from integrations.ledger.certificates import Certificate
+from integrations.ledger.database import transaction
 from integrations.ledger.differences import Why
 from integrations.sync.channel import Tally
 from integrations.sync.receive_orders import receive_orders
@@ -63,9 +62,9 @@ async def return_row(shop: Shop, emag_id: int) -> dict[str, Any]:
 
 async def uncaptured(shop: Shop, statement: str, **values: object) -> None:
     """Change the database as something does whose changes no trigger sees."""
-    async with shop.channel.engine.begin() as connection:
-        await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        await connection.execute(text(statement), values)
+    async with transaction(shop.channel.engine) as connection:
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute(statement, values)
 
 
 def asked(certificate: Certificate) -> int:

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import text
 
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.clock import read_clock
 from integrations.ledger.cursors import read_cursor
+from integrations.ledger.database import transaction
 from integrations.ledger.instants import Instant
 from integrations.sandbox.clock import local_text
 from integrations.sync.backfill import Course, backfill, open_courses
@@ -247,8 +247,8 @@ class TestGoingOn:
 @asynccontextmanager
 async def nothing_can_be_stored(shop: Shop) -> AsyncIterator[None]:
     """The ERP's database keeps everybody who stores orders waiting, for as long as this runs."""
-    async with shop.channel.engine.begin() as connection:
-        await connection.execute(text("LOCK TABLE app.emag_orders IN SHARE MODE"))
+    async with transaction(shop.channel.engine) as connection:
+        await connection.execute("LOCK TABLE app.emag_orders IN SHARE MODE")
         yield
 
 
@@ -376,7 +376,7 @@ class TestStoring:
         expected = orders(shop, through(SINCE, UNTIL, 30))
         account = shop.channel.account
         settings = {
-            "DATABASE_URL": shop.channel.engine.url.render_as_string(hide_password=False),
+            "DATABASE_URL": shop.channel.engine.url,
             "EMAG_USERNAME": account.username,
             "EMAG_PASSWORD": account.password.get_secret_value(),
             "EMAG_BASE_URL": account.base_url,

@@ -88,7 +88,7 @@ class TestOneProbeAtATime:
         asked = await place.calls()
         for _ in range(2):
             await asyncio.gather(*(shop.run(CANCELLATION) for shop in shops * 3))
-        await engines[1].dispose()
+        engines[1].close()
         probes = await place.shop.sql(
             "SELECT sent_at, closed_at FROM app.emag_api_calls ORDER BY sent_at OFFSET :asked",
             asked=asked,

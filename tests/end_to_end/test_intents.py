@@ -9,8 +9,6 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.routes import ORDER_SAVE
 from integrations.erp.load import stamps
@@ -18,7 +16,8 @@ from integrations.erp.rows import Kind
 from integrations.ledger.calls import Call, Subject
 from integrations.ledger.changes import fold
 from integrations.ledger.claims import Claim, claim
-from integrations.ledger.database import open_engine
+from integrations.ledger.database import open_engine, rolled_back
+from integrations.ledger.engine import Engine
 from integrations.ledger.intents import Hindered, Intent, intend
 from integrations.ledger.line import is_undone
 from tests.end_to_end.conftest import Shop
@@ -58,7 +57,7 @@ async def enter(
     kind: Kind,
     token: UUID,
     claims: Sequence[Claim],
-    engine: AsyncEngine | None = None,
+    engine: Engine | None = None,
 ) -> Call | Hindered:
     channel = shop.channel
     return await intend(
@@ -76,15 +75,10 @@ async def enter(
     )
 
 
-def address(shop: Shop) -> str:
-    url = shop.channel.engine.url.set(drivername="postgresql")
-    return url.render_as_string(hide_password=False)
-
-
 @asynccontextmanager
 async def locked(shop: Shop, statement: str) -> AsyncIterator[psycopg.AsyncConnection]:
     """Somebody else's transaction, which holds what the statement locks."""
-    async with await psycopg.AsyncConnection.connect(address(shop)) as connection:
+    async with await psycopg.AsyncConnection.connect(shop.channel.engine.url) as connection:
         await connection.execute(statement.encode())
         yield connection
 
@@ -129,14 +123,14 @@ async def test_who_waits_for_a_table_of_the_erp_holds_up_its_own_kind_alone(shop
 async def test_what_the_database_refuses_is_undone(shop: Shop) -> None:
     await shop.erp.add(CANCELLATION, 480000101)
     token, claims = await claimed(shop, CANCELLATION)
-    impatient = open_engine(
-        f"{address(shop)}{'&' if '?' in address(shop) else '?'}options=-c%20lock_timeout%3D50ms"
-    )
+    url = shop.channel.engine.url
+    options = "options=-c%20lock_timeout%3D50ms"
+    impatient = open_engine(f"{url}{'&' if '?' in url else '?'}{options}")
 
     async with locked(shop, "SELECT FROM app.emag_cancellation_integrations FOR UPDATE"):
         with pytest.raises(psycopg.errors.LockNotAvailable) as refused:
             await enter(shop, CANCELLATION, token, claims, impatient)
-    await impatient.dispose()
+    impatient.close()
 
     assert is_undone(refused.value)
     assert await shop.sql(CALLS) == await shop.sql(SENT) == []
@@ -173,8 +167,8 @@ async def test_a_connection_that_ended_while_it_rested_costs_no_intent(shop: Sho
 
 async def test_stamps_look_at_items_once_where_nothing_is_indexed(erp_first: Shop) -> None:
     query = stamps(erp_first.channel.schema, RMA, "CAST(:ids AS bigint[])")
-    async with erp_first.channel.engine.connect() as connection:
-        rows = await connection.execute(text(f"EXPLAIN {query}"), {"ids": [*range(1, 501)]})
+    async with rolled_back(erp_first.channel.engine) as connection:
+        rows = await connection.execute(f"EXPLAIN {query}", {"ids": [*range(1, 501)]})
         plan = "\n".join(rows.scalars())
 
     assert "SubPlan" not in plan

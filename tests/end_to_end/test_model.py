@@ -24,12 +24,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     initialize,
 )
-from sqlalchemy import event
 
 from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
 from integrations.ledger.database import open_engine
+from integrations.ledger.engine import Driver, Engine
 from integrations.ledger.points import Point, listening
 from integrations.sandbox.documents import DocumentKind
 from integrations.sandbox.fault_kinds import KINDS, ROUTES_OF, SAVES
@@ -432,9 +432,10 @@ class Seller(World):
         """A run whose process is gone at a point: nothing it would do on its way out happens."""
         engine, struck, dead = open_engine(self.url), asyncio.Event(), False
 
-        def refuse(*_: object) -> None:
+        async def lend() -> Driver:
             if dead:
                 raise ConnectionAbortedError("this worker was killed")
+            return await Engine.lend(engine)
 
         async def strike(at: Point) -> None:
             nonlocal nth, dead
@@ -445,13 +446,13 @@ class Seller(World):
                 struck.set()
                 await asyncio.Event().wait()
 
-        event.listen(engine.sync_engine.pool, "checkout", refuse)
-        with listening(strike):
+        with pytest.MonkeyPatch.context() as patch, listening(strike):
+            patch.setattr(engine, "lend", lend)
             run = asyncio.ensure_future(self.shop.run(kind, engine=engine))
             death = asyncio.ensure_future(struck.wait())
             await asyncio.wait({run, death}, return_when=asyncio.FIRST_COMPLETED)
             await _abandon(run, death)
-        await engine.dispose()
+        engine.close()
 
     async def _time_passes(self) -> None:
         await self.shop.later()

@@ -258,7 +258,7 @@ class Days(World):
             suppress(ConnectionAbortedError),
         ):
             await self.shop.run_both(kind, engine=engine)
-        await engine.dispose()
+        engine.close()
 
     async def _time_passes(self) -> None:
         await self.shop.later()

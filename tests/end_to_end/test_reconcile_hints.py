@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
+from integrations.ledger.engine import Engine
 from integrations.ledger.hints import hint_order, hint_return
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.reconciling import ORDER, a_day, receive, reconcile
 
 UNKNOWN = 999_999_999
 
-Hint = Callable[[AsyncEngine, str, str, int, int], Awaitable[bool]]
+Hint = Callable[[Engine, str, str, int, int], Awaitable[bool]]
 
 
 pytestmark = pytest.mark.unpaced

@@ -8,14 +8,13 @@ from datetime import timedelta
 from typing import Literal
 
 import pytest
-from sqlalchemy import text
 
 from integrations.erp.rows import Kind
 from integrations.ledger import leases
 from integrations.ledger.books import A_PART, State
 from integrations.ledger.changes import fold, newest_change, seconds_to_rest
 from integrations.ledger.claims import claim
-from integrations.ledger.database import database_time
+from integrations.ledger.database import database_time, rolled_back
 from integrations.ledger.replay import Reference, replay
 from integrations.ledger.timings import Timings
 from integrations.sync.carry import carry
@@ -126,17 +125,15 @@ class TestChangesRest:
         assert await seconds_to_rest(engine, CANCELLATION, newest - 1, RESTING) is None
 
     async def test_a_transaction_that_commits_late_loses_nothing(self, shop: Shop) -> None:
-        async with shop.channel.engine.connect() as slow:
+        async with rolled_back(shop.channel.engine) as slow:
             await slow.execute(
-                text(
-                    "INSERT INTO app.cancellation_requests (cancellation_number, emag_order_id,"
-                    " customer_name, status, reason)"
-                    " VALUES ('slow', '480000101', 'Ana', 'pending', 'other')"
-                )
+                "INSERT INTO app.cancellation_requests (cancellation_number, emag_order_id,"
+                " customer_name, status, reason)"
+                " VALUES ('slow', '480000101', 'Ana', 'pending', 'other')"
             )
             await shop.erp.add(CANCELLATION, 480000102)
             assert await folded(shop) == 1
-            await slow.commit()
+            await slow.driver.commit()
         assert await folded(shop) == 1
 
     async def test_a_claim_leaves_a_row_alone_that_is_being_edited(self, shop: Shop) -> None:
@@ -481,9 +478,9 @@ class TestWriteBack:
             shop.market.add_order({"id": order_id, "status": 2})
         locked = await shop.erp.add(CANCELLATION, 480000101)
         free = await shop.erp.add(CANCELLATION, 480000102)
-        async with shop.channel.engine.connect() as erp:
+        async with rolled_back(shop.channel.engine) as erp:
             await erp.execute(
-                text("SELECT FROM app.cancellation_requests WHERE id = :id FOR UPDATE"),
+                "SELECT FROM app.cancellation_requests WHERE id = :id FOR UPDATE",
                 {"id": locked},
             )
             await shop.run(CANCELLATION)

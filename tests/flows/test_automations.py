@@ -21,13 +21,13 @@ import pytest
 import pytest_asyncio
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.deploy import deploy
 from flows.deployed import SAID_AGAIN_AFTER
 from flows.events import Event, asking_event
 from flows.prefect_server import prefect_server, settings_for
 from integrations.emag.accounts import Account
+from integrations.ledger.engine import Engine
 from tests.flows.asking import LONGEST, PAUSE, ask, run_that_is
 from tests.flows.chat import Chat, open_chat
 from tests.integrations.ledger.mirrored import ORDER, RETURN, execute, insert, mirror_return
@@ -180,7 +180,7 @@ async def test_a_run_that_does_not_begin_is_told(server: str, chat: Chat) -> Non
 
 @pytest.mark.usefixtures("configured")
 async def test_what_the_health_check_finds_and_what_is_due_are_told_without_customers_data(
-    server: str, prefect_home: Path, chat: Chat, engine: AsyncEngine, account: Account
+    server: str, prefect_home: Path, chat: Chat, engine: Engine, account: Account
 ) -> None:
     await mirror_return(
         engine, platform=account.platform, order_id=ORDER, finalize_by=date(2026, 1, 1)

@@ -16,12 +16,11 @@ from prefect.client.schemas.filters import (
     TaskRunFilterFlowRunId,
 )
 from prefect.client.schemas.objects import FlowRun, TaskRun
-from sqlalchemy import text
 
 from flows import cancellation_sync, deployed, health_check, invoice_sync, rma_sync
 from flows.parameters import CancellationParameters, HealthParameters
 from integrations.ledger.books import State
-from integrations.ledger.database import open_engine
+from integrations.ledger.database import open_engine, transaction
 from integrations.sandbox.market import Market
 
 pytestmark = [
@@ -32,17 +31,15 @@ pytestmark = [
 
 async def add_cancellation(database_url: str, number: str, order_id: str) -> None:
     engine = open_engine(database_url)
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await connection.execute(
-            text(
-                "INSERT INTO app.cancellation_requests (cancellation_number, emag_order_id,"
-                " customer_name, customer_email, status, reason)"
-                " VALUES (:number, :order_id, 'Ioana Exemplu', 'ioana@example.com', 'pending',"
-                " 'other')"
-            ),
+            "INSERT INTO app.cancellation_requests (cancellation_number, emag_order_id,"
+            " customer_name, customer_email, status, reason)"
+            " VALUES (:number, :order_id, 'Ioana Exemplu', 'ioana@example.com', 'pending',"
+            " 'other')",
             {"number": number, "order_id": order_id},
         )
-    await engine.dispose()
+    engine.close()
 
 
 async def last_run(name: str) -> FlowRun:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.doctor import Examination, examine
 from flows.exposure import complaints
@@ -16,6 +15,7 @@ from flows.shop import open_shop
 from integrations.emag.accounts import Account
 from integrations.emag.routes import ORDER_READ
 from integrations.ledger.budget import is_down, mark_down, reserve
+from integrations.ledger.engine import Engine
 from integrations.ledger.findings import Finding
 from integrations.ledger.profile import Profile, read_profile
 from integrations.sandbox.market import Market
@@ -57,16 +57,14 @@ async def fault() -> tuple[Examination, Finding]:
     return examination, wrong
 
 
-async def profile(engine: AsyncEngine) -> Profile:
+async def profile(engine: Engine) -> Profile:
     """What is kept of the account."""
     async with open_shop("main") as shop:
         [account] = shop.accounts
     return replace(await read_profile(engine, account.platform, "main"), measured_at=None)
 
 
-async def test_every_step_is_told_and_nothing_is_changed(
-    market: Market, engine: AsyncEngine
-) -> None:
+async def test_every_step_is_told_and_nothing_is_changed(market: Market, engine: Engine) -> None:
     some_orders(market)
     market.add_order({"type": 2, "status": 4})
     before = market.journal.changes
@@ -89,7 +87,7 @@ async def test_every_step_is_told_and_nothing_is_changed(
     )
 
 
-async def test_a_shop_without_orders_is_no_fault(market: Market, engine: AsyncEngine) -> None:
+async def test_a_shop_without_orders_is_no_fault(market: Market, engine: Engine) -> None:
     found = await findings()
 
     assert all(each.ok for each in found.values())
@@ -117,7 +115,7 @@ async def test_wrong_credentials_end_the_visit_with_what_to_check(
 
 
 async def test_a_mistake_made_here_stops_nobody_else(
-    engine: AsyncEngine, account: Account, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EMAG_PASSWORD", "wrong")
 
@@ -128,7 +126,7 @@ async def test_a_mistake_made_here_stops_nobody_else(
 
 
 async def test_a_corrected_mistake_is_found_out_at_once(
-    market: Market, engine: AsyncEngine, account: Account
+    market: Market, engine: Engine, account: Account
 ) -> None:
     await reserve(engine, account, ORDER_READ, longest=5.0)
     await mark_down(engine, account, ORDER_READ, "credentials", "wrong", probe=60.0)
@@ -182,7 +180,7 @@ async def test_a_host_that_nobody_answers_at_is_told(monkeypatch: pytest.MonkeyP
     assert "firewall" in wrong.remedy
 
 
-async def test_filters_that_are_ignored_forbid_a_sync(market: Market, engine: AsyncEngine) -> None:
+async def test_filters_that_are_ignored_forbid_a_sync(market: Market, engine: Engine) -> None:
     some_orders(market)
     market.switches = Switches(ignored_filters=frozenset({"id"}))
 
@@ -194,7 +192,7 @@ async def test_filters_that_are_ignored_forbid_a_sync(market: Market, engine: As
     assert (await profile(engine)).top_level_filters is False
 
 
-async def test_pages_that_are_clipped_are_measured(market: Market, engine: AsyncEngine) -> None:
+async def test_pages_that_are_clipped_are_measured(market: Market, engine: Engine) -> None:
     some_orders(market, 9)
     market.switches = Switches(page_cap=7)
 
@@ -202,7 +200,7 @@ async def test_pages_that_are_clipped_are_measured(market: Market, engine: Async
     assert (await profile(engine)).page_cap == 7
 
 
-async def test_times_of_another_zone_are_a_fault(market: Market, engine: AsyncEngine) -> None:
+async def test_times_of_another_zone_are_a_fault(market: Market, engine: Engine) -> None:
     market.switches = Switches(zone="Asia/Tokyo")
     some_orders(market)
 
@@ -215,7 +213,7 @@ async def test_times_of_another_zone_are_a_fault(market: Market, engine: AsyncEn
 
 
 async def test_orders_in_another_currency_than_the_platforms_are_a_fault(
-    market: Market, engine: AsyncEngine
+    market: Market, engine: Engine
 ) -> None:
     market.switches = Switches(currency="EUR")
     some_orders(market)
@@ -240,7 +238,7 @@ async def test_orders_in_the_platforms_currency_and_others_are_no_fault(market: 
 
 
 async def test_without_an_order_nothing_is_claimed_of_the_currency(
-    market: Market, engine: AsyncEngine
+    market: Market, engine: Engine
 ) -> None:
     some_orders(market)
     await examine("all")
@@ -256,7 +254,7 @@ async def test_without_an_order_nothing_is_claimed_of_the_currency(
 
 
 async def test_a_count_that_is_refused_leaves_the_rest_to_be_told(
-    market: Market, engine: AsyncEngine
+    market: Market, engine: Engine
 ) -> None:
     some_orders(market)
     market.faults.add("order/count", kind="error_although_applied", times=None)
@@ -319,7 +317,7 @@ async def test_accounts_that_share_a_login_are_named(
 
 
 async def test_what_could_not_be_told_this_time_stays_as_it_was(
-    market: Market, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    market: Market, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some_orders(market)
     await examine("all")
@@ -333,7 +331,7 @@ async def test_what_could_not_be_told_this_time_stays_as_it_was(
 
 
 async def test_emag_is_not_asked_before_the_database_is_well(
-    market: Market, engine: AsyncEngine
+    market: Market, engine: Engine
 ) -> None:
     await execute(engine, "ALTER TABLE app.invoices DISABLE TRIGGER USER")
 

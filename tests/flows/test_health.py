@@ -7,8 +7,6 @@ from datetime import date
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.health import check_health
 from flows.parameters import HealthParameters
@@ -16,7 +14,9 @@ from flows.tidings import gather_tidings, tidings_table
 from integrations.emag.accounts import Account
 from integrations.emag.routes import ORDER_COUNT, RMA_READ
 from integrations.ledger import budget
+from integrations.ledger.database import transaction
 from integrations.ledger.drift import What, note_drift
+from integrations.ledger.engine import Engine
 from integrations.ledger.findings import Finding
 from integrations.ledger.status import read_status
 from integrations.sandbox.market import Market
@@ -66,7 +66,7 @@ async def test_a_shop_without_news_has_nothing_wrong() -> None:
 
 
 async def test_what_is_due_is_counted_and_named_and_no_fault_before_it_is_late(
-    engine: AsyncEngine, account: Account
+    engine: Engine, account: Account
 ) -> None:
     await mirror_order(engine, platform=account.platform, finalized_at=hours_ago(40))
 
@@ -77,7 +77,7 @@ async def test_what_is_due_is_counted_and_named_and_no_fault_before_it_is_late(
     assert f"invoice of order {ORDER} due " in finding.detail
 
 
-async def test_a_deadline_that_has_passed_is_a_fault(engine: AsyncEngine, account: Account) -> None:
+async def test_a_deadline_that_has_passed_is_a_fault(engine: Engine, account: Account) -> None:
     await mirror_return(
         engine, platform=account.platform, order_id=ORDER, finalize_by=date(2026, 1, 1)
     )
@@ -89,7 +89,7 @@ async def test_a_deadline_that_has_passed_is_a_fault(engine: AsyncEngine, accoun
 
 
 async def test_a_late_wish_says_what_ships_and_what_cancels_whether_approval_is_required_or_not(
-    engine: AsyncEngine, account: Account
+    engine: Engine, account: Account
 ) -> None:
     await mirror_order(engine, platform=account.platform, status=2, wish_at=hours_ago(30))
 
@@ -102,7 +102,7 @@ async def test_a_late_wish_says_what_ships_and_what_cancels_whether_approval_is_
 
 
 async def test_a_wish_and_a_return_that_only_emag_can_settle_are_no_fault(
-    engine: AsyncEngine, account: Account
+    engine: Engine, account: Account
 ) -> None:
     here = account.platform
     await mirror_order(engine, platform=here, type=2, status=2, wish_at=hours_ago(30))
@@ -112,7 +112,7 @@ async def test_a_wish_and_a_return_that_only_emag_can_settle_are_no_fault(
 
 
 async def test_a_corrected_mistake_is_found_out_at_once_for_orders_and_for_returns(
-    market: Market, engine: AsyncEngine, account: Account
+    market: Market, engine: Engine, account: Account
 ) -> None:
     for route in (ORDER_COUNT, RMA_READ):
         await budget.reserve(engine, account, route, longest=20.0)
@@ -128,7 +128,7 @@ async def test_a_corrected_mistake_is_found_out_at_once_for_orders_and_for_retur
 
 
 async def test_what_no_person_corrects_is_asked_about_in_its_time(
-    market: Market, engine: AsyncEngine, account: Account
+    market: Market, engine: Engine, account: Account
 ) -> None:
     await budget.reserve(engine, account, ORDER_COUNT, longest=20.0)
     await budget.mark_down(engine, account, ORDER_COUNT, "network", "no way", probe=60.0)
@@ -140,7 +140,7 @@ async def test_what_no_person_corrects_is_asked_about_in_its_time(
 
 
 async def test_news_that_is_parked_for_longer_than_a_day_is_a_fault(
-    engine: AsyncEngine, account: Account
+    engine: Engine, account: Account
 ) -> None:
     parked = {"platform": account.platform, "owed": True, "problem": "no room", "documents": 1}
     await mirror_order(engine, 1, **parked, changed_at=hours_ago(20))
@@ -154,7 +154,7 @@ async def test_news_that_is_parked_for_longer_than_a_day_is_a_fault(
 
 
 async def test_a_cursor_that_stands_still_while_emag_is_read_is_a_fault(
-    engine: AsyncEngine, account: Account
+    engine: Engine, account: Account
 ) -> None:
     of_account = {"platform": account.platform, "account": "main"}
     cursor = {"resource": "orders:3", "position": hours_ago(2)}
@@ -173,7 +173,7 @@ async def test_a_cursor_that_stands_still_while_emag_is_read_is_a_fault(
     assert "account main, orders:3: nothing since" in fault
 
 
-async def test_changes_that_no_run_queues_are_a_fault(engine: AsyncEngine) -> None:
+async def test_changes_that_no_run_queues_are_a_fault(engine: Engine) -> None:
     """Rows that nothing is known of yet are in no count of rows."""
     for number in range(1, 51):
         await insert(engine, "cancellation_requests", emag_order_id=str(ORDER + number))
@@ -196,7 +196,7 @@ async def test_a_shop_whose_changes_are_queued_has_none_that_wait() -> None:
     assert (found.ok, found.detail) == (True, "none")
 
 
-async def test_new_fields_are_a_note_and_no_fault(engine: AsyncEngine, account: Account) -> None:
+async def test_new_fields_are_a_note_and_no_fault(engine: Engine, account: Account) -> None:
     await note_drift(engine, account.platform, "order/read", What.UNKNOWN, {"promise": 3})
 
     note = (await findings())["fields of eMAG's that are new"]
@@ -206,7 +206,7 @@ async def test_new_fields_are_a_note_and_no_fault(engine: AsyncEngine, account: 
 
 
 async def test_a_database_without_the_tables_is_a_finding_with_a_remedy(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await execute(engine, "DROP TABLE app.emag_drift")
 
@@ -218,7 +218,7 @@ async def test_a_database_without_the_tables_is_a_finding_with_a_remedy(
 
 
 async def test_a_right_that_is_missing_is_said_as_what_it_is(
-    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     role = f"runner_{uuid4().hex}"
     for statement in (
@@ -242,15 +242,15 @@ async def test_a_right_that_is_missing_is_said_as_what_it_is(
 
 
 async def test_a_database_that_does_not_answer_is_not_sent_for_an_upgrade(
-    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The table is locked, and the check waits half a second for it."""
     impatient = (
         f"{database_url}{'&' if '?' in database_url else '?'}options=-c%20lock_timeout%3D500"
     )
     monkeypatch.setenv("DATABASE_URL", impatient)
-    async with engine.begin() as locking:
-        await locking.execute(text("LOCK TABLE app.emag_drift"))
+    async with transaction(engine) as locking:
+        await locking.execute("LOCK TABLE app.emag_drift")
 
         finding = (await findings())["the way in"]
 
@@ -260,7 +260,7 @@ async def test_a_database_that_does_not_answer_is_not_sent_for_an_upgrade(
 
 
 async def test_tidings_are_logged_by_the_first_run_and_told_by_the_first_that_is_heard(
-    engine: AsyncEngine, account: Account, caplog: pytest.LogCaptureFixture
+    engine: Engine, account: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
     await mirror_return(engine, platform=account.platform, finalize_by=date(2026, 1, 1))
     await note_drift(engine, account.platform, "order/read", What.UNKNOWN, {"promise": 3})
@@ -280,7 +280,7 @@ async def test_tidings_are_logged_by_the_first_run_and_told_by_the_first_that_is
 
 
 async def test_what_keeps_alarms_from_being_raised_stops_no_run(
-    engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+    engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     await execute(engine, "DROP TABLE app.emag_alarms")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.health import check_health
 from flows.parameters import HealthParameters
+from integrations.ledger.engine import Engine
 from tests.integrations.ledger.mirrored import execute, insert
 
 pytestmark = pytest.mark.usefixtures("configured")
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("configured")
 LIMITS = HealthParameters(pending_minutes=60, doubt_minutes=30, refused_days=7)
 
 
-async def queue(engine: AsyncEngine, state: str, minutes_ago: int) -> None:
+async def queue(engine: Engine, state: str, minutes_ago: int) -> None:
     """A cancellation that has been in this state for so long."""
     await insert(
         engine,
@@ -57,7 +57,7 @@ async def faults() -> list[str]:
     ],
 )
 async def test_a_row_that_stands_for_too_long_is_a_fault(
-    engine: AsyncEngine, state: str, fine: int, late: int, fault: str
+    engine: Engine, state: str, fine: int, late: int, fault: str
 ) -> None:
     await queue(engine, state, fine)
     before = await faults()
@@ -71,7 +71,7 @@ async def test_a_row_that_stands_for_too_long_is_a_fault(
     assert (before, await faults()) == ([], [fault])
 
 
-async def test_a_budget_that_is_reserved_far_ahead_is_a_fault(engine: AsyncEngine) -> None:
+async def test_a_budget_that_is_reserved_far_ahead_is_a_fault(engine: Engine) -> None:
     assert await faults() == []  # which asks eMAG for orders, so that they have a budget
     await execute(
         engine,

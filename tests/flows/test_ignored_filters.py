@@ -7,8 +7,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.cancellation import sync_cancellations
 from flows.doctor import examine
@@ -25,6 +23,8 @@ from flows.parameters import (
 )
 from flows.reconciliation import reconcile_accounts
 from flows.rma import sync_returns
+from integrations.ledger.database import rolled_back
+from integrations.ledger.engine import Engine
 from integrations.sandbox.market import Market
 from integrations.sandbox.switches import Switches
 from tests.flows.test_resident import STATES, all_synced, cancel, come, put_orders, residing, until
@@ -86,7 +86,7 @@ async def test_the_health_check_says_so(order_id: int, market: Market) -> None:
 
 
 async def test_a_sync_goes_on_once_doctor_has_seen_them_honoured_and_no_attempt_is_lost(
-    order_id: int, market: Market, engine: AsyncEngine
+    order_id: int, market: Market, engine: Engine
 ) -> None:
     await RUNS["cancellations"]()
     await see_filters_honoured(market)
@@ -95,9 +95,9 @@ async def test_a_sync_goes_on_once_doctor_has_seen_them_honoured_and_no_attempt_
 
     assert (report.exit_code, report.unreachable) == (0, None)
     assert market.orders.get(order_id)["status"] == 0  # type: ignore[index]
-    async with engine.connect() as connection:
+    async with rolled_back(engine) as connection:
         [books] = await connection.execute(
-            text("SELECT sync_state, sync_attempts FROM app.emag_cancellation_integrations")
+            "SELECT sync_state, sync_attempts FROM app.emag_cancellation_integrations"
         )
     assert tuple(books) == ("synced", 0)
 

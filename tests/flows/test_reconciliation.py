@@ -13,12 +13,12 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
 )
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows import deployed, reconcile
 from flows.parameters import ReconcileParameters
 from integrations.emag.accounts import Account
+from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 from integrations.sandbox.market import Market
 from tests.flows.test_deployed import last_run
 
@@ -27,11 +27,11 @@ pytestmark = [
     pytest.mark.usefixtures("prefect_server", "configured"),
 ]
 
-LOST = text("""
+LOST = """
     INSERT INTO app.emag_orders (platform, order_id, account, type, status, placed_at, digest,
         read_at, changed_at, owed)
     VALUES (:platform, 480000101, 'main', 3, 2, now() - interval '3 days', '', now(), now(), false)
-""")
+"""
 
 
 async def page_of_last_run() -> str:
@@ -57,9 +57,9 @@ async def test_a_run_leaves_its_certificate_as_a_page(market: Market) -> None:
 
 
 async def test_a_run_with_something_unexplained_says_so_in_its_state(
-    engine: AsyncEngine, account: Account
+    engine: Engine, account: Account
 ) -> None:
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await connection.execute(LOST, {"platform": account.platform})
 
     state = await deployed.reconcile(ReconcileParameters(recount_minutes=0), return_state=True)

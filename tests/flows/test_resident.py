@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from psycopg.rows import dict_row
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows import resident
 from flows.cancellation import sync_cancellations
@@ -26,6 +25,7 @@ from integrations.emag.accounts import Account
 from integrations.embedded import postmaster
 from integrations.ledger.asked import forget_asked, note_asked
 from integrations.ledger.books import State
+from integrations.ledger.engine import Engine
 from integrations.ledger.hints import hint_order
 from integrations.sandbox.market import Market
 from integrations.sandbox.server import serving
@@ -179,7 +179,7 @@ async def test_every_account_is_served(
 
 
 async def test_what_emag_hints_at_is_read(
-    engine: AsyncEngine, database_url: str, market: Market, account: Account
+    engine: Engine, database_url: str, market: Market, account: Account
 ) -> None:
     [order_id] = put_orders(market, 1)
     await hint_order(engine, account.platform, "main", 3, order_id)
@@ -407,7 +407,7 @@ async def test_of_cancellations_that_come_one_by_one_no_more_go_unasked_in_an_ho
 
 
 async def test_what_a_person_was_asked_about_is_left_alone_however_few_it_is_until_approved(
-    database_url: str, market: Market, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    database_url: str, market: Market, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EMAG_CANCELLATIONS_PAUSE_ABOVE", "2")
     monkeypatch.setattr(resident, "LONGEST_PAUSE", 0.2)

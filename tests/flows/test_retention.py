@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows import call_record, deployed, retention
 from flows.artifacts import retention_table
 from flows.call_record import Trimmed, trim_call_record
 from flows.cli.main import answer
 from flows.parameters import RetentionParameters
+from integrations.ledger.database import rolled_back, transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.retention import Day, drop_old_days, old_days
 from tests.flows.test_deployed import last_run, tables_of
 from tests.integrations.ledger.recording import add_day
@@ -30,30 +30,30 @@ def ago(days: int) -> str:
     return (datetime.now(UTC) - timedelta(days=days)).date().isoformat()
 
 
-async def test_old_days_go_and_the_coming_ones_are_made(engine: AsyncEngine) -> None:
+async def test_old_days_go_and_the_coming_ones_are_made(engine: Engine) -> None:
     await add_day(engine, 40, calls=3)
     await add_day(engine, 30, calls=1)
-    async with engine.begin() as connection:
-        await connection.execute(text(f"DROP TABLE app.emag_api_calls_{ago(-9).replace('-', '')}"))
+    async with transaction(engine) as connection:
+        await connection.execute(f"DROP TABLE app.emag_api_calls_{ago(-9).replace('-', '')}")
 
     trimmed = await trim_call_record(RetentionParameters())
 
     assert [(each.day.isoformat(), each.calls) for each in trimmed.dropped] == [(ago(40), 3)]
     assert (trimmed.left, trimmed.problem) == ([], None)
-    async with engine.connect() as connection:
-        made = text("SELECT to_regclass(:name)")
+    async with rolled_back(engine) as connection:
+        made = "SELECT to_regclass(:name)"
         name = {"name": f"app.emag_api_calls_{ago(-9).replace('-', '')}"}
-        assert await connection.scalar(made, name)
+        assert (await connection.execute(made, name)).scalar_one()
 
 
-async def test_calls_may_be_kept_for_longer(engine: AsyncEngine) -> None:
+async def test_calls_may_be_kept_for_longer(engine: Engine) -> None:
     await add_day(engine, 40, calls=1)
 
     assert (await trim_call_record(RetentionParameters(days=60))).dropped == []
     assert len((await trim_call_record(RetentionParameters(days=35))).dropped) == 1
 
 
-async def test_a_dry_run_only_shows(engine: AsyncEngine) -> None:
+async def test_a_dry_run_only_shows(engine: Engine) -> None:
     await add_day(engine, 40, calls=2)
 
     trimmed = await trim_call_record(RetentionParameters(dry_run=True))
@@ -62,14 +62,12 @@ async def test_a_dry_run_only_shows(engine: AsyncEngine) -> None:
     assert len(await old_days(engine, 30)) == 1
 
 
-async def test_what_else_is_out_of_date_goes_with_the_same_run(engine: AsyncEngine) -> None:
-    async with engine.begin() as connection:
+async def test_what_else_is_out_of_date_goes_with_the_same_run(engine: Engine) -> None:
+    async with transaction(engine) as connection:
         await connection.execute(
-            text(
-                "INSERT INTO app.emag_alarms (platform, account, about, subject, due_at, told_at)"
-                " VALUES ('emag-ro', 'main', 'document', '480000101', now() - interval '40 days',"
-                " now())"
-            )
+            "INSERT INTO app.emag_alarms (platform, account, about, subject, due_at, told_at)"
+            " VALUES ('emag-ro', 'main', 'document', '480000101', now() - interval '40 days',"
+            " now())"
         )
 
     assert (await trim_call_record(RetentionParameters(dry_run=True))).forgotten.alarms == 0
@@ -78,14 +76,14 @@ async def test_what_else_is_out_of_date_goes_with_the_same_run(engine: AsyncEngi
 
 
 async def test_what_is_in_use_is_named_and_stays(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await add_day(engine, 40, calls=2)
     monkeypatch.setattr(
         call_record, "drop_old_days", lambda engine, days: drop_old_days(engine, days, (0.0,))
     )
-    async with engine.begin() as reader:
-        await reader.execute(text("SELECT count(*) FROM app.emag_api_calls"))
+    async with transaction(engine) as reader:
+        await reader.execute("SELECT count(*) FROM app.emag_api_calls")
         trimmed = await trim_call_record(RetentionParameters())
 
     assert "long transaction" in (trimmed.problem or "")
@@ -109,7 +107,7 @@ async def test_what_the_form_forbids_is_refused(wrong: Mapping[str, Any]) -> Non
 
 
 @pytest.mark.usefixtures("prefect_server")
-async def test_the_flow_leaves_a_table_of_what_it_dropped(engine: AsyncEngine) -> None:
+async def test_the_flow_leaves_a_table_of_what_it_dropped(engine: Engine) -> None:
     await add_day(engine, 40, calls=3)
 
     await retention(days=35)
@@ -121,14 +119,14 @@ async def test_the_flow_leaves_a_table_of_what_it_dropped(engine: AsyncEngine) -
 
 @pytest.mark.usefixtures("prefect_server")
 async def test_the_flow_fails_with_its_table_when_a_day_stays(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await add_day(engine, 40)
     monkeypatch.setattr(
         call_record, "drop_old_days", lambda engine, days: drop_old_days(engine, days, (0.0,))
     )
-    async with engine.begin() as reader:
-        await reader.execute(text("SELECT count(*) FROM app.emag_api_calls"))
+    async with transaction(engine) as reader:
+        await reader.execute("SELECT count(*) FROM app.emag_api_calls")
         state = await deployed.retention(RetentionParameters(), return_state=True)
 
     assert state.is_failed()
@@ -138,7 +136,7 @@ async def test_the_flow_fails_with_its_table_when_a_day_stays(
 
 
 async def test_the_command_drops_and_tells(
-    engine: AsyncEngine, capsys: pytest.CaptureFixture[str]
+    engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await add_day(engine, 40, calls=3)
 
@@ -150,7 +148,7 @@ async def test_the_command_drops_and_tells(
 
 
 async def test_the_command_deletes_nothing_in_a_dry_run_and_says_so(
-    engine: AsyncEngine, capsys: pytest.CaptureFixture[str]
+    engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await add_day(engine, 40, calls=3)
 

@@ -20,10 +20,10 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.prefect_server import prefect_server, settings_for
+from integrations.ledger.database import rolled_back, transaction
+from integrations.ledger.engine import Engine
 from integrations.sandbox.market import Market
 from integrations.sandbox.server import serving
 from tests.conftest import USERNAME
@@ -100,7 +100,7 @@ configure(logging.DEBUG, Path(os.environ["EMAG_LOG_FILE"]))
 raw = logging.FileHandler("raw.log")
 raw.setFormatter(logging.Formatter("%(name)s %(message)s"))
 logging.getLogger().addHandler(raw)
-for name in (None, "emag", "httpx", "httpcore", "sqlalchemy", "psycopg", "asyncio", "prefect"):
+for name in (None, "emag", "httpx", "httpcore", "psycopg", "asyncio", "prefect"):
     logging.getLogger(name).setLevel(logging.DEBUG)
 
 async def rounds():
@@ -117,7 +117,7 @@ asyncio.run(rounds())
 
 
 async def test_nothing_that_is_left_behind_holds_a_secret(
-    engine: AsyncEngine, database_url: str, market: Market, tmp_path: Path, prefect_home: Path
+    engine: Engine, database_url: str, market: Market, tmp_path: Path, prefect_home: Path
 ) -> None:
     """One test, because a Prefect server takes its time to start."""
     market.credentials = {USERNAME: PASSWORD}
@@ -133,7 +133,7 @@ async def test_nothing_that_is_left_behind_holds_a_secret(
             "EMAG_LOG_FILE": str(tmp_path / "app.log"),
             **settings_for(home, api_url),
             "PREFECT_LOGGING_LEVEL": "DEBUG",
-            "PREFECT_LOGGING_EXTRA_LOGGERS": "emag,sqlalchemy",
+            "PREFECT_LOGGING_EXTRA_LOGGERS": "emag,psycopg",
         }
         async with worker(tmp_path, environment) as process:
             for faults in ROUNDS:
@@ -172,7 +172,7 @@ def forms(secret: str) -> set[str]:
     return {secret, quote(secret), quote_plus(secret), *(each.decode() for each in encoded)}
 
 
-async def populate(engine: AsyncEngine, market: Market, base_url: str) -> None:
+async def populate(engine: Engine, market: Market, base_url: str) -> None:
     """Orders, returns and rows of the ERP, all with a customer's data; some of them unusable."""
     host = base_url.removesuffix("/api-3")
     for number in range(480000101, 480000113):
@@ -192,25 +192,21 @@ async def populate(engine: AsyncEngine, market: Market, base_url: str) -> None:
         await insert(engine, "return_requests", number, status="approved", customer_phone=ERP_PHONE)
     market.add_order({"id": 480000120, "status": 2, "customer": CUSTOMER})["products"] = "broken"
     await insert(engine, "cancellation_requests", 480000120, status="pending", reason="other")
-    async with engine.begin() as connection:  # PostgreSQL's error about it shows the whole row
+    async with transaction(engine) as connection:  # PostgreSQL's error about it shows the whole row
         await connection.execute(
-            text(
-                "ALTER TABLE app.cancellation_requests ADD CONSTRAINT own_rule"
-                " CHECK (emag_cancellation_id IS DISTINCT FROM '480000101')"
-            )
+            "ALTER TABLE app.cancellation_requests ADD CONSTRAINT own_rule"
+            " CHECK (emag_cancellation_id IS DISTINCT FROM '480000101')"
         )
 
 
-async def insert(engine: AsyncEngine, table: str, order: int, **columns: object) -> None:
+async def insert(engine: Engine, table: str, order: int, **columns: object) -> None:
     values = {"emag_order_id": str(order), **ERP, **columns}
     names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
-    async with engine.begin() as connection:
-        await connection.execute(
-            text(f"INSERT INTO app.{table} ({names}) VALUES ({marks})"), values
-        )
+    async with transaction(engine) as connection:
+        await connection.execute(f"INSERT INTO app.{table} ({names}) VALUES ({marks})", values)
 
 
-async def make_due(engine: AsyncEngine) -> None:
+async def make_due(engine: Engine) -> None:
     """Let time pass: nothing rests any more, and eMAG may be asked again."""
     statements = [
         "UPDATE app.emag_rate_limits SET probe_at = clock_timestamp(), next_free_at = '-infinity'",
@@ -220,9 +216,9 @@ async def make_due(engine: AsyncEngine) -> None:
             for kind in ("return", "cancellation", "invoice")
         ),
     ]
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         for statement in statements:
-            await connection.execute(text(statement))
+            await connection.execute(statement)
 
 
 @asynccontextmanager
@@ -278,29 +274,31 @@ def tables_of(database: Path) -> str:
         )
 
 
-async def books(engine: AsyncEngine) -> str:
+async def books(engine: Engine) -> str:
     """All of our tables as text, but for the bodies of calls."""
-    async with engine.connect() as connection:
-        names = await connection.scalars(
-            text(
+    async with rolled_back(engine) as connection:
+        names = (
+            await connection.execute(
                 "SELECT relname FROM pg_class WHERE relnamespace = 'app'::regnamespace"
                 " AND relname LIKE 'emag\\_%' AND relkind IN ('r', 'p') AND NOT relispartition"
             )
-        )
+        ).scalars()
         rows = [
-            await connection.scalars(
-                text(f"SELECT (to_jsonb(t) - 'request' - 'answer')::text FROM app.{name} t")
-            )
-            for name in names.all()
+            (
+                await connection.execute(
+                    f"SELECT (to_jsonb(t) - 'request' - 'answer')::text FROM app.{name} t"
+                )
+            ).scalars()
+            for name in names
         ]
         return "\n".join(row for table in rows for row in table)
 
 
-async def bodies(engine: AsyncEngine) -> str:
+async def bodies(engine: Engine) -> str:
     """The bodies that were kept without a key: redacted."""
-    async with engine.connect() as connection:
+    async with rolled_back(engine) as connection:
         kept = await connection.execute(
-            text("SELECT request, answer FROM app.emag_api_calls WHERE NOT sealed")
+            "SELECT request, answer FROM app.emag_api_calls WHERE NOT sealed"
         )
         return "\n".join(
             zlib.decompress(body).decode("utf-8", "replace")
@@ -313,10 +311,10 @@ async def bodies(engine: AsyncEngine) -> str:
 def assert_worth_searching(places: Mapping[str, str]) -> None:
     """What must be there, or else nothing was found because nothing was said."""
     expected = {
-        "raw.log": ("httpcore", "sqlalchemy.pool", "POST http://127.0.0.1"),
+        "raw.log": ("httpcore", "psycopg", "POST http://127.0.0.1"),
         "app.log": ("emag",),
         "output.log": ("EmagUnreachableError",),
-        "Prefect's tables": ("cancellation-sync", " refused", "sqlalchemy.pool", "artifact "),
+        "Prefect's tables": ("cancellation-sync", " refused", "emag.write_back", "artifact "),
         "our books": ("480000101", "synced", "refused", "applied"),
         "bodies in the call record": ("480000101", "[redacted]"),
     }

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.health import check_health
 from flows.parameters import Direction, HealthParameters, ReconcileParameters, SyncParameters
 from flows.reconciliation import reconcile_accounts
 from flows.rma import sync_returns
 from flows.shop import open_channel, open_shop
+from integrations.ledger.database import rolled_back
+from integrations.ledger.engine import Engine
 from integrations.ledger.profile import Profile, write_profile
 from tests.integrations.ledger.mirrored import execute
 
@@ -57,14 +57,14 @@ DROP_DAYS = """
         LOOP EXECUTE format('DROP TABLE %s', day); END LOOP;
     END $$
 """
-DAYS = text("SELECT count(*) FROM pg_inherits WHERE inhparent = 'app.emag_api_calls'::regclass")
+DAYS = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'app.emag_api_calls'::regclass"
 
 
 @pytest.mark.parametrize("run", RUNS)
 async def test_every_run_makes_the_days_in_which_its_requests_are_recorded(
-    run: str, engine: AsyncEngine
+    run: str, engine: Engine
 ) -> None:
     await execute(engine, DROP_DAYS)
     await RUNS[run]()
-    async with engine.connect() as connection:
+    async with rolled_back(engine) as connection:
         assert (await connection.execute(DAYS)).scalar_one() == 9  # yesterday to in a week

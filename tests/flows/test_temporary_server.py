@@ -9,13 +9,13 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows.prefect_server import environment
 from flows.tidings import gather_tidings
 from flows.untold import gather_untold
 from integrations.emag.accounts import Account
 from integrations.ledger.books import State
+from integrations.ledger.engine import Engine
 from tests.flows.test_told_once import alarms_in, ask_for_a_return
 from tests.integrations.ledger.mirrored import RETURN, mirror_return
 
@@ -25,7 +25,7 @@ RUN = "import asyncio, flows; print(asyncio.run(flows.rma_sync())[0].problems[0]
 
 
 async def test_a_refused_row_and_an_alarm_are_left_for_a_run_that_somebody_sees(
-    engine: AsyncEngine, account: Account, prefect_home: Path
+    engine: Engine, account: Account, prefect_home: Path
 ) -> None:
     """One test, because the server that Prefect starts for the call takes its time."""
     await ask_for_a_return(engine)

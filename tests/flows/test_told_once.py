@@ -9,8 +9,6 @@ import pytest
 from prefect import get_client
 from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.events.schemas.events import ReceivedEvent
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flows import deployed, rma_sync
 from flows.cli import health, run
@@ -19,6 +17,8 @@ from flows.rma import sync_returns
 from flows.untold import gather_untold
 from integrations.emag.accounts import Account
 from integrations.erp.rows import Kind
+from integrations.ledger.database import rolled_back
+from integrations.ledger.engine import Engine
 from integrations.ledger.replay import Reference, replay
 from tests.flows.test_deployed import last_run, tables_of
 from tests.flows.test_resident import residing, until
@@ -53,7 +53,7 @@ async def events(name: str, since: datetime, at_least: int) -> list[ReceivedEven
 
 
 async def test_a_deadline_becomes_one_event_whichever_run_meets_it_first(
-    engine: AsyncEngine, account: Account
+    engine: Engine, account: Account
 ) -> None:
     began, platform, passed = datetime.now(UTC), account.platform, date(2026, 1, 1)
     await mirror_return(engine, 52000077, platform=platform, finalize_by=passed)
@@ -83,7 +83,7 @@ async def test_a_deadline_becomes_one_event_whichever_run_meets_it_first(
 
 @pytest.mark.parametrize("command", ["a sync", "the health check"])
 async def test_a_deadline_that_a_terminal_has_logged_becomes_an_event_of_the_next_run(
-    engine: AsyncEngine, account: Account, command: str
+    engine: Engine, account: Account, command: str
 ) -> None:
     began = datetime.now(UTC)
     passed = date(2026, 1, 1)
@@ -103,11 +103,11 @@ async def test_a_deadline_that_a_terminal_has_logged_becomes_an_event_of_the_nex
     assert event.resource.id == "emag.return.52000077"
 
 
-async def alarms_in(engine: AsyncEngine) -> list[tuple[str, bool]]:
+async def alarms_in(engine: Engine) -> list[tuple[str, bool]]:
     """What was raised, and whether it was told."""
-    async with engine.connect() as connection:
+    async with rolled_back(engine) as connection:
         found = await connection.execute(
-            text("SELECT subject, told_at IS NOT NULL AS told FROM app.emag_alarms")
+            "SELECT subject, told_at IS NOT NULL AS told FROM app.emag_alarms"
         )
         return [(row.subject, row.told) for row in found]
 
@@ -115,7 +115,7 @@ async def alarms_in(engine: AsyncEngine) -> list[tuple[str, bool]]:
 REFUSED = "SELECT sync_state FROM app.emag_return_integrations WHERE sync_state = 'refused'"
 
 
-async def ask_for_a_return(engine: AsyncEngine) -> None:
+async def ask_for_a_return(engine: Engine) -> None:
     """The ERP approves a return of an order that can't be."""
     row = {"status": "approved", "reason": "other", "customer_name": "Ana Exemplu"}
     await insert(engine, "return_requests", emag_order_id=f"x{ORDER}", **row)
@@ -127,7 +127,7 @@ async def rows_of_the_last_run(name: str) -> list[tuple[str, str]]:
     return [(line["row"], line["state"]) for line in table if ":" in line["row"][:13]]
 
 
-async def test_a_refused_row_becomes_an_event_with_its_reason(engine: AsyncEngine) -> None:
+async def test_a_refused_row_becomes_an_event_with_its_reason(engine: Engine) -> None:
     began = datetime.now(UTC)
     await ask_for_a_return(engine)
 
@@ -142,7 +142,7 @@ async def test_a_refused_row_becomes_an_event_with_its_reason(engine: AsyncEngin
 
 
 async def test_what_the_resident_loop_refuses_is_told_by_the_next_run_and_no_other(
-    engine: AsyncEngine, database_url: str
+    engine: Engine, database_url: str
 ) -> None:
     began = datetime.now(UTC)
     async with residing():
@@ -163,7 +163,7 @@ async def test_what_the_resident_loop_refuses_is_told_by_the_next_run_and_no_oth
 
 
 async def test_what_a_terminal_refuses_is_told_by_a_run_and_anew_after_a_replay(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     began = datetime.now(UTC)
     await ask_for_a_return(engine)
@@ -178,7 +178,7 @@ async def test_what_a_terminal_refuses_is_told_by_a_run_and_anew_after_a_replay(
     assert len(await events("emag.row.refused", began, at_least=2)) == 2
 
 
-async def test_a_dry_run_tells_nothing(engine: AsyncEngine) -> None:
+async def test_a_dry_run_tells_nothing(engine: Engine) -> None:
     await ask_for_a_return(engine)
     await sync_returns(SyncParameters())
 
@@ -188,7 +188,7 @@ async def test_a_dry_run_tells_nothing(engine: AsyncEngine) -> None:
 
 
 async def test_what_keeps_rows_from_being_told_stops_no_run(
-    engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+    engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     await ask_for_a_return(engine)
     await execute(engine, "DROP TABLE app.emag_alarms")

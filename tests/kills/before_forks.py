@@ -7,7 +7,7 @@ import importlib
 
 from integrations.emag.trust import tls
 
-for module in ("anyio._backends._asyncio", "httpcore", "sqlalchemy.dialects.postgresql.psycopg"):
+for module in ("anyio._backends._asyncio", "httpcore"):
     importlib.import_module(module)
 tls()
 gc.freeze()

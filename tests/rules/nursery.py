@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NEEDED = (
     *("alembic.command", "cryptography.fernet", "fastapi", "httpx", "orjson", "psycopg"),
     *("pydantic_settings", "pytest_asyncio.plugin", "rich.console", "rich.table"),
-    *("sqlalchemy.ext.asyncio", "tenacity", "typer", "uvicorn"),
+    *("tenacity", "typer", "uvicorn"),
 )
 
 

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from integrations.erp.connection import Connection
+from integrations.ledger.database import rolled_back
 from integrations.ledger.pending_writes import write_flagged
 from integrations.ledger.points import Point
 from tests.end_to_end.conftest import Shop
@@ -24,16 +24,16 @@ FIRST, SECOND = 52_000_501, 52_000_502
 class TestWriteBack:
     async def test_an_erp_that_holds_its_row_locked_is_not_waited_for(self, shop: Shop) -> None:
         row = await whole(shop)
-        async with shop.channel.engine.connect() as erp:
+        async with rolled_back(shop.channel.engine) as erp:
             await erp.execute(
-                text("SELECT FROM app.cancellation_requests WHERE id = :id FOR UPDATE"),
+                "SELECT FROM app.cancellation_requests WHERE id = :id FOR UPDATE",
                 {"id": row},
             )
             running = asyncio.create_task(shop.run(CANCELLATION))
             waits = False
             while not (running.done() or waits):
                 waits = await somebody_waits(shop)
-            await erp.rollback()
+            await erp.driver.rollback()
         await running
         assert not waits
         assert await state(shop, row) == "synced"
@@ -71,7 +71,7 @@ class TestDecidedMeanwhile:
         row = await a_return(shop)
         async with held(shop, row) as erp:
             await shop.run(RMA)
-            await erp.execute(text("SET LOCAL session_replication_role = replica"))
+            await erp.execute("SET LOCAL session_replication_role = replica")
             await name_another(erp, row)
         await shop.run(RMA)
         assert await linked(shop, row) == str(SECOND)
@@ -119,13 +119,11 @@ class TestDecidedMeanwhile:
         row = await a_return(shop)
         async with held(shop, row) as erp:
             await shop.run(RMA)
-            await erp.execute(text("DELETE FROM app.return_requests WHERE id = :id"), {"id": row})
+            await erp.execute("DELETE FROM app.return_requests WHERE id = :id", {"id": row})
             await erp.execute(
-                text(
-                    "INSERT INTO app.return_requests (id, return_number, emag_order_id, status,"
-                    " reason, customer_name, account_type)"
-                    " VALUES (:id, 'N-2', :order, 'approved', 'other', 'Ana Exemplu', 'main')"
-                ),
+                "INSERT INTO app.return_requests (id, return_number, emag_order_id, status,"
+                " reason, customer_name, account_type)"
+                " VALUES (:id, 'N-2', :order, 'approved', 'other', 'Ana Exemplu', 'main')",
                 {"id": row, "order": str(OTHER)},
             )
         await write_flagged(shop.channel.engine, shop.channel.schema, RMA)
@@ -157,19 +155,17 @@ async def a_return(shop: Shop) -> int:
 
 
 @asynccontextmanager
-async def held(shop: Shop, row: int) -> AsyncIterator[AsyncConnection]:
+async def held(shop: Shop, row: int) -> AsyncIterator[Connection]:
     """The ERP holds a return's row locked, and commits in the end."""
-    async with shop.channel.engine.connect() as erp:
-        await erp.execute(
-            text("SELECT FROM app.return_requests WHERE id = :id FOR UPDATE"), {"id": row}
-        )
+    async with rolled_back(shop.channel.engine) as erp:
+        await erp.execute("SELECT FROM app.return_requests WHERE id = :id FOR UPDATE", {"id": row})
         yield erp
-        await erp.commit()
+        await erp.driver.commit()
 
 
-async def name_another(erp: AsyncConnection, row: int) -> None:
+async def name_another(erp: Connection, row: int) -> None:
     await erp.execute(
-        text("UPDATE app.return_requests SET emag_return_id = :rma WHERE id = :id"),
+        "UPDATE app.return_requests SET emag_return_id = :rma WHERE id = :id",
         {"rma": str(SECOND), "id": row},
     )
 

@@ -6,10 +6,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
 
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.clock import read_clock
+from integrations.ledger.database import transaction
 from integrations.ledger.instants import Instant
 from integrations.ledger.mirror_orders import owe
 from integrations.sync.page import Page
@@ -73,8 +73,8 @@ class TestWhoComesFirst:
         await receive(shop)
         await shop.run(CANCELLATION, require_approval=True)
         shop.market.panel_cancels(ORDER)
-        async with shop.channel.engine.begin() as erp:
-            await erp.execute(text("SELECT 1 FROM app.cancellation_requests FOR UPDATE"))
+        async with transaction(shop.channel.engine) as erp:
+            await erp.execute("SELECT 1 FROM app.cancellation_requests FOR UPDATE")
             receipt = await receive(shop)
             assert receipt.brought[CANCELLATION] == {Brought.LOCKED: 1}
         await receive(shop)

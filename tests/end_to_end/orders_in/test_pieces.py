@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.arrivals import Arrival, Arrived, bring_in
+from integrations.ledger.engine import Engine
 from integrations.ledger.mirror_orders import owe
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.orders_in.conftest import (
@@ -315,7 +315,7 @@ class TestPiecesThatAnOrderGains:
     async def test_and_that_go_are_told_once_though_a_worker_dies(
         self, shop: Shop, dies: str
     ) -> None:
-        async def killed(engine: AsyncEngine, schema: ErpSchema, arrival: Arrival) -> Arrived:
+        async def killed(engine: Engine, schema: ErpSchema, arrival: Arrival) -> Arrived:
             """Between the mirror, which has it, and the ERP or the note that the ERP has it."""
             if dies == "after":
                 await bring_in(engine, schema, arrival)
@@ -330,7 +330,7 @@ class TestPiecesThatAnOrderGains:
         assert (await mirrored(shop))["owed"] is False
 
     async def test_while_nobody_told_the_erp_of_others_are_all_told(self, shop: Shop) -> None:
-        async def killed(engine: AsyncEngine, schema: ErpSchema, arrival: Arrival) -> Arrived:
+        async def killed(engine: Engine, schema: ErpSchema, arrival: Arrival) -> Arrived:
             raise ConnectionAbortedError("this worker was killed")
 
         an_order(shop)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.arrivals import Arrival, Arrived, bring_in
+from integrations.ledger.engine import Engine
 from integrations.ledger.mirror_orders import owe
 from integrations.ledger.points import Point
 from tests.end_to_end.conftest import Shop
@@ -277,7 +277,7 @@ class TestAWishThatTheCustomerTakesBack:
         row = await _wish(shop)
         await _think_better(shop)
 
-        async def bring(engine: AsyncEngine, schema: ErpSchema, arrival: Arrival) -> Arrived:
+        async def bring(engine: Engine, schema: ErpSchema, arrival: Arrival) -> Arrived:
             await shop.erp.update(CANCELLATION, row, **decision)
             return await bring_in(engine, schema, arrival)
 

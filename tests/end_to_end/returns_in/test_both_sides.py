@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import text
 
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
+from integrations.ledger.database import transaction
 from integrations.ledger.sweep import sweep
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.returns_in.returning import (
@@ -69,9 +69,9 @@ async def test_what_the_erp_decided_unseen_by_any_trigger_stands_and_reaches_ema
 ) -> None:
     open_return(shop)
     await take(shop)
-    async with shop.channel.engine.begin() as connection:
-        await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        await connection.execute(text("UPDATE app.return_requests SET status = 'approved'"))
+    async with transaction(shop.channel.engine) as connection:
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute("UPDATE app.return_requests SET status = 'approved'")
     assert await changes(shop) == []
     shop.market.emag_refunds_return(RETURN, "10.00")
     assert (await take(shop)).brought[Kind.RMA] == {Brought.UNSENT: 1}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema
 from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
+from integrations.ledger.engine import Engine
 from tests.end_to_end.conftest import Shop
 from tests.end_to_end.returns_in.returning import (
     RETURN,
@@ -32,7 +32,7 @@ async def test_a_slow_page_that_is_overtaken_by_a_newer_one_undoes_nothing(shop:
     await take(shop)
     shop.market.panel_moves_return(RETURN, 3)
 
-    async def bring(engine: AsyncEngine, schema: ErpSchema, arrival: Arrival) -> Arrived:
+    async def bring(engine: Engine, schema: ErpSchema, arrival: Arrival) -> Arrived:
         """Meanwhile another run reads the return, and is through before this one writes."""
         shop.market.courier_delivers_return(RETURN)
         assert (await take(shop)).brought[Kind.RMA] == {Brought.UPDATED: 1}

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import text
-
 from integrations.erp.rows import Kind
 from integrations.ledger.arrivals import Brought
 from integrations.ledger.clock import read_clock
+from integrations.ledger.database import transaction
 from integrations.ledger.instants import Instant
 from integrations.ledger.mirror_returns import owe
 from integrations.sync.page import Page
@@ -65,8 +64,8 @@ async def test_a_row_that_the_erp_holds_delays_nobody(shop: Shop) -> None:
     row = await row_of(shop)
     shop.market.courier_delivers_return(RETURN)
     shop.market.courier_delivers_return(RETURN + 1)
-    async with shop.channel.engine.begin() as connection:
-        query = text("SELECT FROM app.return_requests WHERE id = :id FOR UPDATE")
+    async with transaction(shop.channel.engine) as connection:
+        query = "SELECT FROM app.return_requests WHERE id = :id FOR UPDATE"
         await connection.execute(query, {"id": row["id"]})
         receipt = await asyncio.wait_for(take(shop), 10)
     assert receipt.brought[Kind.RMA] == {Brought.LOCKED: 1, Brought.UPDATED: 1}

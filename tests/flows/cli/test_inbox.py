@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.ledger.alarms import raise_alarms
 from integrations.ledger.database import autocommit
 from integrations.ledger.deadlines import Hours
+from integrations.ledger.engine import Engine
 from tests.flows.cli.conftest import CommandLine
 from tests.integrations.ledger.mirrored import (
     ORDER,
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("shop")
 
 
 async def test_an_alarm_lies_in_the_inbox_until_it_was_handled(
-    emag_flows: CommandLine, engine: AsyncEngine, account: Account
+    emag_flows: CommandLine, engine: Engine, account: Account
 ) -> None:
     await mirror_return(
         engine, platform=account.platform, order_id=ORDER, finalize_by=date(2026, 1, 1)
@@ -46,7 +46,7 @@ async def test_an_alarm_lies_in_the_inbox_until_it_was_handled(
 
 
 async def test_parked_news_and_unexplained_differences_lie_there_with_a_remedy(
-    emag_flows: CommandLine, engine: AsyncEngine, account: Account
+    emag_flows: CommandLine, engine: Engine, account: Account
 ) -> None:
     await mirror_order(engine, platform=account.platform, owed=True, problem="no room", documents=1)
     await insert(
@@ -69,7 +69,7 @@ async def test_parked_news_and_unexplained_differences_lie_there_with_a_remedy(
 
 
 async def test_status_shows_what_is_due_and_late(
-    emag_flows: CommandLine, engine: AsyncEngine, account: Account
+    emag_flows: CommandLine, engine: Engine, account: Account
 ) -> None:
     await mirror_order(engine, platform=account.platform, finalized_at=hours_ago(40))
     await mirror_order(engine, 5, platform=account.platform, finalized_at=hours_ago(60))

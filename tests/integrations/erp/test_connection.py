@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Answer, Connection, named, numbered
 from integrations.ledger.database import rolled_back
+from integrations.ledger.engine import Engine
 
 
 @pytest.fixture
-async def connection(engine: AsyncEngine) -> AsyncIterator[Connection]:
+async def connection(engine: Engine) -> AsyncIterator[Connection]:
     async with rolled_back(engine) as connection:
         yield connection
 

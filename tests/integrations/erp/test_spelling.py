@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
 from integrations.erp.order_rows import cancellations_of, invoices_of, returns_of
@@ -16,6 +15,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import read_schema
 from integrations.erp.spelling import spelt_otherwise
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 from tests.statements import Values, told_of_statements
 
 ROWS = 5_000
@@ -33,7 +33,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "inbound.md"
 
 
 @pytest.fixture
-async def crowded(engine: AsyncEngine) -> AsyncIterator[Connection]:
+async def crowded(engine: Engine) -> AsyncIterator[Connection]:
     """A connection to an ERP with many rows and the indexes that the documentation names."""
     async with autocommit(engine) as connection:
         for table, number in TABLES.values():

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection
 from integrations.erp.schema import Column, ErpSchema, read_schema
@@ -23,6 +22,7 @@ from integrations.erp.write import (
     with_required,
 )
 from integrations.ledger.database import rolled_back
+from integrations.ledger.engine import Engine
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -93,7 +93,7 @@ def test_an_enum_that_must_be_named_is_told_with_the_remedy() -> None:
 
 
 @pytest.fixture
-async def connection(engine: AsyncEngine) -> AsyncIterator[Connection]:
+async def connection(engine: Engine) -> AsyncIterator[Connection]:
     """A connection in a transaction of its own."""
     async with rolled_back(engine) as connection:
         yield connection

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from pydantic import SecretStr
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
+from integrations.ledger.database import rolled_back, transaction
+from integrations.ledger.engine import Engine
 
 ROMANIA = "https://marketplace-api.emag.ro/api-3"
 BULGARIA = "https://marketplace-api.emag.bg/api-3"
@@ -21,23 +21,23 @@ def account_at(base_url: str = ROMANIA, name: str = "main") -> Account:
     return Account(name, "main", "seller@example.com", SecretStr("secret"), base_url)
 
 
-async def insert(engine: AsyncEngine, table: str, **columns: object) -> None:
+async def insert(engine: Engine, table: str, **columns: object) -> None:
     """Insert a row; values that begin with `sql:` are expressions."""
     values = {name: value for name, value in columns.items() if not _is_sql(value)}
     marks = [str(value)[4:] if _is_sql(value) else f":{name}" for name, value in columns.items()]
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await connection.execute(
-            text(f"INSERT INTO app.{table} ({', '.join(columns)}) VALUES ({', '.join(marks)})"),
+            f"INSERT INTO app.{table} ({', '.join(columns)}) VALUES ({', '.join(marks)})",
             values,
         )
 
 
-async def mirror_return(engine: AsyncEngine, emag_id: int = RETURN, **columns: object) -> None:
+async def mirror_return(engine: Engine, emag_id: int = RETURN, **columns: object) -> None:
     """An open return of account "main" in Romania."""
     await insert(engine, "emag_returns", **{"emag_id": emag_id, **_SEEN, "status": 3, **columns})
 
 
-async def mirror_order(engine: AsyncEngine, order_id: int = ORDER, **columns: object) -> None:
+async def mirror_order(engine: Engine, order_id: int = ORDER, **columns: object) -> None:
     """A finalized order of account "main" in Romania."""
     await insert(engine, "emag_orders", **{"order_id": order_id, **_SEEN, "status": 4, **columns})
 
@@ -47,17 +47,17 @@ def hours_ago(hours: float) -> str:
     return f"sql:statement_timestamp() - make_interval(secs => {hours * 3600})"
 
 
-async def now(engine: AsyncEngine) -> datetime:
+async def now(engine: Engine) -> datetime:
     """The database's time."""
-    async with engine.connect() as connection:
-        found: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    async with rolled_back(engine) as connection:
+        found: datetime = (await connection.execute("SELECT clock_timestamp()")).scalar_one()
     return found
 
 
-async def execute(engine: AsyncEngine, statement: str) -> None:
+async def execute(engine: Engine, statement: str) -> None:
     """Run one statement in a transaction of its own."""
-    async with engine.begin() as connection:
-        await connection.execute(text(statement))
+    async with transaction(engine) as connection:
+        await connection.execute(statement)
 
 
 def _is_sql(value: object) -> bool:

@@ -6,31 +6,30 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.emag.routes import Route
 from integrations.emag.verdicts import judge
 from integrations.ledger.calls import ENTRY, Call, Subject, close_call, entry
+from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.sealing import Sealer
 
 PLATFORM = "emag-bg"
 
-_BEGIN = text(ENTRY.format(wait="0", slot=""))
+_BEGIN = ENTRY.format(wait="0", slot="")
 
 
 async def begin(
-    engine: AsyncEngine, route: Route, subject: Subject, body: Any, sealer: Sealer | None = None
+    engine: Engine, route: Route, subject: Subject, body: Any, sealer: Sealer | None = None
 ) -> Call:
     """A call that is under way."""
     values = entry("main", PLATFORM, route, subject, body, 60, sealer)
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         entered = (await connection.execute(_BEGIN, values)).one()
     return Call(values["id"], entered.sent_at, entered.dead_at)
 
 
 async def record(
-    engine: AsyncEngine,
+    engine: Engine,
     route: Route,
     subject: Subject,
     body: Any = None,
@@ -48,22 +47,18 @@ async def record(
     return call
 
 
-async def add_day(engine: AsyncEngine, days_ago: int, calls: int = 0, days: int = 1) -> str:
+async def add_day(engine: Engine, days_ago: int, calls: int = 0, days: int = 1) -> str:
     """A partition that begins so many days ago (UTC), with calls at its noon; its name."""
     begin = (datetime.now(UTC) - timedelta(days=days_ago)).date()
     name = f"emag_api_calls_{begin:%Y%m%d}"
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await connection.execute(
-            text(
-                f"CREATE TABLE app.{name} PARTITION OF app.emag_api_calls FOR VALUES"
-                f" FROM ('{begin} 00:00:00+00') TO ('{begin + timedelta(days=days)} 00:00:00+00')"
-            )
+            f"CREATE TABLE app.{name} PARTITION OF app.emag_api_calls FOR VALUES"
+            f" FROM ('{begin} 00:00:00+00') TO ('{begin + timedelta(days=days)} 00:00:00+00')"
         )
         await connection.execute(
-            text(
-                "INSERT INTO app.emag_api_calls (id, sent_at, order_ids)"
-                f" SELECT gen_random_uuid(), timestamptz '{begin} 12:00:00+00', ARRAY[n]"
-                f" FROM generate_series(1, {calls}) AS n"
-            )
+            "INSERT INTO app.emag_api_calls (id, sent_at, order_ids)"
+            f" SELECT gen_random_uuid(), timestamptz '{begin} 12:00:00+00', ARRAY[n]"
+            f" FROM generate_series(1, {calls}) AS n"
         )
     return name

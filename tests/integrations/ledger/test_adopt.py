@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from datetime import date
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from psycopg.conninfo import conninfo_to_dict
 
 from integrations.erp.rows import Kind
 from integrations.ledger import adopt as adopting
 from integrations.ledger.adopt import adopt, adoptable
-from integrations.ledger.database import open_engine
+from integrations.ledger.database import open_engine, transaction
+from integrations.ledger.engine import Engine
 from migrations.run import upgrade
 from tests.migrations import existing_erp
 
@@ -18,7 +18,7 @@ EVER = date(2020, 1, 1)
 
 
 @pytest.fixture
-async def existing(bare_database_url: str) -> AsyncIterator[AsyncEngine]:
+async def existing(bare_database_url: str) -> AsyncIterator[Engine]:
     """A migrated database of an ERP that was there first.
 
     Return 1, cancellation 2 and invoice 3 were synced by an earlier integration; return 2 has an
@@ -28,33 +28,31 @@ async def existing(bare_database_url: str) -> AsyncIterator[AsyncEngine]:
     upgrade(bare_database_url)
     engine = open_engine(bare_database_url)
     yield engine
-    await engine.dispose()
+    engine.close()
 
 
-async def _run(engine: AsyncEngine, *statements: str) -> None:
-    async with engine.begin() as connection:
+async def _run(engine: Engine, *statements: str) -> None:
+    async with transaction(engine) as connection:
         for statement in statements:
-            await connection.execute(text(statement))
+            await connection.execute(statement)
 
 
-async def _queued(engine: AsyncEngine) -> list[tuple[str, int]]:
-    async with engine.begin() as connection:
-        rows = await connection.execute(
-            text("SELECT kind, row_id FROM app.emag_changes ORDER BY id")
-        )
+async def _queued(engine: Engine) -> list[tuple[str, int]]:
+    async with transaction(engine) as connection:
+        rows = await connection.execute("SELECT kind, row_id FROM app.emag_changes ORDER BY id")
         return [(row.kind, row.row_id) for row in rows]
 
 
-async def _unseen(engine: AsyncEngine, *statements: str) -> None:
+async def _unseen(engine: Engine, *statements: str) -> None:
     """Change the ERP's rows as if capture hadn't been there yet."""
     await _run(engine, "SET LOCAL session_replication_role = replica", *statements)
 
 
-async def test_upgrading_queues_nothing(existing: AsyncEngine) -> None:
+async def test_upgrading_queues_nothing(existing: Engine) -> None:
     assert await _queued(existing) == []
 
 
-async def test_what_was_never_queued_is_counted_and_adopted(existing: AsyncEngine) -> None:
+async def test_what_was_never_queued_is_counted_and_adopted(existing: Engine) -> None:
     expected = {Kind.RMA: 3, Kind.CANCELLATION: 1, Kind.INVOICE: 1}
     assert await adoptable(existing) == expected
     assert await adopt(existing, EVER, list(Kind)) == expected
@@ -67,14 +65,14 @@ async def test_what_was_never_queued_is_counted_and_adopted(existing: AsyncEngin
     ]
 
 
-async def test_adopting_again_queues_nothing_twice(existing: AsyncEngine) -> None:
+async def test_adopting_again_queues_nothing_twice(existing: Engine) -> None:
     await adopt(existing, EVER, list(Kind))
     nothing = dict.fromkeys(Kind, 0)
     assert await adopt(existing, EVER, list(Kind)) == nothing
     assert await adoptable(existing) == nothing
 
 
-async def test_only_the_kinds_asked_for_are_adopted(existing: AsyncEngine) -> None:
+async def test_only_the_kinds_asked_for_are_adopted(existing: Engine) -> None:
     assert await adopt(existing, EVER, [Kind.INVOICE]) == {Kind.INVOICE: 1}
     assert await _queued(existing) == [("invoice", 2)]
 
@@ -83,8 +81,9 @@ async def test_only_the_kinds_asked_for_are_adopted(existing: AsyncEngine) -> No
 @pytest.mark.parametrize("column", ["timestamp", "timestamptz"])
 @pytest.mark.parametrize(("since", "rows"), [(date(2026, 10, 3), [3, 4]), (date(2026, 10, 4), [4])])
 async def test_rows_count_from_midnight_utc_of_the_day(
-    existing: AsyncEngine, zone: str, column: str, since: date, rows: list[int]
+    existing: Engine, zone: str, column: str, since: date, rows: list[int]
 ) -> None:
+    named = conninfo_to_dict(existing.url)["dbname"]
     await _unseen(
         existing,
         "UPDATE app.return_requests"
@@ -93,16 +92,17 @@ async def test_rows_count_from_midnight_utc_of_the_day(
         f"ALTER TABLE app.return_requests ALTER COLUMN created_at TYPE {column}"
         " USING created_at AT TIME ZONE 'UTC'"
         + (" AT TIME ZONE 'UTC'" if column == "timestamp" else ""),
-        f"ALTER ROLE CURRENT_USER IN DATABASE {existing.url.database} SET timezone = '{zone}'",
+        f"ALTER ROLE CURRENT_USER IN DATABASE {named} SET timezone = '{zone}'",
     )
-    await existing.dispose()
+    connected_since = open_engine(existing.url)
 
-    await adopt(existing, since, [Kind.RMA])
+    await adopt(connected_since, since, [Kind.RMA])
 
+    connected_since.close()
     assert await _queued(existing) == [("rma", row) for row in rows]
 
 
-async def test_rows_that_are_ours_already_stay(engine: AsyncEngine) -> None:
+async def test_rows_that_are_ours_already_stay(engine: Engine) -> None:
     await _unseen(
         engine,
         "INSERT INTO app.return_requests (emag_order_id) SELECT n FROM generate_series(1, 4) AS n",
@@ -126,7 +126,7 @@ async def test_rows_that_are_ours_already_stay(engine: AsyncEngine) -> None:
     ],
 )
 async def test_only_statuses_that_are_queued_count(
-    engine: AsyncEngine, kind: Kind, table: str, statuses: str, queued: int
+    engine: Engine, kind: Kind, table: str, statuses: str, queued: int
 ) -> None:
     await _unseen(
         engine,
@@ -137,21 +137,21 @@ async def test_only_statuses_that_are_queued_count(
 
 
 async def test_many_rows_are_adopted_in_chunks(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adopting, "CHUNK", 10)
     await _unseen(
         engine, "INSERT INTO app.invoices (status) SELECT 'paid' FROM generate_series(1, 35)"
     )
     assert await adopt(engine, EVER, [Kind.INVOICE]) == {Kind.INVOICE: 35}
-    async with engine.begin() as connection:
-        transactions = await connection.scalar(
-            text("SELECT count(DISTINCT txid) FROM app.emag_changes")
-        )
+    async with transaction(engine) as connection:
+        transactions = (
+            await connection.execute("SELECT count(DISTINCT txid) FROM app.emag_changes")
+        ).scalar_one()
     assert transactions == 4
 
 
-async def test_a_large_table_is_estimated_to_two_digits(engine: AsyncEngine) -> None:
+async def test_a_large_table_is_estimated_to_two_digits(engine: Engine) -> None:
     await _unseen(
         engine,
         "INSERT INTO app.invoices (status) SELECT 'paid' FROM generate_series(1, 100000)",
@@ -164,7 +164,7 @@ async def test_a_large_table_is_estimated_to_two_digits(engine: AsyncEngine) -> 
     assert (counts[Kind.RMA], counts[Kind.CANCELLATION]) == (0, 0)
 
 
-async def test_a_table_that_cannot_be_read_counts_as_empty(engine: AsyncEngine) -> None:
+async def test_a_table_that_cannot_be_read_counts_as_empty(engine: Engine) -> None:
     await _run(
         engine,
         "DROP TABLE app.invoices CASCADE",
@@ -177,7 +177,7 @@ async def test_a_table_that_cannot_be_read_counts_as_empty(engine: AsyncEngine) 
     assert await adopt(engine, EVER, list(Kind)) == nothing
 
 
-async def test_a_view_is_counted_and_adopted(engine: AsyncEngine) -> None:
+async def test_a_view_is_counted_and_adopted(engine: Engine) -> None:
     await _run(
         engine,
         "ALTER TABLE app.invoices RENAME TO all_invoices",

@@ -6,12 +6,12 @@ import asyncio
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger import alarms
 from integrations.ledger.alarms import alarms_of, raise_alarms, take_alarms
 from integrations.ledger.database import autocommit
 from integrations.ledger.deadlines import About, Deadline, Hours
+from integrations.ledger.engine import Engine
 from tests.integrations.ledger.mirrored import (
     ORDER,
     RETURN,
@@ -27,30 +27,30 @@ from tests.integrations.ledger.mirrored import (
 MAIN = account_at()
 
 
-async def told(engine: AsyncEngine, hours: Hours | None = None) -> list[str]:
+async def told(engine: Engine, hours: Hours | None = None) -> list[str]:
     """What a run raises and tells."""
     return [each.subject for each in await tell(engine, hours or Hours())]
 
 
-async def tell(engine: AsyncEngine, hours: Hours) -> list[Deadline]:
+async def tell(engine: Engine, hours: Hours) -> list[Deadline]:
     async with autocommit(engine) as connection:
         await raise_alarms(connection, [MAIN], hours)
         return await take_alarms(connection, [MAIN], hours)
 
 
-async def raised(engine: AsyncEngine) -> list[str]:
+async def raised(engine: Engine) -> list[str]:
     """What a run raises that tells nothing."""
     async with autocommit(engine) as connection:
         return [each.subject for each in await raise_alarms(connection, [MAIN], Hours())]
 
 
-async def shown(engine: AsyncEngine) -> list[Deadline]:
+async def shown(engine: Engine) -> list[Deadline]:
     async with autocommit(engine) as connection:
         return await alarms_of(connection, [MAIN], Hours(), 100)
 
 
 async def test_an_alarm_comes_a_day_before_the_deadline_and_is_told_once(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     finalized = await now(engine) - timedelta(hours=25)
     await mirror_order(engine, finalized_at=finalized)
@@ -71,20 +71,20 @@ async def test_an_alarm_comes_a_day_before_the_deadline_and_is_told_once(
     assert second == []
 
 
-async def test_what_is_not_due_that_soon_raises_none(engine: AsyncEngine) -> None:
+async def test_what_is_not_due_that_soon_raises_none(engine: Engine) -> None:
     await mirror_order(engine, finalized_at=hours_ago(23))
 
     assert await told(engine) == []
     assert await told(engine, Hours(alarm=26)) == [str(ORDER)]
 
 
-async def test_what_is_late_is_told_too(engine: AsyncEngine) -> None:
+async def test_what_is_late_is_told_too(engine: Engine) -> None:
     await mirror_return(engine, finalize_by=date(2026, 1, 1))
 
     assert await told(engine) == [str(RETURN)]
 
 
-async def test_a_deadline_that_moves_is_another_alarm(engine: AsyncEngine) -> None:
+async def test_a_deadline_that_moves_is_another_alarm(engine: Engine) -> None:
     await mirror_return(engine, finalize_by=date(2026, 1, 1))
     await told(engine)
     await execute(engine, "UPDATE app.emag_returns SET finalize_by = '2026-01-02'")
@@ -94,7 +94,7 @@ async def test_a_deadline_that_moves_is_another_alarm(engine: AsyncEngine) -> No
     assert alarm.due_at.date() == date(2026, 1, 2)
 
 
-async def test_what_was_handled_meanwhile_is_shown_no_longer(engine: AsyncEngine) -> None:
+async def test_what_was_handled_meanwhile_is_shown_no_longer(engine: Engine) -> None:
     await mirror_return(engine, finalize_by=date(2026, 1, 1))
     before = await shown(engine)
     await told(engine)
@@ -106,7 +106,7 @@ async def test_what_was_handled_meanwhile_is_shown_no_longer(engine: AsyncEngine
 
 
 async def test_what_only_emag_can_settle_raises_none_and_one_that_was_raised_is_shown_no_longer(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await mirror_order(engine, 1, type=2, status=2, wish_at=hours_ago(30))
     await mirror_return(engine, 2, type=2, finalize_by=date(2026, 1, 1))
@@ -130,7 +130,7 @@ async def test_what_only_emag_can_settle_raises_none_and_one_that_was_raised_is_
 
 
 async def test_an_alarm_that_was_raised_and_told_by_nobody_is_shown_and_told_once(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await mirror_return(engine, finalize_by=date(2026, 1, 1))
 
@@ -140,7 +140,7 @@ async def test_an_alarm_that_was_raised_and_told_by_nobody_is_shown_and_told_onc
 
 
 async def test_an_alarm_whose_cause_is_gone_before_it_was_told_is_not_told(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await mirror_return(engine, finalize_by=date(2026, 1, 1))
     await raised(engine)
@@ -150,7 +150,7 @@ async def test_an_alarm_whose_cause_is_gone_before_it_was_told_is_not_told(
 
 
 async def test_runs_at_the_same_time_tell_each_alarm_once_between_them(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     for number in range(1, 51):
         await mirror_order(engine, number, finalized_at=hours_ago(40 + number / 100))
@@ -161,7 +161,7 @@ async def test_runs_at_the_same_time_tell_each_alarm_once_between_them(
 
 
 async def test_a_flood_is_told_by_and_by_beginning_with_what_can_still_be_kept(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alarms, "MOST", 2)
     for number, age in ((1, 90), (2, 60), (3, 30)):
@@ -171,7 +171,7 @@ async def test_a_flood_is_told_by_and_by_beginning_with_what_can_still_be_kept(
 
 
 async def test_a_flood_that_was_raised_unheard_is_told_in_the_same_order(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number, age in ((1, 90), (2, 60), (3, 30)):
         await mirror_order(engine, number, finalized_at=hours_ago(age))

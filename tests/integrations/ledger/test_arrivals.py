@@ -8,14 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.erp.write import NOW
 from integrations.ledger.arrivals import Arrival, Arrived, Brought, bring_in
-from integrations.ledger.database import rolled_back
+from integrations.ledger.database import rolled_back, transaction
+from integrations.ledger.engine import Engine
 from tests.integrations.ledger.mirrored import ORDER, RETURN, execute, insert, mirror_order
 
 CALL: Mapping[str, object] = {
@@ -28,7 +27,7 @@ ITEM = {"sku": "CANA-350", "product_name": "Cana", "quantity": 2}
 
 
 @pytest.fixture
-async def schema(engine: AsyncEngine) -> ErpSchema:
+async def schema(engine: Engine) -> ErpSchema:
     async with rolled_back(engine) as connection:
         return await read_schema(connection)
 
@@ -71,25 +70,25 @@ def wish() -> Arrival:
     )
 
 
-async def all_of(engine: AsyncEngine, table: str) -> list[dict[str, Any]]:
-    async with engine.connect() as connection:
-        found = await connection.execute(text(f"SELECT * FROM app.{table}"))
-        return [dict(row) for row in found.mappings()]
+async def all_of(engine: Engine, table: str) -> list[dict[str, Any]]:
+    async with rolled_back(engine) as connection:
+        found = await connection.execute(f"SELECT * FROM app.{table}")
+        return [row._asdict() for row in found]
 
 
-async def one(engine: AsyncEngine, table: str) -> dict[str, Any]:
+async def one(engine: Engine, table: str) -> dict[str, Any]:
     [row] = await all_of(engine, table)
     return row
 
 
-async def created(engine: AsyncEngine, schema: ErpSchema) -> int:
+async def created(engine: Engine, schema: ErpSchema) -> int:
     """A row that eMAG's news made; its id."""
     arrived = await bring_in(engine, schema, news())
     assert arrived.row_id is not None
     return arrived.row_id
 
 
-async def say(engine: AsyncEngine, state: str) -> None:
+async def say(engine: Engine, state: str) -> None:
     """Our books say so of the row, and nothing waits to be looked at."""
     await execute(engine, f"UPDATE app.emag_return_integrations SET sync_state = '{state}'")
     await execute(engine, "DELETE FROM app.emag_changes")
@@ -97,7 +96,7 @@ async def say(engine: AsyncEngine, state: str) -> None:
 
 class TestANewRow:
     async def test_has_its_items_and_is_known_as_synced(
-        self, engine: AsyncEngine, schema: ErpSchema
+        self, engine: Engine, schema: ErpSchema
     ) -> None:
         row_id = await created(engine, schema)
         assert (await one(engine, "return_requests"))["status"] == "pending"
@@ -111,12 +110,12 @@ class TestANewRow:
         )
         assert (books["emag_return_id"], books["emag_status"]) == (str(RETURN), "new")
 
-    async def test_is_no_change_of_the_erps(self, engine: AsyncEngine, schema: ErpSchema) -> None:
+    async def test_is_no_change_of_the_erps(self, engine: Engine, schema: ErpSchema) -> None:
         await created(engine, schema)
         assert await all_of(engine, "emag_changes") == []
 
     async def test_that_a_trigger_of_the_erps_alters_is_looked_at(
-        self, engine: AsyncEngine, schema: ErpSchema
+        self, engine: Engine, schema: ErpSchema
     ) -> None:
         await execute(
             engine,
@@ -132,7 +131,7 @@ class TestANewRow:
         assert {row["row_id"] for row in await all_of(engine, "emag_changes")} == {row_id}
 
     async def test_that_the_erp_refuses_is_parked_without_a_trace(
-        self, engine: AsyncEngine, schema: ErpSchema
+        self, engine: Engine, schema: ErpSchema
     ) -> None:
         await execute(
             engine, "ALTER TABLE app.return_items ADD CONSTRAINT one_piece CHECK (quantity < 2)"
@@ -147,7 +146,7 @@ class TestANewRow:
         assert await all_of(engine, "emag_return_integrations") == []
 
     async def test_that_is_a_wish_is_the_erps_to_decide_and_told(
-        self, engine: AsyncEngine, schema: ErpSchema
+        self, engine: Engine, schema: ErpSchema
     ) -> None:
         await mirror_order(engine, status=2, wish_at="sql:now()")
         arrived = await bring_in(engine, schema, wish())
@@ -158,7 +157,7 @@ class TestANewRow:
         assert (await one(engine, "emag_orders"))["wish_told"] is True
 
     async def test_that_not_even_the_driver_takes_is_parked(
-        self, engine: AsyncEngine, schema: ErpSchema
+        self, engine: Engine, schema: ErpSchema
     ) -> None:
         arrived = await bring_in(engine, schema, news(emag_id="52\0"))
         problem = "the ERP refused the row in app.return_requests (DataError)"
@@ -166,7 +165,7 @@ class TestANewRow:
         assert await all_of(engine, "return_requests") == []
 
     async def test_that_is_a_wish_and_is_refused_is_not_told(
-        self, engine: AsyncEngine, schema: ErpSchema
+        self, engine: Engine, schema: ErpSchema
     ) -> None:
         await mirror_order(engine, status=2, wish_at="sql:now()")
         await execute(engine, "ALTER TABLE app.cancellation_requests ADD CHECK (status = 'none')")
@@ -175,9 +174,7 @@ class TestANewRow:
 
 
 class TestAKnownRow:
-    async def test_follows_emag_and_echoes_nothing(
-        self, engine: AsyncEngine, schema: ErpSchema
-    ) -> None:
+    async def test_follows_emag_and_echoes_nothing(self, engine: Engine, schema: ErpSchema) -> None:
         row_id = await created(engine, schema)
         arrived = await bring_in(engine, schema, news(row_id, values={"status": "processing"}))
         assert arrived == Arrived(Brought.UPDATED, row_id)
@@ -185,7 +182,7 @@ class TestAKnownRow:
         assert await all_of(engine, "emag_changes") == []
 
     async def test_that_shows_it_already_is_not_written(
-        self, engine: AsyncEngine, schema: ErpSchema
+        self, engine: Engine, schema: ErpSchema
     ) -> None:
         row_id = await created(engine, schema)
         before = await one(engine, "return_requests")
@@ -203,7 +200,7 @@ class TestAKnownRow:
         ],
     )
     async def test_that_the_erp_decided_stands_and_only_emags_status_is_noted(
-        self, engine: AsyncEngine, schema: ErpSchema, state: str, brought: Brought
+        self, engine: Engine, schema: ErpSchema, state: str, brought: Brought
     ) -> None:
         row_id = await created(engine, schema)
         await say(engine, state)
@@ -214,12 +211,12 @@ class TestAKnownRow:
         assert (books["sync_state"], books["emag_status"]) == (state, "in_progress")
 
     async def test_that_the_erp_has_changed_unseen_by_any_trigger_stands_and_is_queued(
-        self, engine: AsyncEngine, schema: ErpSchema
+        self, engine: Engine, schema: ErpSchema
     ) -> None:
         row_id = await created(engine, schema)
-        async with engine.begin() as connection:
-            await connection.execute(text("SET LOCAL session_replication_role = replica"))
-            await connection.execute(text("UPDATE app.return_requests SET status = 'approved'"))
+        async with transaction(engine) as connection:
+            await connection.execute("SET LOCAL session_replication_role = replica")
+            await connection.execute("UPDATE app.return_requests SET status = 'approved'")
         assert await all_of(engine, "emag_changes") == []
         arrived = await bring_in(engine, schema, news(row_id, values={"status": "processing"}))
         assert arrived.brought is Brought.UNSENT
@@ -227,7 +224,7 @@ class TestAKnownRow:
         assert (await one(engine, "emag_changes"))["row_id"] == row_id
 
     async def test_that_the_erp_has_changed_just_now_stands(
-        self, engine: AsyncEngine, schema: ErpSchema
+        self, engine: Engine, schema: ErpSchema
     ) -> None:
         row_id = await created(engine, schema)
         await execute(engine, "UPDATE app.return_requests SET status = 'approved'")
@@ -237,7 +234,7 @@ class TestAKnownRow:
         assert len(await all_of(engine, "emag_changes")) == 1
 
     async def test_gets_what_contradicts_nothing_beside_a_decision(
-        self, engine: AsyncEngine, schema: ErpSchema
+        self, engine: Engine, schema: ErpSchema
     ) -> None:
         row_id = await created(engine, schema)
         await execute(engine, "UPDATE app.return_requests SET status = 'approved'")
@@ -256,16 +253,16 @@ class TestAKnownRow:
         assert (row["status"], row["refund_amount"]) == ("approved", Decimal("49.90"))
         assert len(await all_of(engine, "emag_changes")) == 1, "the decision is still to be sent"
 
-    async def test_that_the_erp_holds_is_left(self, engine: AsyncEngine, schema: ErpSchema) -> None:
+    async def test_that_the_erp_holds_is_left(self, engine: Engine, schema: ErpSchema) -> None:
         row_id = await created(engine, schema)
         for table in ("return_requests", "emag_return_integrations"):
-            async with engine.begin() as holder:
-                await holder.execute(text(f"SELECT FROM app.{table} FOR UPDATE"))
+            async with transaction(engine) as holder:
+                await holder.execute(f"SELECT FROM app.{table} FOR UPDATE")
                 arrived = await bring_in(engine, schema, news(row_id))
             assert arrived == Arrived(Brought.LOCKED, row_id)
 
     async def test_that_the_erp_deleted_does_not_come_back(
-        self, engine: AsyncEngine, schema: ErpSchema
+        self, engine: Engine, schema: ErpSchema
     ) -> None:
         row_id = await created(engine, schema)
         await execute(engine, "DELETE FROM app.return_items")
@@ -287,7 +284,7 @@ class TestARequestOfOurs:
         ],
     )
     async def test_that_ended_after_the_read_began_overtakes_it(
-        self, engine: AsyncEngine, schema: ErpSchema, closed: str, verdict: str, brought: Brought
+        self, engine: Engine, schema: ErpSchema, closed: str, verdict: str, brought: Brought
     ) -> None:
         await insert(
             engine,
@@ -300,9 +297,7 @@ class TestARequestOfOurs:
         read = news(after=-timedelta(seconds=5))
         assert (await bring_in(engine, schema, read)).brought is brought
 
-    async def test_about_another_order_does_not(
-        self, engine: AsyncEngine, schema: ErpSchema
-    ) -> None:
+    async def test_about_another_order_does_not(self, engine: Engine, schema: ErpSchema) -> None:
         await insert(
             engine, "emag_api_calls", **CALL, order_ids="sql:ARRAY[1]::bigint[]", verdict="sent"
         )

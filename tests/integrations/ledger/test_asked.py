@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.ledger.asked import asked_about, forget_asked, note_asked
+from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 
 SETTLE = """
     INSERT INTO app.emag_cancellation_integrations (cancellation_request_id, account_type,
@@ -14,7 +13,7 @@ SETTLE = """
 """
 
 
-async def test_it_is_kept_for_each_account_until_it_is_approved(engine: AsyncEngine) -> None:
+async def test_it_is_kept_for_each_account_until_it_is_approved(engine: Engine) -> None:
     await note_asked(engine, "main", [3, 4])
     await note_asked(engine, "fbe", [5])
 
@@ -24,9 +23,9 @@ async def test_it_is_kept_for_each_account_until_it_is_approved(engine: AsyncEng
     assert await asked_about(engine, "fbe") == {5}
 
 
-async def test_a_further_question_keeps_what_is_not_settled(engine: AsyncEngine) -> None:
-    async with engine.begin() as connection:
-        await connection.execute(text(SETTLE))
+async def test_a_further_question_keeps_what_is_not_settled(engine: Engine) -> None:
+    async with transaction(engine) as connection:
+        await connection.execute(SETTLE)
     await note_asked(engine, "main", [1, 2])
 
     await note_asked(engine, "main", [2, 3])

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.routes import ORDER_READ, ORDER_SAVE, Route
 from integrations.emag.verdicts import judge
 from integrations.ledger.calls import Subject, close_call, close_dead_calls, close_unsent
+from integrations.ledger.database import rolled_back, transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.sealing import Sealer, unseal
 from tests.integrations.ledger.recording import begin, record
 
@@ -28,13 +28,13 @@ ORDER = {
 }
 
 
-async def entry(engine: AsyncEngine) -> dict[str, Any]:
-    async with engine.connect() as connection:
-        found = await connection.execute(text("SELECT * FROM app.emag_api_calls"))
-        return dict(found.mappings().one())
+async def entry(engine: Engine) -> dict[str, Any]:
+    async with rolled_back(engine) as connection:
+        found = await connection.execute("SELECT * FROM app.emag_api_calls")
+        return dict(found.one()._asdict())
 
 
-async def test_a_request_under_way_is_entered_as_sent(engine: AsyncEngine) -> None:
+async def test_a_request_under_way_is_entered_as_sent(engine: Engine) -> None:
     await begin(engine, ORDER_SAVE, CANCELLED, [ORDER])
 
     call = await entry(engine)
@@ -43,7 +43,7 @@ async def test_a_request_under_way_is_entered_as_sent(engine: AsyncEngine) -> No
     assert call["dead_at"] > call["sent_at"]
 
 
-async def test_an_answer_closes_it_with_its_verdict(engine: AsyncEngine) -> None:
+async def test_an_answer_closes_it_with_its_verdict(engine: Engine) -> None:
     await record(
         engine, ORDER_SAVE, CANCELLED, [ORDER], status=400, messages=("ERROR: no - Order id: 5",)
     )
@@ -55,13 +55,13 @@ async def test_an_answer_closes_it_with_its_verdict(engine: AsyncEngine) -> None
     assert call["closed_at"] is not None
 
 
-async def test_a_slot_that_was_missed_closes_it_as_unsent(engine: AsyncEngine) -> None:
+async def test_a_slot_that_was_missed_closes_it_as_unsent(engine: Engine) -> None:
     await close_unsent(engine, await begin(engine, ORDER_SAVE, CANCELLED, [ORDER]))
 
     assert (await entry(engine))["verdict"] == "unsent"
 
 
-async def test_a_closed_call_stays_as_it_is(engine: AsyncEngine) -> None:
+async def test_a_closed_call_stays_as_it_is(engine: Engine) -> None:
     call = await record(engine, ORDER_SAVE, CANCELLED, [ORDER])
 
     late = judge(ORDER_SAVE, 500, {}, b"<html>")
@@ -74,24 +74,24 @@ async def test_a_closed_call_stays_as_it_is(engine: AsyncEngine) -> None:
     ("route", "verdict"), [(ORDER_SAVE, "unknown"), (ORDER_READ, "unavailable")]
 )
 async def test_what_a_killed_worker_left_open_is_closed_once_it_is_dead(
-    engine: AsyncEngine, route: Route, verdict: str
+    engine: Engine, route: Route, verdict: str
 ) -> None:
     await begin(engine, route, CANCELLED, None)
     await close_dead_calls(engine)
     assert (await entry(engine))["verdict"] == "sent"
 
-    async with engine.begin() as connection:
-        await connection.execute(text("UPDATE app.emag_api_calls SET dead_at = now()"))
+    async with transaction(engine) as connection:
+        await connection.execute("UPDATE app.emag_api_calls SET dead_at = now()")
     await close_dead_calls(engine)
 
     call = await entry(engine)
     assert (call["verdict"], call["cause"]) == (verdict, "abandoned")
 
 
-async def test_a_late_verdict_replaces_that_nobody_had_brought_one(engine: AsyncEngine) -> None:
+async def test_a_late_verdict_replaces_that_nobody_had_brought_one(engine: Engine) -> None:
     call = await begin(engine, ORDER_SAVE, CANCELLED, [ORDER])
-    async with engine.begin() as connection:
-        await connection.execute(text("UPDATE app.emag_api_calls SET dead_at = now()"))
+    async with transaction(engine) as connection:
+        await connection.execute("UPDATE app.emag_api_calls SET dead_at = now()")
     await close_dead_calls(engine)
 
     await close_call(engine, call, judge(ORDER_SAVE, 200, {}, b'{"isError": false}'), None)
@@ -102,7 +102,7 @@ async def test_a_late_verdict_replaces_that_nobody_had_brought_one(engine: Async
 
 @pytest.mark.parametrize("key", [None, Fernet.generate_key()], ids=["redacted", "sealed"])
 async def test_nothing_of_a_customer_can_be_read_in_the_database(
-    engine: AsyncEngine, key: bytes | None
+    engine: Engine, key: bytes | None
 ) -> None:
     sealer: Sealer | None = Fernet(key) if key else None
     said = ("ERROR: 0700000001 of ioana@example.com, RO49AAAA1B31007593840000",)
@@ -117,7 +117,7 @@ async def test_nothing_of_a_customer_can_be_read_in_the_database(
         assert personal not in stored
 
 
-async def test_a_sealed_body_is_whole(engine: AsyncEngine) -> None:
+async def test_a_sealed_body_is_whole(engine: Engine) -> None:
     sealer = Fernet(Fernet.generate_key())
     await record(engine, ORDER_SAVE, CANCELLED, [ORDER], sealer=sealer)
 

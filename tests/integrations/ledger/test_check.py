@@ -5,11 +5,12 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
+from psycopg.conninfo import conninfo_to_dict
 
 from integrations.ledger import check
 from integrations.ledger.check import check_database
 from integrations.ledger.database import open_engine
+from integrations.ledger.engine import Engine
 from integrations.ledger.findings import Finding
 from migrations.run import upgrade
 from tests.migrations import existing_erp
@@ -33,11 +34,11 @@ def migrated_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def existing(existing_url: str) -> AsyncIterator[AsyncEngine]:
+async def existing(existing_url: str) -> AsyncIterator[Engine]:
     """The engine on an ERP that was there first."""
     engine = open_engine(existing_url)
     yield engine
-    await engine.dispose()
+    engine.close()
 
 
 def _alter(url: str, *statements: str) -> None:
@@ -46,16 +47,16 @@ def _alter(url: str, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
-async def _wrong(engine: AsyncEngine) -> list[Finding]:
+async def _wrong(engine: Engine) -> list[Finding]:
     return [finding for finding in await check_database(engine) if not finding.ok]
 
 
-async def test_a_migrated_database_has_nothing_wrong(engine: AsyncEngine) -> None:
+async def test_a_migrated_database_has_nothing_wrong(engine: Engine) -> None:
     findings = await check_database(engine)
     assert [finding for finding in findings if not finding.ok or finding.remedy] == []
 
 
-async def test_an_erp_that_was_there_first_has_only_history(existing: AsyncEngine) -> None:
+async def test_an_erp_that_was_there_first_has_only_history(existing: Engine) -> None:
     assert await _wrong(existing) == []
     assert (await check_database(existing))[-1] == Finding(
         "rows never queued",
@@ -76,17 +77,15 @@ async def test_an_unreachable_server_is_the_only_finding() -> None:
 async def test_a_database_that_was_never_migrated_says_so(bare_database_url: str) -> None:
     engine = open_engine(bare_database_url)
     assert await _wrong(engine) == [Finding("revision", False, "none instead of 0007", UPGRADE)]
-    await engine.dispose()
+    engine.close()
 
 
-async def test_another_revision_says_so(database_url: str, engine: AsyncEngine) -> None:
+async def test_another_revision_says_so(database_url: str, engine: Engine) -> None:
     _alter(database_url, "UPDATE app.emag_alembic_version SET version_num = '0000'")
     assert await _wrong(engine) == [Finding("revision", False, "0000 instead of 0007", UPGRADE)]
 
 
-async def test_an_old_server_is_refused(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_old_server_is_refused(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "OLDEST_SERVER", 99)
     (finding,) = await _wrong(engine)
     assert (finding.name, finding.remedy) == (
@@ -95,14 +94,14 @@ async def test_an_old_server_is_refused(
     )
 
 
-async def test_a_missing_table_of_ours_is_named(database_url: str, engine: AsyncEngine) -> None:
+async def test_a_missing_table_of_ours_is_named(database_url: str, engine: Engine) -> None:
     _alter(database_url, "DROP TABLE app.emag_platform_cursors")
     assert await _wrong(engine) == [
         Finding("our tables", False, "app.emag_platform_cursors is missing", UPGRADE)
     ]
 
 
-async def test_a_missing_table_of_the_erp_is_named(database_url: str, engine: AsyncEngine) -> None:
+async def test_a_missing_table_of_the_erp_is_named(database_url: str, engine: Engine) -> None:
     _alter(database_url, "DROP TABLE app.invoices CASCADE")
     assert await _wrong(engine) == [
         Finding("capture of invoices", False, "app.invoices is missing", UPGRADE)
@@ -135,13 +134,13 @@ async def test_a_missing_table_of_the_erp_is_named(database_url: str, engine: As
     ],
 )
 async def test_a_trigger_that_does_not_fire_is_named(
-    database_url: str, engine: AsyncEngine, statement: str, detail: str, remedy: str
+    database_url: str, engine: Engine, statement: str, detail: str, remedy: str
 ) -> None:
     _alter(database_url, statement)
     assert await _wrong(engine) == [Finding("capture of invoices", False, detail, remedy)]
 
 
-async def test_a_trigger_that_always_fires_is_fine(database_url: str, engine: AsyncEngine) -> None:
+async def test_a_trigger_that_always_fires_is_fine(database_url: str, engine: Engine) -> None:
     _alter(database_url, "ALTER TABLE app.invoices ENABLE ALWAYS TRIGGER emag_capture_invoices")
     assert await _wrong(engine) == []
 
@@ -168,7 +167,7 @@ async def test_a_trigger_disabled_on_a_partition_is_named(bare_database_url: str
             "ALTER TABLE app.invoices_1 ENABLE TRIGGER emag_capture_invoices",
         )
     ]
-    await engine.dispose()
+    engine.close()
 
 
 @pytest.mark.parametrize(
@@ -182,7 +181,7 @@ async def test_a_trigger_disabled_on_a_partition_is_named(bare_database_url: str
     ],
 )
 async def test_what_cannot_carry_triggers_is_named(
-    database_url: str, engine: AsyncEngine, kind: str, statement: str
+    database_url: str, engine: Engine, kind: str, statement: str
 ) -> None:
     _alter(database_url, "ALTER TABLE app.invoices RENAME TO all_invoices", statement)
     upgrade(database_url)
@@ -196,7 +195,7 @@ async def test_what_cannot_carry_triggers_is_named(
     ]
 
 
-async def test_a_foreign_table_is_named(database_url: str, engine: AsyncEngine) -> None:
+async def test_a_foreign_table_is_named(database_url: str, engine: Engine) -> None:
     _alter(
         database_url,
         "DROP TABLE app.return_items",
@@ -226,7 +225,7 @@ async def test_a_foreign_table_is_named(database_url: str, engine: AsyncEngine) 
 )
 async def test_a_column_that_cannot_be_read_is_named(
     database_url: str,
-    engine: AsyncEngine,
+    engine: Engine,
     statement: str,
     detail: str,
     remedy: str,
@@ -235,7 +234,7 @@ async def test_a_column_that_cannot_be_read_is_named(
     assert await _wrong(engine) == [Finding("the ERP's columns", False, detail, remedy)]
 
 
-async def test_an_id_that_is_no_integer_is_named(database_url: str, engine: AsyncEngine) -> None:
+async def test_an_id_that_is_no_integer_is_named(database_url: str, engine: Engine) -> None:
     _alter(
         database_url,
         "DROP TABLE app.invoice_items",
@@ -253,7 +252,7 @@ async def test_an_id_that_is_no_integer_is_named(database_url: str, engine: Asyn
 
 
 async def test_books_that_are_too_narrow_for_the_erps_ids_are_named(
-    database_url: str, engine: AsyncEngine
+    database_url: str, engine: Engine
 ) -> None:
     _alter(
         database_url,
@@ -267,7 +266,7 @@ async def test_books_that_are_too_narrow_for_the_erps_ids_are_named(
     assert "ALTER invoice_id TYPE bigint" in finding.remedy
 
 
-async def test_an_older_function_is_named(database_url: str, engine: AsyncEngine) -> None:
+async def test_an_older_function_is_named(database_url: str, engine: Engine) -> None:
     _alter(
         database_url,
         "CREATE OR REPLACE FUNCTION app.emag_capture_invoices() RETURNS trigger LANGUAGE plpgsql"
@@ -285,7 +284,7 @@ async def test_an_older_function_is_named(database_url: str, engine: AsyncEngine
     assert await _wrong(engine) == []
 
 
-async def test_an_owner_who_may_not_append_is_named(database_url: str, engine: AsyncEngine) -> None:
+async def test_an_owner_who_may_not_append_is_named(database_url: str, engine: Engine) -> None:
     role = f"owner_{uuid4().hex}"
     _alter(
         database_url,
@@ -302,12 +301,12 @@ async def test_an_owner_who_may_not_append_is_named(database_url: str, engine: A
         _alter(database_url, f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
 
 
-async def test_a_role_that_replicates_is_named(database_url: str, engine: AsyncEngine) -> None:
+async def test_a_role_that_replicates_is_named(database_url: str, engine: Engine) -> None:
     role = f"feed_{uuid4().hex}"
     _alter(
         database_url,
         f"CREATE ROLE {role}",
-        f"ALTER ROLE {role} IN DATABASE {engine.url.database}"
+        f"ALTER ROLE {role} IN DATABASE {conninfo_to_dict(engine.url)['dbname']}"
         " SET session_replication_role = replica",
     )
     try:
@@ -320,7 +319,7 @@ async def test_a_role_that_replicates_is_named(database_url: str, engine: AsyncE
 
 
 async def test_capture_functions_that_not_everybody_may_execute_are_named(
-    database_url: str, engine: AsyncEngine
+    database_url: str, engine: Engine
 ) -> None:
     _alter(
         database_url, "REVOKE EXECUTE ON FUNCTION app.emag_capture_return_requests() FROM PUBLIC"
@@ -367,7 +366,7 @@ async def test_missing_rights_are_listed_as_grants_that_suffice(migrated_url: st
         _alter(url, *news.remedy.split("; "))
         assert await _wrong(engine) == []
     finally:
-        await engine.dispose()
+        engine.close()
         _alter(url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
@@ -387,12 +386,12 @@ async def test_a_sequence_of_the_erps_that_news_needs_is_named(database_url: str
         assert news.name == "rights to bring eMAG's news in"
         assert news.remedy == f"GRANT USAGE ON SEQUENCE app.numbers TO {role}"
     finally:
-        await limited.dispose()
+        limited.close()
         _alter(database_url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 async def test_a_required_column_that_emag_has_nothing_for_is_named_beforehand(
-    database_url: str, engine: AsyncEngine
+    database_url: str, engine: Engine
 ) -> None:
     _alter(
         database_url,
@@ -410,7 +409,7 @@ async def test_a_required_column_that_emag_has_nothing_for_is_named_beforehand(
 
 
 async def test_days_without_a_partition_are_named_until_prepared(
-    database_url: str, engine: AsyncEngine
+    database_url: str, engine: Engine
 ) -> None:
     _alter(
         database_url,
@@ -424,7 +423,7 @@ async def test_days_without_a_partition_are_named_until_prepared(
 
 
 async def test_clocks_that_differ_are_named(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check, "MOST_CLOCK_DIFFERENCE", -1.0)
     (finding,) = await _wrong(engine)

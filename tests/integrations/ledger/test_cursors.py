@@ -6,11 +6,10 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from integrations.ledger.clock import Clock, read_clock
 from integrations.ledger.cursors import Cursor, move_cursor, place_cursor, read_cursor
 from integrations.ledger.database import database_time
+from integrations.ledger.engine import Engine
 from integrations.ledger.instants import Instant
 
 RO, BG = "emag-ro", "emag-bg"
@@ -18,22 +17,22 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-async def position(engine: AsyncEngine, resource: str = "orders:3") -> datetime | None:
+async def position(engine: Engine, resource: str = "orders:3") -> datetime | None:
     cursor = await read_cursor(engine, RO, "main", resource)
     return cursor.position if cursor else None
 
 
-async def test_there_is_none_before_the_first_window(engine: AsyncEngine) -> None:
+async def test_there_is_none_before_the_first_window(engine: Engine) -> None:
     assert await read_cursor(engine, RO, "main", "orders:3") is None
 
 
-async def test_it_moves_on_and_never_back(engine: AsyncEngine) -> None:
+async def test_it_moves_on_and_never_back(engine: Engine) -> None:
     for moment in (NOON, NOON + HOUR, NOON - HOUR):
         await move_cursor(engine, RO, "main", "orders:3", moment)
     assert await position(engine) == NOON + HOUR
 
 
-async def test_it_never_stands_in_the_future(engine: AsyncEngine) -> None:
+async def test_it_never_stands_in_the_future(engine: Engine) -> None:
     now = await database_time(engine)
     for moment in (now + HOUR, now + 2 * HOUR):
         await move_cursor(engine, RO, "main", "orders:3", moment)
@@ -43,7 +42,7 @@ async def test_it_never_stands_in_the_future(engine: AsyncEngine) -> None:
 
 
 async def test_what_it_is_said_to_hold_stays_until_something_else_is_said(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await move_cursor(engine, RO, "main", "orders:3", NOON, {"stored": 1})
     await move_cursor(engine, RO, "main", "orders:3", NOON + HOUR)
@@ -53,7 +52,7 @@ async def test_what_it_is_said_to_hold_stays_until_something_else_is_said(
 
 
 async def test_platforms_accounts_and_resources_have_cursors_of_their_own(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await move_cursor(engine, RO, "main", "orders:3", NOON)
     await move_cursor(engine, RO, "fbe", "orders:3", NOON + HOUR)
@@ -62,13 +61,13 @@ async def test_platforms_accounts_and_resources_have_cursors_of_their_own(
     assert await position(engine, "orders:2") is None
 
 
-async def test_one_that_is_placed_anew_goes_back(engine: AsyncEngine) -> None:
+async def test_one_that_is_placed_anew_goes_back(engine: Engine) -> None:
     await move_cursor(engine, RO, "main", "orders:3", NOON + HOUR, {"stored": 3})
     await place_cursor(engine, RO, "main", "orders:3", NOON, {"stored": 0})
     assert await read_cursor(engine, RO, "main", "orders:3") == Cursor(NOON, {"stored": 0})
 
 
-async def test_the_clock_tells_the_databases_time_and_is_never_ahead(engine: AsyncEngine) -> None:
+async def test_the_clock_tells_the_databases_time_and_is_never_ahead(engine: Engine) -> None:
     before = await database_time(engine)
     clock = await read_clock(engine)
     await asyncio.sleep(0.05)

@@ -10,10 +10,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.connection import Connection, rows_of
 from integrations.ledger.database import autocommit, open_engine, rolled_back, transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.patience import hang_up
 from integrations.ledger.session import connect
 
@@ -25,25 +25,25 @@ SLEEPING = """
      WHERE datname = current_database() AND state = 'active' AND query = 'SELECT pg_sleep(60)'
 """
 
-Way = Callable[[AsyncEngine], AbstractAsyncContextManager[Connection]]
+Way = Callable[[Engine], AbstractAsyncContextManager[Connection]]
 
 
 @pytest.fixture
-async def one(database_url: str) -> AsyncIterator[AsyncEngine]:
+async def one(database_url: str) -> AsyncIterator[Engine]:
     """An engine with a single connection, and a table."""
     engine = open_engine(database_url, connections=1)
     async with autocommit(engine) as connection:
         await connection.execute("CREATE TABLE app.noted (what text)")
     yield engine
-    await engine.dispose()
+    engine.close()
 
 
-async def noted(engine: AsyncEngine) -> list[str]:
+async def noted(engine: Engine) -> list[str]:
     async with autocommit(engine) as connection:
         return [row.what for row in await rows_of(connection, "TABLE app.noted")]
 
 
-async def backend(engine: AsyncEngine) -> int:
+async def backend(engine: Engine) -> int:
     async with autocommit(engine) as connection:
         return int((await connection.execute(PID)).scalar_one())
 
@@ -54,7 +54,7 @@ def terminate(database_url: str, backend: int) -> None:
 
 
 async def test_a_connection_that_the_server_ended_while_nobody_used_it_is_made_anew(
-    one: AsyncEngine, database_url: str
+    one: Engine, database_url: str
 ) -> None:
     before = await backend(one)
     terminate(database_url, before)
@@ -62,7 +62,7 @@ async def test_a_connection_that_the_server_ended_while_nobody_used_it_is_made_a
 
 
 async def test_one_that_the_server_ends_in_use_is_made_anew_without_a_word(
-    one: AsyncEngine, database_url: str, caplog: pytest.LogCaptureFixture
+    one: Engine, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     before = await backend(one)
@@ -82,25 +82,25 @@ async def test_one_that_the_server_ends_in_use_is_made_anew_without_a_word(
 async def test_one_that_breaks_before_it_was_ever_lent_is_the_drivers_error(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(**address: Any) -> psycopg.AsyncConnection[Any]:
-        connection = await connect(**address)
+    async def broken(*address: Any, **options: Any) -> psycopg.AsyncConnection[Any]:
+        connection = await connect(*address, **options)
         hang_up(connection)
         return connection
 
-    monkeypatch.setattr("integrations.ledger.database.connect", broken)
+    monkeypatch.setattr("integrations.ledger.engine.connect", broken)
     engine = open_engine(database_url)
     with pytest.raises(psycopg.OperationalError):
         await backend(engine)
-    await engine.dispose()
+    engine.close()
 
 
-async def test_a_transaction_is_committed_at_its_end(one: AsyncEngine) -> None:
+async def test_a_transaction_is_committed_at_its_end(one: Engine) -> None:
     async with transaction(one) as connection:
         await connection.execute(NOTE, {"what": "kept"})
     assert await noted(one) == ["kept"]
 
 
-async def test_a_transaction_that_fails_leaves_nothing(one: AsyncEngine) -> None:
+async def test_a_transaction_that_fails_leaves_nothing(one: Engine) -> None:
     async def failing() -> None:
         async with transaction(one) as connection:
             await connection.execute(NOTE, {"what": "gone"})
@@ -111,7 +111,7 @@ async def test_a_transaction_that_fails_leaves_nothing(one: AsyncEngine) -> None
     assert await noted(one) == []
 
 
-async def test_what_is_undone_leaves_nothing(one: AsyncEngine) -> None:
+async def test_what_is_undone_leaves_nothing(one: Engine) -> None:
     async with rolled_back(one) as connection:
         await connection.execute(NOTE, {"what": "gone"})
         assert len(await rows_of(connection, "TABLE app.noted")) == 1
@@ -119,7 +119,7 @@ async def test_what_is_undone_leaves_nothing(one: AsyncEngine) -> None:
 
 
 async def test_in_autocommit_each_statement_stays_whatever_becomes_of_the_block(
-    one: AsyncEngine,
+    one: Engine,
 ) -> None:
     async def failing() -> None:
         async with autocommit(one) as connection:
@@ -135,7 +135,7 @@ async def test_in_autocommit_each_statement_stays_whatever_becomes_of_the_block(
 
 @pytest.mark.parametrize("way", [autocommit, transaction, rolled_back])
 async def test_whoever_is_cancelled_gives_the_connection_back_as_it_was(
-    one: AsyncEngine, database_url: str, way: Way
+    one: Engine, database_url: str, way: Way
 ) -> None:
     before = await backend(one)
 

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.ledger import alarms, deadlines, matters
 from integrations.ledger.database import autocommit
 from integrations.ledger.deadlines import About, Clocks, Hours, clocks_of
+from integrations.ledger.engine import Engine
 from tests.integrations.ledger.mirrored import (
     BULGARIA,
     ORDER,
@@ -29,23 +29,21 @@ from tests.integrations.ledger.test_query_plans import scans
 MAIN = account_at()
 
 
-async def clocks(
-    engine: AsyncEngine, *accounts: Account, hours: Hours | None = None
-) -> list[Clocks]:
+async def clocks(engine: Engine, *accounts: Account, hours: Hours | None = None) -> list[Clocks]:
     async with autocommit(engine) as connection:
         return await clocks_of(connection, accounts or (MAIN,), hours or Hours())
 
 
-async def named(engine: AsyncEngine) -> list[str]:
+async def named(engine: Engine) -> list[str]:
     return [each.subject for clock in await clocks(engine) for each in clock.next]
 
 
-async def test_without_anything_open_no_clock_runs(engine: AsyncEngine) -> None:
+async def test_without_anything_open_no_clock_runs(engine: Engine) -> None:
     assert await clocks(engine) == []
 
 
 async def test_a_return_is_due_when_its_last_day_has_ended_where_the_platform_is(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await mirror_return(engine, order_id=ORDER, finalize_by=date(2026, 7, 31))
     await mirror_return(engine, platform="emag-hu", finalize_by=date(2026, 1, 31))
@@ -60,7 +58,7 @@ async def test_a_return_is_due_when_its_last_day_has_ended_where_the_platform_is
     assert winter.due_at == datetime(2026, 1, 31, 23, tzinfo=UTC)  # midnight in Budapest
 
 
-async def test_on_its_last_day_a_return_is_due_and_not_late(engine: AsyncEngine) -> None:
+async def test_on_its_last_day_a_return_is_due_and_not_late(engine: Engine) -> None:
     await mirror_return(
         engine, finalize_by="sql:(statement_timestamp() AT TIME ZONE 'Europe/Bucharest')::date"
     )
@@ -74,22 +72,20 @@ async def test_on_its_last_day_a_return_is_due_and_not_late(engine: AsyncEngine)
     ("status", "runs"),
     [(1, True), (2, True), (3, True), (4, False), (5, False), (6, True), (7, False)],
 )
-async def test_only_open_returns_are_waited_for(
-    engine: AsyncEngine, status: int, runs: bool
-) -> None:
+async def test_only_open_returns_are_waited_for(engine: Engine, status: int, runs: bool) -> None:
     await mirror_return(engine, status=status, finalize_by=date(2026, 1, 1))
 
     assert bool(await clocks(engine)) is runs
 
 
-async def test_a_return_without_a_last_day_has_no_clock(engine: AsyncEngine) -> None:
+async def test_a_return_without_a_last_day_has_no_clock(engine: Engine) -> None:
     await mirror_return(engine)
     await mirror_return(engine, 5, finalize_by=date(9999, 12, 31))
 
     assert await clocks(engine) == []
 
 
-async def test_a_finalized_order_wants_its_document_within_48_hours(engine: AsyncEngine) -> None:
+async def test_a_finalized_order_wants_its_document_within_48_hours(engine: Engine) -> None:
     finalized = await now(engine) - timedelta(hours=47)
     await mirror_order(engine, finalized_at=finalized)
 
@@ -105,7 +101,7 @@ async def test_a_finalized_order_wants_its_document_within_48_hours(engine: Asyn
     "columns",
     [{"documents": 1}, {"status": 5}, {"status": 0}, {"status": 3}, {"finalized_at": None}],
 )
-async def test_other_orders_want_none(engine: AsyncEngine, columns: dict[str, object]) -> None:
+async def test_other_orders_want_none(engine: Engine, columns: dict[str, object]) -> None:
     finalized = {"finalized_at": hours_ago(100)}
     await mirror_order(engine, ORDER, **{**finalized, **columns})
 
@@ -127,7 +123,7 @@ async def test_other_orders_want_none(engine: AsyncEngine, columns: dict[str, ob
     ],
 )
 async def test_an_invoice_of_the_erp_counts_once_our_books_say_attached(
-    engine: AsyncEngine, books: dict[str, object], wanted: bool
+    engine: Engine, books: dict[str, object], wanted: bool
 ) -> None:
     await mirror_order(engine, finalized_at=hours_ago(100))
     row = {"invoice_id": 1, "platform": "emag-ro", "emag_order_id": ORDER, "sync_state": "synced"}
@@ -145,7 +141,7 @@ async def test_an_invoice_of_the_erp_counts_once_our_books_say_attached(
     [({}, False), ({"is_storno": True}, True), ({"source": "invoice"}, True)],
 )
 async def test_an_invoice_that_emag_issued_to_the_customer_is_the_document(
-    engine: AsyncEngine, invoice: dict[str, object], wanted: bool
+    engine: Engine, invoice: dict[str, object], wanted: bool
 ) -> None:
     await mirror_order(engine, finalized_at=hours_ago(100))
     issued = {"platform": "emag-ro", "account": "main", "number": "EXF1", "order_id": ORDER}
@@ -154,7 +150,7 @@ async def test_an_invoice_that_emag_issued_to_the_customer_is_the_document(
     assert bool(await clocks(engine)) is wanted
 
 
-async def test_a_document_that_is_a_month_late_is_history(engine: AsyncEngine) -> None:
+async def test_a_document_that_is_a_month_late_is_history(engine: Engine) -> None:
     await mirror_order(engine, 1, finalized_at=hours_ago(48 + 24 * 29))
     await mirror_order(engine, 2, finalized_at=hours_ago(48 + 24 * 31))
 
@@ -166,7 +162,7 @@ async def test_a_document_that_is_a_month_late_is_history(engine: AsyncEngine) -
     [(0, False), (1, True), (2, True), (3, True), (4, False), (5, False)],
 )
 async def test_a_wish_is_to_be_answered_within_a_day_while_the_order_is_open(
-    engine: AsyncEngine, status: int, runs: bool
+    engine: Engine, status: int, runs: bool
 ) -> None:
     wished = await now(engine) - timedelta(hours=30)
     await mirror_order(engine, status=status, wish_at=wished, documents=1)
@@ -180,7 +176,7 @@ async def test_a_wish_is_to_be_answered_within_a_day_while_the_order_is_open(
 
 
 async def test_a_wish_that_only_emag_can_answer_is_not_waited_for(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     for number, status in enumerate((1, 2, 3), start=1):
         await mirror_order(engine, number, type=2, status=status, wish_at=hours_ago(30))
@@ -190,7 +186,7 @@ async def test_a_wish_that_only_emag_can_answer_is_not_waited_for(
 
 @pytest.mark.parametrize("status", [1, 2, 3, 6])
 async def test_a_return_that_only_emag_can_finalize_is_not_waited_for(
-    engine: AsyncEngine, status: int
+    engine: Engine, status: int
 ) -> None:
     await mirror_return(engine, type=2, status=status, finalize_by=date(2026, 1, 1))
 
@@ -198,14 +194,14 @@ async def test_a_return_that_only_emag_can_finalize_is_not_waited_for(
 
 
 async def test_an_order_that_emag_fulfils_wants_its_document_all_the_same(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await mirror_order(engine, type=2, finalized_at=hours_ago(100))
 
     assert [(each.about, each.late) for each in await clocks(engine)] == [(About.DOCUMENT, 1)]
 
 
-async def test_how_long_emag_waits_is_the_sellers_to_say(engine: AsyncEngine) -> None:
+async def test_how_long_emag_waits_is_the_sellers_to_say(engine: Engine) -> None:
     await mirror_order(engine, 1, finalized_at=hours_ago(10))
     await mirror_order(engine, 2, status=2, wish_at=hours_ago(10))
 
@@ -217,7 +213,7 @@ async def test_how_long_emag_waits_is_the_sellers_to_say(engine: AsyncEngine) ->
 
 
 async def test_what_is_due_is_counted_by_account_and_the_nearest_are_named(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     for number, age in enumerate((60, 49, 47.5, 30, 10, 5, 1), start=1):
         await mirror_order(engine, number, finalized_at=hours_ago(age))
@@ -232,7 +228,7 @@ async def test_what_is_due_is_counted_by_account_and_the_nearest_are_named(
 
 
 async def test_what_was_missed_last_is_named_after_what_can_still_be_kept(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     for number, age in enumerate((90, 50, 40), start=1):
         await mirror_order(engine, number, finalized_at=hours_ago(age))
@@ -263,7 +259,7 @@ SETTLED = {
 
 
 @pytest.fixture
-async def crowded(engine: AsyncEngine) -> AsyncEngine:
+async def crowded(engine: Engine) -> Engine:
     """Mirrors and books of a shop that has traded for long: all settled, apart from a few."""
     for columns, values in SETTLED.items():
         past = f"SELECT {values} FROM generate_series(1, {HISTORY}) AS n"
@@ -286,7 +282,7 @@ STATEMENTS: dict[str, str] = {
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-async def test_no_statement_reads_history(crowded: AsyncEngine, name: str) -> None:
+async def test_no_statement_reads_history(crowded: Engine, name: str) -> None:
     values: dict[str, Any] = {
         **deadlines.horizon([MAIN], Hours(), 72),
         "named": 5,

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.routes import ORDER_READ, ORDER_SAVE
 from integrations.emag.verdicts import judge
 from integrations.ledger.calls import Subject, close_call
+from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.evidence import write_evidence
 from integrations.ledger.history import Wanted
 from integrations.ledger.sealing import Sealer, sealer_of
@@ -28,13 +28,13 @@ BODY = [{"id": ORDER, "status": 0, "customer": {"name": "Ștefan Exemplu"}}]
 
 
 async def evidence(
-    engine: AsyncEngine, wanted: Wanted | None = None, sealer: Sealer | None = None
+    engine: Engine, wanted: Wanted | None = None, sealer: Sealer | None = None
 ) -> Any:
     pieces = write_evidence(engine, wanted or Wanted(order=ORDER), sealer)
     return json.loads(b"".join([piece async for piece in pieces]))
 
 
-async def test_the_header_says_who_asked_for_what_and_when(engine: AsyncEngine) -> None:
+async def test_the_header_says_who_asked_for_what_and_when(engine: Engine) -> None:
     since = datetime(2026, 11, 2, tzinfo=UTC)
     document = await evidence(engine, Wanted(order=ORDER, since=since))
 
@@ -50,7 +50,7 @@ async def test_the_header_says_who_asked_for_what_and_when(engine: AsyncEngine) 
     assert (document["calls"], document["count"]) == ([], 0)
 
 
-async def test_every_call_is_in_it_with_all_that_is_known(engine: AsyncEngine) -> None:
+async def test_every_call_is_in_it_with_all_that_is_known(engine: Engine) -> None:
     await record(engine, ORDER_READ, Subject(orders=[ORDER]), {"id": ORDER})
     await record(engine, ORDER_SAVE, SUBJECT, BODY, messages=("ERROR: too late",))
 
@@ -65,11 +65,11 @@ async def test_every_call_is_in_it_with_all_that_is_known(engine: AsyncEngine) -
     assert json.loads(save["answer"]["text"])["messages"] == ["ERROR: too late"]
 
 
-async def test_times_stand_in_utc_and_in_the_platforms_zone(engine: AsyncEngine) -> None:
+async def test_times_stand_in_utc_and_in_the_platforms_zone(engine: Engine) -> None:
     await record(engine, ORDER_SAVE, SUBJECT, BODY)
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await connection.execute(
-            text("UPDATE app.emag_api_calls SET closed_at = '2026-11-24 10:00:00+00'")
+            "UPDATE app.emag_api_calls SET closed_at = '2026-11-24 10:00:00+00'"
         )
 
     [call] = (await evidence(engine))["calls"]
@@ -91,7 +91,7 @@ async def test_times_stand_in_utc_and_in_the_platforms_zone(engine: AsyncEngine)
     ],
 )
 async def test_each_body_says_how_it_was_kept_and_proves_itself(
-    engine: AsyncEngine, recorded: list[str], opened: list[str], kept: str
+    engine: Engine, recorded: list[str], opened: list[str], kept: str
 ) -> None:
     await record(engine, ORDER_SAVE, SUBJECT, BODY, sealer=sealer_of(recorded))
 
@@ -104,7 +104,7 @@ async def test_each_body_says_how_it_was_kept_and_proves_itself(
     assert ("Ștefan Exemplu" in request["text"]) == (kept == "whole")
 
 
-async def test_bytes_that_are_no_text_are_kept_as_base64(engine: AsyncEngine) -> None:
+async def test_bytes_that_are_no_text_are_kept_as_base64(engine: Engine) -> None:
     sealer = sealer_of([KEY])
     call = await begin(engine, ORDER_SAVE, SUBJECT, BODY, sealer)
     await close_call(engine, call, judge(ORDER_SAVE, 502, {}, b"\xff\x00"), sealer)
@@ -114,7 +114,7 @@ async def test_bytes_that_are_no_text_are_kept_as_base64(engine: AsyncEngine) ->
     assert base64.b64decode(found["answer"]["base64"]) == b"\xff\x00"
 
 
-async def test_a_call_without_an_answer_says_so(engine: AsyncEngine) -> None:
+async def test_a_call_without_an_answer_says_so(engine: Engine) -> None:
     await begin(engine, ORDER_SAVE, SUBJECT, BODY)
 
     [call] = (await evidence(engine))["calls"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger import alarms, drift
 from integrations.ledger.alarms import forget_settled, raise_alarms, take_alarms
 from integrations.ledger.database import autocommit
 from integrations.ledger.deadlines import Hours
 from integrations.ledger.drift import What, note_drift
+from integrations.ledger.engine import Engine
 from integrations.ledger.retention import Forgotten, forget_old
 from tests.integrations.ledger.mirrored import (
     ORDER,
@@ -29,13 +29,13 @@ MAIN = account_at()
 DAY = 24
 
 
-async def told(engine: AsyncEngine) -> list[str]:
+async def told(engine: Engine) -> list[str]:
     async with autocommit(engine) as connection:
         await raise_alarms(connection, [MAIN], Hours())
         return [each.subject for each in await take_alarms(connection, [MAIN], Hours())]
 
 
-async def an_alarm(engine: AsyncEngine, about: str, subject: int, days: float) -> None:
+async def an_alarm(engine: Engine, about: str, subject: int, days: float) -> None:
     """An alarm that was told, of a deadline so many days ago."""
     await insert(
         engine,
@@ -54,7 +54,7 @@ def local_day(moment: datetime) -> date:
 
 
 async def test_an_alarm_of_a_return_that_was_closed_long_ago_is_forgotten(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await an_alarm(engine, "return", RETURN, days=40)
     await mirror_return(engine, status=7, changed_at=hours_ago(35 * DAY))
@@ -63,7 +63,7 @@ async def test_an_alarm_of_a_return_that_was_closed_long_ago_is_forgotten(
     assert await told(engine) == []
 
 
-async def test_an_alarm_of_a_return_that_is_open_stays_however_late(engine: AsyncEngine) -> None:
+async def test_an_alarm_of_a_return_that_is_open_stays_however_late(engine: Engine) -> None:
     last = local_day(await now(engine)) - timedelta(days=400)
     await mirror_return(engine, finalize_by=last, changed_at=hours_ago(400 * DAY))
     assert await told(engine) == [str(RETURN)]
@@ -73,7 +73,7 @@ async def test_an_alarm_of_a_return_that_is_open_stays_however_late(engine: Asyn
 
 
 @pytest.mark.parametrize("status", [1, 2, 3, 6, -1, 9])
-async def test_a_return_in_any_other_state_is_not_settled(engine: AsyncEngine, status: int) -> None:
+async def test_a_return_in_any_other_state_is_not_settled(engine: Engine, status: int) -> None:
     await an_alarm(engine, "return", RETURN, days=90)
     await mirror_return(engine, status=status, changed_at=hours_ago(80 * DAY))
 
@@ -81,7 +81,7 @@ async def test_a_return_in_any_other_state_is_not_settled(engine: AsyncEngine, s
 
 
 async def test_a_return_that_was_closed_a_moment_ago_may_be_opened_again(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await an_alarm(engine, "return", RETURN, days=90)
     await mirror_return(engine, status=7)
@@ -89,7 +89,7 @@ async def test_a_return_that_was_closed_a_moment_ago_may_be_opened_again(
     assert await forget_settled(engine, 30) == 0
 
 
-async def test_an_alarm_whose_row_the_mirror_lacks_stays(engine: AsyncEngine) -> None:
+async def test_an_alarm_whose_row_the_mirror_lacks_stays(engine: Engine) -> None:
     await an_alarm(engine, "return", RETURN, days=400)
     await an_alarm(engine, "wish", ORDER, days=400)
 
@@ -97,7 +97,7 @@ async def test_an_alarm_whose_row_the_mirror_lacks_stays(engine: AsyncEngine) ->
 
 
 async def test_a_document_is_forgotten_once_it_is_no_longer_looked_for(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     late = timedelta(hours=Hours().document)
     finalized = await now(engine) - late - timedelta(days=29, hours=23)
@@ -116,7 +116,7 @@ async def test_a_document_is_forgotten_once_it_is_no_longer_looked_for(
 
 @pytest.mark.parametrize(("status", "forgotten"), [(0, 1), (4, 1), (5, 1), (1, 0), (2, 0), (3, 0)])
 async def test_a_wish_is_settled_when_its_order_is(
-    engine: AsyncEngine, status: int, forgotten: int
+    engine: Engine, status: int, forgotten: int
 ) -> None:
     await an_alarm(engine, "wish", ORDER, days=60)
     await mirror_order(
@@ -132,7 +132,7 @@ async def test_a_wish_is_settled_when_its_order_is(
         assert await told(engine) == []
 
 
-async def test_alarms_may_be_kept_for_longer_and_never_shorter(engine: AsyncEngine) -> None:
+async def test_alarms_may_be_kept_for_longer_and_never_shorter(engine: Engine) -> None:
     await an_alarm(engine, "document", ORDER, days=40)
     await an_alarm(engine, "document", ORDER + 1, days=20)
 
@@ -140,9 +140,7 @@ async def test_alarms_may_be_kept_for_longer_and_never_shorter(engine: AsyncEngi
     assert await forget_settled(engine, 1) == 1
 
 
-async def test_as_many_as_there_are_go(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_as_many_as_there_are_go(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alarms, "AT_ONCE", 2)
     for place in range(5):
         await an_alarm(engine, "document", ORDER + place, days=40)
@@ -150,7 +148,7 @@ async def test_as_many_as_there_are_go(
     assert await forget_settled(engine, 30) == 5
 
 
-async def test_old_keys_and_differences_go_too(engine: AsyncEngine) -> None:
+async def test_old_keys_and_differences_go_too(engine: Engine) -> None:
     for key, days in (("old", 31), ("young", 29)):
         await insert(
             engine,
@@ -177,7 +175,7 @@ async def test_old_keys_and_differences_go_too(engine: AsyncEngine) -> None:
 
 
 async def test_fields_that_are_named_by_their_data_do_not_fill_the_books(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drift, "MOST_OF_A_ROUTE", 3)
     for place in range(5):

@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.ledger.database import rolled_back, transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.hints import forget_order, forget_return, hint_order, hint_return
 from tests.integrations.ledger.mirrored import ORDER, RETURN, mirror_order, mirror_return
 
 PLATFORM, OWN = "emag-ro", 3
 
 
-async def mirrored(engine: AsyncEngine) -> int:
-    async with engine.connect() as connection:
+async def mirrored(engine: Engine) -> int:
+    async with rolled_back(engine) as connection:
         query = "SELECT (SELECT count(*) FROM app.emag_orders)"
-        found = await connection.execute(text(f"{query} + (SELECT count(*) FROM app.emag_returns)"))
+        found = await connection.execute(f"{query} + (SELECT count(*) FROM app.emag_returns)")
         return int(found.scalar_one())
 
 
-async def test_a_mere_hint_is_forgotten(engine: AsyncEngine) -> None:
+async def test_a_mere_hint_is_forgotten(engine: Engine) -> None:
     await hint_order(engine, PLATFORM, "main", OWN, ORDER)
     await hint_return(engine, PLATFORM, "main", OWN, RETURN)
     assert await forget_order(engine, PLATFORM, ORDER)
@@ -29,7 +29,7 @@ async def test_a_mere_hint_is_forgotten(engine: AsyncEngine) -> None:
     assert await mirrored(engine) == 0
 
 
-async def test_what_was_read_before_is_more_than_a_hint(engine: AsyncEngine) -> None:
+async def test_what_was_read_before_is_more_than_a_hint(engine: Engine) -> None:
     await mirror_order(engine)
     await mirror_return(engine)
     await hint_order(engine, PLATFORM, "main", OWN, ORDER)
@@ -41,12 +41,12 @@ async def test_what_was_read_before_is_more_than_a_hint(engine: AsyncEngine) -> 
 
 @pytest.mark.parametrize("together", [True, False])
 async def test_a_second_reader_of_a_hint_has_nothing_more_to_tell(
-    engine: AsyncEngine, together: bool
+    engine: Engine, together: bool
 ) -> None:
     await hint_order(engine, PLATFORM, "main", OWN, ORDER)
     if together:
-        async with engine.connect() as first, first.begin():
-            await first.execute(text("DELETE FROM app.emag_orders"))
+        async with transaction(engine) as first:
+            await first.execute("DELETE FROM app.emag_orders")
             second = asyncio.create_task(forget_order(engine, PLATFORM, ORDER))
             await _waits(engine)
         assert await second
@@ -55,13 +55,13 @@ async def test_a_second_reader_of_a_hint_has_nothing_more_to_tell(
         assert await forget_order(engine, PLATFORM, ORDER)
 
 
-async def _waits(engine: AsyncEngine) -> None:
+async def _waits(engine: Engine) -> None:
     """Until somebody waits for a lock."""
-    query = text(
+    query = (
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    async with engine.connect() as connection:
+    async with rolled_back(engine) as connection:
         while not (await connection.execute(query)).scalar_one():
-            await connection.rollback()
+            await connection.driver.rollback()
             await asyncio.sleep(0.01)

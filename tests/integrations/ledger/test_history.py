@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.routes import ORDER_READ, ORDER_SAVE, RMA_READ, RMA_SAVE
 from integrations.erp.rows import Kind
 from integrations.ledger import history
 from integrations.ledger.calls import Subject
+from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.history import (
     Wanted,
     every_call,
@@ -30,13 +30,13 @@ LINKED = f"""
 """
 
 
-async def run(engine: AsyncEngine, *statements: str) -> None:
-    async with engine.begin() as connection:
+async def run(engine: Engine, *statements: str) -> None:
+    async with transaction(engine) as connection:
         for statement in statements:
-            await connection.execute(text(statement))
+            await connection.execute(statement)
 
 
-async def test_the_story_of_an_order_begins_with_its_oldest_call(engine: AsyncEngine) -> None:
+async def test_the_story_of_an_order_begins_with_its_oldest_call(engine: Engine) -> None:
     await record(engine, ORDER_READ, Subject(orders=[ORDER]))
     await record(engine, ORDER_READ, Subject(orders=[SIBLING]))
     await record(engine, ORDER_SAVE, Subject(orders=[SIBLING, ORDER], items=2))
@@ -50,7 +50,7 @@ async def test_the_story_of_an_order_begins_with_its_oldest_call(engine: AsyncEn
     ]
 
 
-async def test_no_number_of_reads_hides_a_write_from_the_story(engine: AsyncEngine) -> None:
+async def test_no_number_of_reads_hides_a_write_from_the_story(engine: Engine) -> None:
     await record(engine, ORDER_SAVE, Subject(orders=[ORDER]))
     for route in (ORDER_READ, RMA_READ, RMA_READ, RMA_READ):
         await record(engine, route, Subject(orders=[ORDER]))
@@ -61,7 +61,7 @@ async def test_no_number_of_reads_hides_a_write_from_the_story(engine: AsyncEngi
 
 
 async def test_the_story_of_a_return_holds_the_reads_that_name_its_order_only(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await run(engine, LINKED)
     await record(engine, RMA_READ, Subject(orders=[ORDER]))
@@ -78,7 +78,7 @@ async def test_the_story_of_a_return_holds_the_reads_that_name_its_order_only(
 
 
 async def test_a_return_that_no_row_is_linked_to_is_found_by_its_number(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await record(engine, RMA_SAVE, Subject(orders=[ORDER], returns=[RMA]))
 
@@ -86,7 +86,7 @@ async def test_a_return_that_no_row_is_linked_to_is_found_by_its_number(
     assert await read_story(engine, Wanted(rma=RMA + 1)) == []
 
 
-async def test_calls_about_anything_begin_with_the_newest(engine: AsyncEngine) -> None:
+async def test_calls_about_anything_begin_with_the_newest(engine: Engine) -> None:
     await record(engine, ORDER_READ, Subject())
     await record(engine, ORDER_SAVE, Subject(orders=[ORDER]))
 
@@ -99,7 +99,7 @@ async def test_calls_about_anything_begin_with_the_newest(engine: AsyncEngine) -
 
 @pytest.mark.parametrize("order", [None, 2])
 async def test_every_call_of_some_days_is_read_page_by_page(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, order: int | None
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, order: int | None
 ) -> None:
     monkeypatch.setattr(history, "PAGE", 3)
     for days_ago in (5, 4, 3, 2):
@@ -116,7 +116,7 @@ async def test_every_call_of_some_days_is_read_page_by_page(
     assert {(midnight - call.sent_at).days for call in found} == {2, 3}
 
 
-async def test_the_story_says_where_the_rows_of_all_kinds_stand(engine: AsyncEngine) -> None:
+async def test_the_story_says_where_the_rows_of_all_kinds_stand(engine: Engine) -> None:
     await run(
         engine,
         LINKED,
@@ -139,7 +139,7 @@ async def test_the_story_says_where_the_rows_of_all_kinds_stand(engine: AsyncEng
     assert await read_standing(engine, Wanted(rma=RMA), [PLATFORM]) == standing
 
 
-async def test_an_order_of_another_platform_is_another_order(engine: AsyncEngine) -> None:
+async def test_an_order_of_another_platform_is_another_order(engine: Engine) -> None:
     await run(engine, LINKED)
 
     assert await read_standing(engine, Wanted(order=ORDER), ["emag-ro"]) == []

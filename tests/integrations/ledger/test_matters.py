@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 from integrations.ledger.matters import differences_of, long_parked, parked_of
 from integrations.ledger.standstill import still_cursors
 from tests.integrations.ledger.mirrored import (
@@ -24,7 +24,7 @@ MAIN = account_at()
 PROBLEM = "app.return_requests.status knows no 'pending'"
 
 
-async def test_news_that_could_not_be_stored_is_parked(engine: AsyncEngine) -> None:
+async def test_news_that_could_not_be_stored_is_parked(engine: Engine) -> None:
     await mirror_return(engine, order_id=ORDER, owed=True, problem=PROBLEM, attempts=3)
     await mirror_order(engine, owed=True, problem="unusable status: a list", attempts=1)
     await mirror_order(engine, 1, owed=True)
@@ -41,7 +41,7 @@ async def test_news_that_could_not_be_stored_is_parked(engine: AsyncEngine) -> N
     assert (news.order_id, news.reason) == (ORDER, PROBLEM)
 
 
-async def test_an_invoice_that_cannot_be_read_is_parked(engine: AsyncEngine) -> None:
+async def test_an_invoice_that_cannot_be_read_is_parked(engine: Engine) -> None:
     invoice = {"platform": "emag-ro", "account": "main", "source": "customer-invoice"}
     await insert(engine, "emag_issued_invoices", **invoice, number="EXF1", problem="whose?")
     await insert(engine, "emag_issued_invoices", **invoice, number="EXF2", order_id=ORDER)
@@ -52,7 +52,7 @@ async def test_an_invoice_that_cannot_be_read_is_parked(engine: AsyncEngine) -> 
     assert (parked.entity, parked.subject, parked.reason) == ("invoice", "EXF1", "whose?")
 
 
-async def test_news_is_parked_for_too_long_after_a_day(engine: AsyncEngine) -> None:
+async def test_news_is_parked_for_too_long_after_a_day(engine: Engine) -> None:
     await mirror_return(engine, owed=True, problem=PROBLEM, changed_at=hours_ago(25))
     await mirror_order(engine, owed=True, problem=PROBLEM, changed_at=hours_ago(23))
 
@@ -67,7 +67,7 @@ async def test_news_is_parked_for_too_long_after_a_day(engine: AsyncEngine) -> N
     [({}, True), ({"times": 1}, False), ({"explained": "the ERP has not sent it yet"}, False)],
 )
 async def test_a_difference_is_a_persons_matter_when_it_comes_again_unexplained(
-    engine: AsyncEngine, columns: dict[str, object], listed: bool
+    engine: Engine, columns: dict[str, object], listed: bool
 ) -> None:
     difference = {
         "platform": "emag-ro",
@@ -119,7 +119,7 @@ CALL = {
     ids=str,
 )
 async def test_a_cursor_stands_still_when_an_hour_of_reading_did_not_move_it(
-    engine: AsyncEngine, cursor: dict[str, object], call: dict[str, object], stands: bool
+    engine: Engine, cursor: dict[str, object], call: dict[str, object], stands: bool
 ) -> None:
     await insert(engine, "emag_platform_cursors", **{**STILL, **cursor})
     await insert(engine, "emag_api_calls", **{"id": "sql:gen_random_uuid()", **CALL, **call})

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.order_facts import sight_of
+from integrations.ledger.database import rolled_back
+from integrations.ledger.engine import Engine
 from integrations.ledger.mirror_orders import see_orders
 from tests.integrations.ledger.mirrored import ORDER
 
@@ -20,7 +20,7 @@ FIRST, LATER, LAST = "2026-11-26 10:00:00", "2026-11-26 18:00:00", "2026-11-27 0
 class Mirror:
     """Reads of one order, each a minute after the one before."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._read_at = datetime.now(UTC)
 
@@ -31,14 +31,14 @@ class Mirror:
         await see_orders(self._engine, "emag-ro", "main", self._read_at, [sight])
 
     async def finalized_at(self) -> str | None:
-        async with self._engine.connect() as connection:
-            found = await connection.execute(text("SELECT finalized_at FROM app.emag_orders"))
+        async with rolled_back(self._engine) as connection:
+            found = await connection.execute("SELECT finalized_at FROM app.emag_orders")
         moment = found.scalar_one()
         return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 @pytest.fixture
-def mirror(engine: AsyncEngine) -> Mirror:
+def mirror(engine: Engine) -> Mirror:
     return Mirror(engine)
 
 

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.ledger import claims, history, persist, queueing, status
 from integrations.ledger.books import BOOKS
+from integrations.ledger.database import rolled_back, transaction
+from integrations.ledger.engine import Engine
 
 HISTORY = 20_000
 
@@ -57,27 +58,27 @@ STATEMENTS: Mapping[str, tuple[str, dict[str, object]]] = {
 
 
 @pytest.fixture
-async def crowded(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def crowded(engine: Engine) -> AsyncIterator[Connection]:
     """A connection to books with a long history."""
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await connection.execute(
-            text(f"""
+            f"""
                 INSERT INTO {_BOOKS.name} ({_BOOKS.erp_id}, account_type, sync_state,
                        emag_order_id, platform, wanted_revision, next_attempt_at)
                 SELECT n, 'main', 'synced', n, 'p', 1, now()
                   FROM generate_series(1, {HISTORY}) AS n
-            """)
+            """
         )
         await connection.execute(
-            text(f"""
+            f"""
                 INSERT INTO app.emag_api_calls (id, sent_at, route, order_ids, verdict)
                 SELECT gen_random_uuid(), now(), 'order/save', ARRAY[n], 'applied'
                   FROM generate_series(1, {HISTORY}) AS n
-            """)
+            """
         )
-        await connection.execute(text(f"ANALYZE {_BOOKS.name}"))
-        await connection.execute(text("ANALYZE app.emag_api_calls"))
-    async with engine.connect() as connection:
+        await connection.execute(f"ANALYZE {_BOOKS.name}")
+        await connection.execute("ANALYZE app.emag_api_calls")
+    async with rolled_back(engine) as connection:
         yield connection
 
 
@@ -88,24 +89,24 @@ def scans(plan: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-async def test_no_statement_reads_history(crowded: AsyncConnection, name: str) -> None:
+async def test_no_statement_reads_history(crowded: Connection, name: str) -> None:
     statement, parameters = STATEMENTS[name]
-    explained = await crowded.execute(text(f"EXPLAIN (FORMAT JSON) {statement}"), parameters)
+    explained = await crowded.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
     [plan] = explained.scalar_one()
     read = scans(plan["Plan"])
     assert _BOOKS.table not in read, plan
     assert await todays_calls(crowded) not in read, plan
 
 
-async def todays_calls(connection: AsyncConnection) -> str:
+async def todays_calls(connection: Connection) -> str:
     """The partition that holds the history of calls; the others are empty."""
     found = await connection.execute(
-        text("SELECT tableoid::regclass::text FROM app.emag_api_calls LIMIT 1")
+        "SELECT tableoid::regclass::text FROM app.emag_api_calls LIMIT 1"
     )
     return str(found.scalar_one()).removeprefix("app.")
 
 
-async def test_a_scan_would_be_noticed(crowded: AsyncConnection) -> None:
+async def test_a_scan_would_be_noticed(crowded: Connection) -> None:
     query = f"EXPLAIN (FORMAT JSON) SELECT count(*) FROM {_BOOKS.name} WHERE sync_attempts = 7"
-    [plan] = (await crowded.execute(text(query))).scalar_one()
+    [plan] = (await crowded.execute(query)).scalar_one()
     assert scans(plan["Plan"]) == [_BOOKS.table]

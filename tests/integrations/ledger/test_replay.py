@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
+from integrations.ledger.database import rolled_back, transaction
+from integrations.ledger.engine import Engine
 from integrations.ledger.replay import Reference, replay
 
 
@@ -21,17 +21,15 @@ def test_anything_else_is_refused_with_an_example(wrong: str) -> None:
         Reference.parse(wrong)
 
 
-async def test_a_row_that_the_erp_does_not_have_is_named(engine: AsyncEngine) -> None:
-    async with engine.begin() as connection:
+async def test_a_row_that_the_erp_does_not_have_is_named(engine: Engine) -> None:
+    async with transaction(engine) as connection:
         await connection.execute(
-            text(
-                "INSERT INTO app.cancellation_requests (id, cancellation_number, customer_name,"
-                " status, reason) VALUES (7, 'C-7', 'Ana Exemplu', 'pending', 'other')"
-            )
+            "INSERT INTO app.cancellation_requests (id, cancellation_number, customer_name,"
+            " status, reason) VALUES (7, 'C-7', 'Ana Exemplu', 'pending', 'other')"
         )
-        await connection.execute(text("DELETE FROM app.emag_changes"))
+        await connection.execute("DELETE FROM app.emag_changes")
     known, unknown = Reference(Kind.CANCELLATION, 7), Reference(Kind.RMA, 7)
     assert await replay(engine, [known, unknown]) == [unknown]
-    async with engine.connect() as connection:
-        changes = await connection.execute(text("SELECT kind, row_id FROM app.emag_changes"))
+    async with rolled_back(engine) as connection:
+        changes = await connection.execute("SELECT kind, row_id FROM app.emag_changes")
         assert [tuple(change) for change in changes] == [("cancellation", 7)]

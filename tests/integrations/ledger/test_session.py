@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from integrations.ledger.database import autocommit, open_engine
+from integrations.ledger.database import autocommit, open_engine, rolled_back
 from integrations.ledger.line import Line
 from integrations.ledger.session import EncodingError, connect, connect_blocking
 from integrations.ledger.uncommitted import uncommitted
@@ -44,11 +44,11 @@ async def test_each_of_our_connections_reads_and_writes_the_same(
         async with autocommit(engine) as pooled:
             assert (await pooled.execute(QUESTION)).rows == [ANSWER]
         assert tuple(await Line(engine).row(QUESTION, {})) == ANSWER
-        async with uncommitted(engine) as dry, dry.connect() as connection:
-            found = await connection.exec_driver_sql(QUESTION)
-            assert tuple(found.one()) == ANSWER
+        with uncommitted(engine) as dry:
+            async with rolled_back(dry) as connection:
+                assert (await connection.execute(QUESTION)).rows == [ANSWER]
     finally:
-        await engine.dispose()
+        engine.close()
     async with await connect(database_url) as single:
         assert await (await single.execute(QUESTION.encode())).fetchone() == ANSWER
     with connect_blocking(database_url) as blocking:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.routes import (
     ATTACHMENTS_SAVE,
@@ -18,6 +17,7 @@ from integrations.emag.routes import (
     Route,
 )
 from integrations.ledger.calls import Subject
+from integrations.ledger.engine import Engine
 from integrations.ledger.history import Wanted, read_story
 from integrations.ledger.sealing import Kept, Sealer, sealer_of
 from integrations.ledger.story import Told, tell
@@ -30,7 +30,7 @@ SAVED = {"id": ORDER, "status": 0, "reason_cancellation": 33}
 
 
 async def told(
-    engine: AsyncEngine, *, rma: int | None = None, sealer: Sealer | None = None
+    engine: Engine, *, rma: int | None = None, sealer: Sealer | None = None
 ) -> list[Told]:
     wanted = Wanted(order=None if rma else ORDER, rma=rma)
     return [tell(call, wanted, sealer) for call in await read_story(engine, wanted)]
@@ -67,14 +67,14 @@ async def told(
     ],
 )
 async def test_what_was_asked_stands_in_words(
-    engine: AsyncEngine, route: Route, step: str, body: Any, words: str
+    engine: Engine, route: Route, step: str, body: Any, words: str
 ) -> None:
     await record(engine, route, Subject(orders=[ORDER], steps=[step] if step else []), body)
 
     assert [each.asked for each in await told(engine)] == [words]
 
 
-async def test_of_a_lot_only_its_part_is_told(engine: AsyncEngine) -> None:
+async def test_of_a_lot_only_its_part_is_told(engine: Engine) -> None:
     subject = Subject(
         orders=[5, ORDER, 6],
         rows=["cancellation:1", "cancellation:2", "cancellation:3"],
@@ -105,7 +105,7 @@ async def test_of_a_lot_only_its_part_is_told(engine: AsyncEngine) -> None:
     ],
 )
 async def test_of_a_lot_the_message_is_the_one_about_it(
-    engine: AsyncEngine, messages: list[str], said: str
+    engine: Engine, messages: list[str], said: str
 ) -> None:
     subject = Subject(orders=[5, ORDER], rows=["cancellation:1", "cancellation:2"], items=2)
     await record(engine, ORDER_SAVE, subject, [{"id": 5}, SAVED], messages=tuple(messages))
@@ -115,7 +115,7 @@ async def test_of_a_lot_the_message_is_the_one_about_it(
     assert each.said.startswith(said)
 
 
-async def test_a_lot_of_returns_names_them_not_their_orders(engine: AsyncEngine) -> None:
+async def test_a_lot_of_returns_names_them_not_their_orders(engine: Engine) -> None:
     subject = Subject(orders=[5, ORDER], returns=[9, RMA], rows=["rma:1", "rma:2"], items=2)
     said = ("ERROR: no - Rma id: 9", f"ERROR: not yet - Rma id: {RMA}")
     await record(engine, RMA_SAVE, subject, [{"emag_id": 9}, {"emag_id": RMA}], messages=said)
@@ -139,7 +139,7 @@ async def test_a_lot_of_returns_names_them_not_their_orders(engine: AsyncEngine)
     ],
 )
 async def test_a_read_tells_what_emag_showed(
-    engine: AsyncEngine, route: Route, results: Any, said: str
+    engine: Engine, route: Route, results: Any, said: str
 ) -> None:
     await record(engine, route, Subject(orders=[ORDER]), {"id": ORDER}, results)
 
@@ -148,7 +148,7 @@ async def test_a_read_tells_what_emag_showed(
     assert each.said.startswith(said)
 
 
-async def test_a_call_that_is_under_way_says_so(engine: AsyncEngine) -> None:
+async def test_a_call_that_is_under_way_says_so(engine: Engine) -> None:
     await begin(engine, ORDER_READ, Subject(orders=[ORDER]), {"id": ORDER})
 
     [each] = await told(engine)
@@ -165,7 +165,7 @@ async def test_a_call_that_is_under_way_says_so(engine: AsyncEngine) -> None:
     ],
 )
 async def test_a_body_that_stays_sealed_leaves_what_the_columns_say(
-    engine: AsyncEngine, keys: list[str], kept: Kept, asked: str
+    engine: Engine, keys: list[str], kept: Kept, asked: str
 ) -> None:
     subject = Subject(orders=[ORDER], rows=["cancellation:1"], steps=["2 -> 0"])
     await record(engine, ORDER_SAVE, subject, [SAVED], sealer=sealer_of([OLD_KEY]))

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Collection
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
 from integrations.ledger import untold
@@ -14,6 +13,7 @@ from integrations.ledger.alarms import alarms_of, forget_settled
 from integrations.ledger.books import BOOKS, State
 from integrations.ledger.database import autocommit
 from integrations.ledger.deadlines import Hours
+from integrations.ledger.engine import Engine
 from integrations.ledger.reopened import REOPENED
 from integrations.ledger.retention import forget_old
 from integrations.ledger.untold import Untold, count_untold, forget_told, take_untold
@@ -25,7 +25,7 @@ CANCELLATIONS = "app.emag_cancellation_integrations"
 
 
 async def queue(
-    engine: AsyncEngine,
+    engine: Engine,
     row_id: int,
     state: str,
     kind: Kind = Kind.CANCELLATION,
@@ -44,7 +44,7 @@ async def queue(
     await insert(engine, books.table, **{**made, **which, **columns})
 
 
-async def queue_anew(engine: AsyncEngine, row_id: int, state: str = "refused") -> None:
+async def queue_anew(engine: Engine, row_id: int, state: str = "refused") -> None:
     """The ERP changes a row, or somebody replays it, and it comes to this state."""
     await execute(
         engine,
@@ -53,16 +53,16 @@ async def queue_anew(engine: AsyncEngine, row_id: int, state: str = "refused") -
     )
 
 
-async def take(engine: AsyncEngine, others: Collection[str] = ()) -> list[Untold]:
+async def take(engine: Engine, others: Collection[str] = ()) -> list[Untold]:
     async with autocommit(engine) as connection:
         return await take_untold(connection, others)
 
 
-async def told(engine: AsyncEngine, others: Collection[str] = ()) -> list[str]:
+async def told(engine: Engine, others: Collection[str] = ()) -> list[str]:
     return [f"{each.kind}:{each.row_id} {each.state}" for each in await take(engine, others)]
 
 
-async def test_what_needs_a_person_is_told_once_with_its_reason(engine: AsyncEngine) -> None:
+async def test_what_needs_a_person_is_told_once_with_its_reason(engine: Engine) -> None:
     await queue(engine, 7, "refused")
 
     assert await take(engine) == [
@@ -71,7 +71,7 @@ async def test_what_needs_a_person_is_told_once_with_its_reason(engine: AsyncEng
     assert await take(engine) == []
 
 
-async def test_rows_of_every_kind_are_told_the_newest_first(engine: AsyncEngine) -> None:
+async def test_rows_of_every_kind_are_told_the_newest_first(engine: Engine) -> None:
     await queue(engine, 1, "refused", Kind.RMA, hours=3)
     await queue(engine, 1, "in_doubt", Kind.CANCELLATION, hours=1)
     await queue(engine, 1, "refused", Kind.INVOICE, hours=2)
@@ -80,19 +80,19 @@ async def test_rows_of_every_kind_are_told_the_newest_first(engine: AsyncEngine)
 
 
 @pytest.mark.parametrize("state", ["pending", "waiting", "synced", "withdrawn", None])
-async def test_no_other_state_is_told(engine: AsyncEngine, state: str) -> None:
+async def test_no_other_state_is_told(engine: Engine, state: str) -> None:
     await queue(engine, 1, state)
 
     assert await told(engine) == []
 
 
-async def test_history_is_not_told(engine: AsyncEngine) -> None:
+async def test_history_is_not_told(engine: Engine) -> None:
     await queue(engine, 1, "refused", superseded=True)
 
     assert await told(engine) == []
 
 
-async def test_a_row_that_is_refused_again_is_told_again(engine: AsyncEngine) -> None:
+async def test_a_row_that_is_refused_again_is_told_again(engine: Engine) -> None:
     await queue(engine, 1, "refused")
     first = await told(engine)
 
@@ -102,7 +102,7 @@ async def test_a_row_that_is_refused_again_is_told_again(engine: AsyncEngine) ->
     assert await told(engine) == []
 
 
-async def test_what_else_becomes_of_a_told_row_is_no_news(engine: AsyncEngine) -> None:
+async def test_what_else_becomes_of_a_told_row_is_no_news(engine: Engine) -> None:
     await queue(engine, 1, "in_doubt")
     await told(engine)
     await execute(
@@ -114,7 +114,7 @@ async def test_what_else_becomes_of_a_told_row_is_no_news(engine: AsyncEngine) -
     assert await told(engine) == []
 
 
-async def test_a_doubt_that_ends_in_a_refusal_is_told_as_both(engine: AsyncEngine) -> None:
+async def test_a_doubt_that_ends_in_a_refusal_is_told_as_both(engine: Engine) -> None:
     await queue(engine, 1, "in_doubt")
     doubt = await told(engine)
     await execute(engine, f"UPDATE {CANCELLATIONS} SET sync_state = 'refused'")
@@ -123,7 +123,7 @@ async def test_a_doubt_that_ends_in_a_refusal_is_told_as_both(engine: AsyncEngin
     assert await told(engine) == ["cancellation:1 refused"]
 
 
-async def test_an_order_that_goes_on_once_more_is_told_once_more(engine: AsyncEngine) -> None:
+async def test_an_order_that_goes_on_once_more_is_told_once_more(engine: Engine) -> None:
     """The books' row is not queued for it: it was agreed about, refused, agreed about."""
     agreed = (
         f"UPDATE {CANCELLATIONS} SET sync_state = 'synced', emag_status = '0',"
@@ -142,7 +142,7 @@ async def test_an_order_that_goes_on_once_more_is_told_once_more(engine: AsyncEn
 
 
 async def test_accounts_of_others_are_left_to_them_and_no_row_to_nobody(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
     await queue(engine, 1, "refused", hours=1)
     await queue(engine, 2, "refused", hours=2, account_type="fbe")
@@ -159,7 +159,7 @@ async def test_accounts_of_others_are_left_to_them_and_no_row_to_nobody(
     assert await told(engine, {"main"}) == ["cancellation:2 refused"]
 
 
-async def test_runs_at_the_same_time_tell_each_row_once_between_them(engine: AsyncEngine) -> None:
+async def test_runs_at_the_same_time_tell_each_row_once_between_them(engine: Engine) -> None:
     for row_id in range(1, 51):
         await queue(engine, row_id, "refused")
 
@@ -168,9 +168,7 @@ async def test_runs_at_the_same_time_tell_each_row_once_between_them(engine: Asy
     assert sorted(row.row_id for each in found for row in each) == list(range(1, 51))
 
 
-async def test_a_flood_is_told_by_and_by(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_flood_is_told_by_and_by(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(untold, "MOST", 2)
     for row_id in (1, 2, 3):
         await queue(engine, row_id, "refused", hours=row_id)
@@ -184,7 +182,7 @@ async def test_a_flood_is_told_by_and_by(
     assert found == [([1, 2], 1), ([3], 0), ([], 0)]
 
 
-async def test_of_what_is_left_only_the_callers_own_is_counted(engine: AsyncEngine) -> None:
+async def test_of_what_is_left_only_the_callers_own_is_counted(engine: Engine) -> None:
     await queue(engine, 1, "refused")
     await queue(engine, 2, "refused", account_type="fbe")
 
@@ -193,7 +191,7 @@ async def test_of_what_is_left_only_the_callers_own_is_counted(engine: AsyncEngi
         assert await count_untold(connection, {"fbe"}) == 1
 
 
-async def erp_row(engine: AsyncEngine, row_id: int, days: int) -> None:
+async def erp_row(engine: Engine, row_id: int, days: int) -> None:
     """The ERP's cancellation of this number, made so many days ago."""
     await execute(
         engine,
@@ -203,7 +201,7 @@ async def erp_row(engine: AsyncEngine, row_id: int, days: int) -> None:
 
 
 async def test_of_thousands_of_old_rows_that_were_adopted_none_stands_before_a_fresh_one(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Row 1 was queued before them and is refused since; they were queued at once, and later."""
     monkeypatch.setattr(untold, "MOST", 2)
@@ -227,7 +225,7 @@ async def test_of_thousands_of_old_rows_that_were_adopted_none_stands_before_a_f
     ids=["no such column", "words", "numbers"],
 )
 async def test_an_erp_that_does_not_say_when_it_made_a_row_is_told_of_it_all_the_same(
-    engine: AsyncEngine, change: str
+    engine: Engine, change: str
 ) -> None:
     await erp_row(engine, 1, 300)
     await execute(engine, "ALTER TABLE app.cancellation_requests ALTER created_at DROP DEFAULT")
@@ -238,7 +236,7 @@ async def test_an_erp_that_does_not_say_when_it_made_a_row_is_told_of_it_all_the
 
 
 async def test_an_old_row_that_the_erp_has_changed_since_is_a_fresh_one(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(untold, "MOST", 1)
     await erp_row(engine, 1, 300)
@@ -249,7 +247,7 @@ async def test_an_old_row_that_the_erp_has_changed_since_is_a_fresh_one(
     assert await told(engine) == ["cancellation:1 refused"]
 
 
-async def test_no_deadline_of_the_inbox_comes_of_it(engine: AsyncEngine) -> None:
+async def test_no_deadline_of_the_inbox_comes_of_it(engine: Engine) -> None:
     await queue(engine, 1, "refused")
     await told(engine)
 
@@ -257,11 +255,11 @@ async def test_no_deadline_of_the_inbox_comes_of_it(engine: AsyncEngine) -> None
         assert await alarms_of(connection, [account_at()], Hours(), 100) == []
 
 
-async def told_days_ago(engine: AsyncEngine, days: int) -> None:
+async def told_days_ago(engine: Engine, days: int) -> None:
     await execute(engine, f"UPDATE app.emag_alarms SET told_at = now() - interval '{days} days'")
 
 
-async def test_what_was_told_is_kept_while_the_row_stays_as_it_is(engine: AsyncEngine) -> None:
+async def test_what_was_told_is_kept_while_the_row_stays_as_it_is(engine: Engine) -> None:
     for kind in Kind:
         await queue(engine, 1, "refused", kind, hours=10_000)
     await told(engine)
@@ -281,7 +279,7 @@ async def test_what_was_told_is_kept_while_the_row_stays_as_it_is(engine: AsyncE
     ],
 )
 async def test_what_was_told_of_a_row_that_has_moved_on_is_forgotten(
-    engine: AsyncEngine, moved_on: str
+    engine: Engine, moved_on: str
 ) -> None:
     await queue(engine, 1, "refused")
     await told(engine)
@@ -292,7 +290,7 @@ async def test_what_was_told_of_a_row_that_has_moved_on_is_forgotten(
     assert (await forget_old(engine, 30)).alarms == 1
 
 
-async def test_neither_kind_of_alarm_is_the_others_to_forget(engine: AsyncEngine) -> None:
+async def test_neither_kind_of_alarm_is_the_others_to_forget(engine: Engine) -> None:
     await queue(engine, 1, "refused", hours=10_000)
     await told(engine)
     await execute(engine, f"DELETE FROM {CANCELLATIONS}")
@@ -310,9 +308,7 @@ async def test_neither_kind_of_alarm_is_the_others_to_forget(engine: AsyncEngine
     assert (await forget_settled(engine, 30), await forget_told(engine, 30)) == (1, 1)
 
 
-async def test_as_many_as_there_are_go(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_as_many_as_there_are_go(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(untold, "AT_ONCE", 2)
     for row_id in range(1, 6):
         await queue(engine, row_id, "refused")
@@ -324,7 +320,7 @@ async def test_as_many_as_there_are_go(
 
 
 @pytest.fixture
-async def crowded(engine: AsyncEngine) -> AsyncEngine:
+async def crowded(engine: Engine) -> Engine:
     """Books with a long history, of which much was once told."""
     for books in BOOKS.values():
         await execute(
@@ -344,7 +340,7 @@ async def crowded(engine: AsyncEngine) -> AsyncEngine:
     return engine
 
 
-async def test_telling_reads_no_history(crowded: AsyncEngine) -> None:
+async def test_telling_reads_no_history(crowded: Engine) -> None:
     async with autocommit(crowded) as connection:
         explained = await connection.execute(
             f"EXPLAIN (FORMAT JSON) {untold._TELL}", {"others": [], "most": 200}
@@ -354,7 +350,7 @@ async def test_telling_reads_no_history(crowded: AsyncEngine) -> None:
     assert scans(plan["Plan"]) == [], plan
 
 
-async def test_forgetting_reads_none_but_what_was_told(crowded: AsyncEngine) -> None:
+async def test_forgetting_reads_none_but_what_was_told(crowded: Engine) -> None:
     async with autocommit(crowded) as connection:
         explained = await connection.execute(
             f"EXPLAIN (FORMAT JSON) {untold._FORGET}", {"days": 30, "most": 10_000}

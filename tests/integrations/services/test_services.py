@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.erp.rows import Kind
+from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 from integrations.services import (
     EmagCancellationIntegration,
     EmagIntegrationManager,
@@ -28,7 +28,7 @@ INVOICE = {"emag_order_id": "480000101", "invoice_number": "EX-1"}
 
 
 @pytest.fixture
-async def database(engine: AsyncEngine) -> Database:
+async def database(engine: Engine) -> Database:
     return Database(engine)
 
 
@@ -40,10 +40,10 @@ async def configured(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Asyn
     await close_all()
 
 
-async def sql(engine: AsyncEngine, statement: str, **values: object) -> list[dict[str, Any]]:
-    async with engine.begin() as connection:
-        result = await connection.execute(text(statement), values)
-        return [dict(row) for row in result.mappings()] if result.returns_rows else []
+async def sql(engine: Engine, statement: str, **values: object) -> list[dict[str, Any]]:
+    async with transaction(engine) as connection:
+        result = await connection.execute(statement, values)
+        return [row._asdict() for row in result]
 
 
 class TestTheGuidesExamples:

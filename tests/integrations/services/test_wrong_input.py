@@ -6,9 +6,9 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.ledger.database import rolled_back, transaction
+from integrations.ledger.engine import Engine
 from integrations.services import (
     EmagCancellationIntegration,
     EmagInvoiceIntegration,
@@ -27,13 +27,13 @@ class Status(Enum):
 
 
 @pytest.fixture
-async def database(engine: AsyncEngine) -> Database:
+async def database(engine: Engine) -> Database:
     return Database(engine)
 
 
 async def status_of(database: Database, row_id: object) -> object:
-    query = text("SELECT status FROM app.return_requests WHERE id = :id")
-    async with database.engine.connect() as connection:
+    query = "SELECT status FROM app.return_requests WHERE id = :id"
+    async with rolled_back(database.engine) as connection:
         return (await connection.execute(query, {"id": row_id})).scalar_one()
 
 
@@ -97,7 +97,7 @@ async def test_a_number_of_a_product_out_of_range_is_named(database: Database) -
 async def test_a_row_that_somebody_holds_is_a_failed_result(database: Database) -> None:
     service = EmagRMAIntegration(database=database)
     row_id = (await service.create_return_request(RETURN))["row_id"]
-    async with database.engine.begin() as holder:
-        await holder.execute(text("SELECT id FROM app.return_requests FOR UPDATE"))
+    async with transaction(database.engine) as holder:
+        await holder.execute("SELECT id FROM app.return_requests FOR UPDATE")
         told = await service.update_return_status(row_id, "approved")
     assert "another transaction holds the row" in str(told["error"])

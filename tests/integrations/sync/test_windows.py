@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.emag.routes import LIMITS, RMA_COUNT, RMA_READ, Bucket, Route
 from integrations.emag.wire import Raw
+from integrations.ledger.engine import Engine
 from integrations.ledger.profile import Profile
 from integrations.sandbox.faults import Fault, Faults, Point
 from integrations.sandbox.market import Market
@@ -193,7 +193,7 @@ class TestReadingAWindow:
         """When 03:30 comes again, returns of 03:45 have been placed, too."""
         now = CLOCK_CHANGES[1]
 
-        async def at_that_time(_: AsyncEngine) -> datetime:
+        async def at_that_time(_: Engine) -> datetime:
             return now
 
         monkeypatch.setattr(windows, "database_time", at_that_time)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
+from integrations.ledger.engine import Engine
 from integrations.ledger.findings import Finding
 from integrations.services.books import Database
 from integrations.web.app import create_app
@@ -29,7 +29,7 @@ async def examine(account: str) -> Mapping[str, Sequence[Finding]]:
 
 
 @pytest.fixture
-async def context(engine: AsyncEngine, account: Account) -> Context:
+async def context(engine: Engine, account: Account) -> Context:
     """What the endpoints work with: one account, and a token to show."""
     return Context(
         accounts={account.name: account},

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 from integrations.services.books import Database
 from integrations.web.context import Context
 from tests.integrations.web.conftest import open_client
@@ -20,10 +20,10 @@ INVOICE = {"emag_order_id": "480000101", "invoice_number": "EX-1"}
 PDF = b"%PDF-1.7 invented\n%%EOF\n"
 
 
-async def rows(engine: AsyncEngine, query: str) -> list[dict[str, Any]]:
-    async with engine.begin() as connection:
-        result = await connection.execute(text(query))
-        return [dict(row) for row in result.mappings()] if result.returns_rows else []
+async def rows(engine: Engine, query: str) -> list[dict[str, Any]]:
+    async with transaction(engine) as connection:
+        result = await connection.execute(query)
+        return [row._asdict() for row in result]
 
 
 async def altered(context: Context, change: str) -> Context:
@@ -47,7 +47,7 @@ async def altered(context: Context, change: str) -> Context:
     ],
 )
 async def test_an_item_without_a_quantity_means_the_whole_line(
-    api: httpx.AsyncClient, engine: AsyncEngine, path: str, form: dict[str, str], table: str
+    api: httpx.AsyncClient, engine: Engine, path: str, form: dict[str, str], table: str
 ) -> None:
     items = [{"product_id": "PN-1"}, {"product_id": "PN-2", "quantity": "2"}]
 
@@ -59,11 +59,11 @@ async def test_an_item_without_a_quantity_means_the_whole_line(
 
 
 async def test_a_row_that_somebody_holds_is_told_of_and_left_as_it_is(
-    api: httpx.AsyncClient, engine: AsyncEngine
+    api: httpx.AsyncClient, engine: Engine
 ) -> None:
     row_id = (await api.post("/rma/create", json=RETURN)).json()["row_id"]
-    async with engine.begin() as holder:
-        await holder.execute(text("SELECT id FROM app.return_requests FOR UPDATE"))
+    async with transaction(engine) as holder:
+        await holder.execute("SELECT id FROM app.return_requests FOR UPDATE")
         decision = {"return_id": row_id, "status": "approved"}
         answer = await api.post("/rma/update_status", json=decision)
 
@@ -75,11 +75,11 @@ async def test_a_row_that_somebody_holds_is_told_of_and_left_as_it_is(
 
 
 async def test_a_document_of_an_invoice_that_somebody_holds_is_not_stored(
-    api: httpx.AsyncClient, engine: AsyncEngine
+    api: httpx.AsyncClient, engine: Engine
 ) -> None:
     invoice = (await api.post("/invoice/create", json=INVOICE)).json()["row_id"]
-    async with engine.begin() as holder:
-        await holder.execute(text("SELECT id FROM app.invoices FOR UPDATE"))
+    async with transaction(engine) as holder:
+        await holder.execute("SELECT id FROM app.invoices FOR UPDATE")
         answer = await api.put(f"/documents/{invoice}", content=PDF)
 
     assert answer.status_code == 503
@@ -182,7 +182,7 @@ async def test_a_column_that_nobody_spoke_of_may_be_missing(context: Context) ->
     assert answer.status_code == 202
 
 
-async def test_a_decision_may_come_in_any_case(api: httpx.AsyncClient, engine: AsyncEngine) -> None:
+async def test_a_decision_may_come_in_any_case(api: httpx.AsyncClient, engine: Engine) -> None:
     row_id = (await api.post("/rma/create", json=RETURN)).json()["row_id"]
     decision = {"return_id": row_id, "status": "APPROVED"}
     assert (await api.post("/rma/update_status", json=decision)).status_code == 202

@@ -8,12 +8,11 @@ from dataclasses import replace
 import httpx
 import psycopg
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.accounts import Account
 from integrations.ledger import hints
-from integrations.ledger.database import open_engine
+from integrations.ledger.database import open_engine, rolled_back
+from integrations.ledger.engine import Engine
 from integrations.services.books import Database
 from integrations.web.app import create_app
 from integrations.web.callbacks import secret_of
@@ -29,17 +28,17 @@ def address(context: Context, account: Account) -> str:
     return f"/callbacks/{secret_of(context, account)}"
 
 
-async def owed(engine: AsyncEngine) -> list[int]:
-    query = text(
+async def owed(engine: Engine) -> list[int]:
+    query = (
         "SELECT order_id FROM app.emag_orders WHERE owed"
         " UNION ALL SELECT emag_id FROM app.emag_returns WHERE owed ORDER BY 1"
     )
-    async with engine.connect() as connection:
+    async with rolled_back(engine) as connection:
         return list((await connection.execute(query)).scalars())
 
 
 async def test_an_order_is_queued_to_be_read(
-    stranger: httpx.AsyncClient, engine: AsyncEngine, address: str
+    stranger: httpx.AsyncClient, engine: Engine, address: str
 ) -> None:
     answer = await stranger.get(f"{address}/new_order", params={"order_id": "480000101"})
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -48,7 +47,7 @@ async def test_an_order_is_queued_to_be_read(
 
 
 async def test_a_return_is_queued_to_be_read(
-    stranger: httpx.AsyncClient, engine: AsyncEngine, address: str
+    stranger: httpx.AsyncClient, engine: Engine, address: str
 ) -> None:
     await stranger.get(f"{address}/return_status", params={"rma_id": "52000001"})
     assert await owed(engine) == [52000001]
@@ -56,14 +55,14 @@ async def test_a_return_is_queued_to_be_read(
 
 @pytest.mark.parametrize("order_id", ["", "abc", "-1", "0", "4294967296", "1;DROP", "\u0661"])
 async def test_what_names_no_order_is_passed_over(
-    stranger: httpx.AsyncClient, engine: AsyncEngine, address: str, order_id: str
+    stranger: httpx.AsyncClient, engine: Engine, address: str, order_id: str
 ) -> None:
     answer = await stranger.get(f"{address}/new_order", params={"order_id": order_id})
     assert answer.status_code == 200
     assert await owed(engine) == []
 
 
-async def test_another_secret_is_nobodys(stranger: httpx.AsyncClient, engine: AsyncEngine) -> None:
+async def test_another_secret_is_nobodys(stranger: httpx.AsyncClient, engine: Engine) -> None:
     answer = await stranger.get("/callbacks/0123/new_order", params={"order_id": "480000101"})
     assert answer.status_code == 404
     assert await owed(engine) == []
@@ -71,7 +70,7 @@ async def test_another_secret_is_nobodys(stranger: httpx.AsyncClient, engine: As
 
 async def test_a_flood_of_unknown_orders_is_bounded(
     stranger: httpx.AsyncClient,
-    engine: AsyncEngine,
+    engine: Engine,
     address: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -107,7 +106,7 @@ async def test_callbacks_about_a_row_that_is_held_are_answered_and_keep_nobody_o
             ]
             answers = [await each for each in calling]
         afterwards = await call_back()
-    await engine.dispose()
+    engine.close()
 
     assert [each.status_code for each in beside] == [200, 200]
     assert {(each.status_code, each.headers["retry-after"]) for each in answers} == {(503, "5")}

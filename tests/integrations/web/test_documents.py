@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.emag.pdf import LARGEST
+from integrations.ledger.database import rolled_back
+from integrations.ledger.engine import Engine
 
 PDF = b"%PDF-1.7 invented\n%%EOF\n"
 
@@ -19,14 +19,12 @@ async def invoice(api: httpx.AsyncClient) -> int:
 
 
 async def test_the_invoice_points_at_its_document(
-    api: httpx.AsyncClient, stranger: httpx.AsyncClient, engine: AsyncEngine, invoice: int
+    api: httpx.AsyncClient, stranger: httpx.AsyncClient, engine: Engine, invoice: int
 ) -> None:
     stored = (await api.put(f"/documents/{invoice}", content=PDF)).json()
     assert stored["url"].startswith("https://shop.example.com/api/v1/emag/documents/")
-    async with engine.connect() as connection:
-        row = (
-            await connection.execute(text("SELECT pdf_url, pdf_generated FROM app.invoices"))
-        ).one()
+    async with rolled_back(engine) as connection:
+        row = (await connection.execute("SELECT pdf_url, pdf_generated FROM app.invoices")).one()
     assert tuple(row) == (stored["url"], True)
     fetched = await stranger.get(f"/documents/{stored['url'].rpartition('/')[2]}")
     assert (fetched.content, fetched.headers["content-type"]) == (PDF, "application/pdf")

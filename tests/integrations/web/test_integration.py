@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import httpx
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 from tests.conftest import PASSWORD
 
 
-async def called(engine: AsyncEngine, minutes_ago: float, verdict: str = "applied") -> None:
-    async with engine.begin() as connection:
-        await connection.execute(text("SELECT app.emag_prepare_calls(1)"))
+async def called(engine: Engine, minutes_ago: float, verdict: str = "applied") -> None:
+    async with transaction(engine) as connection:
+        await connection.execute("SELECT app.emag_prepare_calls(1)")
         await connection.execute(
-            text(
-                "INSERT INTO app.emag_api_calls (id, sent_at, account, platform, route, verdict,"
-                " closed_at) SELECT gen_random_uuid(), clock_timestamp(), 'main', 'x',"
-                " 'order/read', :verdict, clock_timestamp() - make_interval(secs => :ago)"
-            ),
+            "INSERT INTO app.emag_api_calls (id, sent_at, account, platform, route, verdict,"
+            " closed_at) SELECT gen_random_uuid(), clock_timestamp(), 'main', 'x',"
+            " 'order/read', :verdict, clock_timestamp() - make_interval(secs => :ago)",
             {"verdict": verdict, "ago": minutes_ago * 60},
         )
 
 
 async def test_a_success_under_five_minutes_ago_is_a_connection(
-    api: httpx.AsyncClient, engine: AsyncEngine
+    api: httpx.AsyncClient, engine: Engine
 ) -> None:
     await called(engine, 4)
     told = (await api.get("/integration/status")).json()
@@ -37,7 +35,7 @@ async def test_a_success_under_five_minutes_ago_is_a_connection(
     ]
 
 
-async def test_an_older_success_is_none(api: httpx.AsyncClient, engine: AsyncEngine) -> None:
+async def test_an_older_success_is_none(api: httpx.AsyncClient, engine: Engine) -> None:
     await called(engine, 6)
     await called(engine, 0, "unavailable")
     told = (await api.get("/integration/status")).json()
@@ -70,15 +68,13 @@ async def test_figures_for_prometheus(api: httpx.AsyncClient) -> None:
 
 
 async def test_the_logins_of_a_platform_share_their_figures(
-    api: httpx.AsyncClient, engine: AsyncEngine
+    api: httpx.AsyncClient, engine: Engine
 ) -> None:
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await connection.execute(
-            text(
-                "INSERT INTO app.emag_rate_limits (platform, login, bucket, next_free_at,"
-                " throttled) VALUES ('emag-ro', 'a', 'orders', now(), 2),"
-                " ('emag-ro', 'b', 'orders', now(), 3)"
-            )
+            "INSERT INTO app.emag_rate_limits (platform, login, bucket, next_free_at,"
+            " throttled) VALUES ('emag-ro', 'a', 'orders', now(), 2),"
+            " ('emag-ro', 'b', 'orders', now(), 3)"
         )
     told = (await api.get("http://api.example.com/metrics")).text
     figures = [line for line in told.splitlines() if line.startswith("emag_throttled_total")]

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from integrations.ledger.engine import Engine
 from tests.integrations.web.test_operations import rows
 
 ORDER = {"emag_order_id": "480000101"}
@@ -53,7 +53,7 @@ async def test_a_currency_is_one_of_emags(api: httpx.AsyncClient, code: object) 
 
 @pytest.mark.parametrize("code", ["RON", "eur"])
 async def test_a_currency_is_stored_as_its_code(
-    api: httpx.AsyncClient, engine: AsyncEngine, code: str
+    api: httpx.AsyncClient, engine: Engine, code: str
 ) -> None:
     await api.post("/invoice/create", json={**INVOICE, "currency": code})
     [row] = await rows(engine, "SELECT currency FROM app.invoices")

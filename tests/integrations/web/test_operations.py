@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from integrations.ledger import hints
+from integrations.ledger.database import rolled_back, transaction
+from integrations.ledger.engine import Engine
 
 CANCELLATION = {
     "emag_order_id": "480000101",
@@ -20,29 +20,27 @@ CANCELLATION = {
 INVOICE = {"emag_order_id": 480000101, "invoice_number": "EX-1", "total_amount": "119.00"}
 
 
-async def rows(engine: AsyncEngine, query: str, **values: object) -> list[dict[str, Any]]:
-    async with engine.connect() as connection:
-        return [dict(row) for row in (await connection.execute(text(query), values)).mappings()]
+async def rows(engine: Engine, query: str, **values: object) -> list[dict[str, Any]]:
+    async with rolled_back(engine) as connection:
+        return [row._asdict() for row in await connection.execute(query, values)]
 
 
-async def settle(engine: AsyncEngine, row_id: int, **columns: object) -> None:
+async def settle(engine: Engine, row_id: int, **columns: object) -> None:
     """Let a sync have carried a cancellation."""
     values = {"sync_state": "synced", "error_message": None, **columns}
-    async with engine.begin() as connection:
-        await connection.execute(text("DELETE FROM app.emag_changes"))
+    async with transaction(engine) as connection:
+        await connection.execute("DELETE FROM app.emag_changes")
         await connection.execute(
-            text(
-                "INSERT INTO app.emag_cancellation_integrations (cancellation_request_id,"
-                " emag_cancellation_id, emag_order_id, platform, account_type, sync_state,"
-                " error_message) VALUES (:id, '480000101', 480000101, 'emag-ro', 'main',"
-                " :sync_state, :error_message)"
-            ),
+            "INSERT INTO app.emag_cancellation_integrations (cancellation_request_id,"
+            " emag_cancellation_id, emag_order_id, platform, account_type, sync_state,"
+            " error_message) VALUES (:id, '480000101', 480000101, 'emag-ro', 'main',"
+            " :sync_state, :error_message)",
             {"id": row_id, **values},
         )
 
 
 async def test_a_cancellation_becomes_a_row_with_its_items(
-    api: httpx.AsyncClient, engine: AsyncEngine
+    api: httpx.AsyncClient, engine: Engine
 ) -> None:
     answer = await api.post("/order/cancel", json=CANCELLATION)
     assert answer.status_code == 202
@@ -57,7 +55,7 @@ async def test_a_cancellation_becomes_a_row_with_its_items(
     assert changes == [{"kind": "cancellation", "row_id": row["id"]}]
 
 
-async def test_the_same_key_makes_one_row(api: httpx.AsyncClient, engine: AsyncEngine) -> None:
+async def test_the_same_key_makes_one_row(api: httpx.AsyncClient, engine: Engine) -> None:
     headers = {"Idempotency-Key": "order-480000101"}
     answers = [await api.post("/order/cancel", json=CANCELLATION, headers=headers) for _ in "abc"]
     assert len({answer.json()["row_id"] for answer in answers}) == 1
@@ -65,7 +63,7 @@ async def test_the_same_key_makes_one_row(api: httpx.AsyncClient, engine: AsyncE
 
 
 async def test_the_same_key_makes_one_row_however_many_come_with_it_at_once(
-    api: httpx.AsyncClient, engine: AsyncEngine
+    api: httpx.AsyncClient, engine: Engine
 ) -> None:
     headers = {"Idempotency-Key": "order-480000101"}
     answers = await asyncio.gather(
@@ -76,7 +74,7 @@ async def test_the_same_key_makes_one_row_however_many_come_with_it_at_once(
 
 
 async def test_a_key_that_came_with_something_else_is_refused(
-    api: httpx.AsyncClient, engine: AsyncEngine
+    api: httpx.AsyncClient, engine: Engine
 ) -> None:
     headers = {"Idempotency-Key": "one"}
     await api.post("/order/cancel", json=CANCELLATION, headers=headers)
@@ -88,7 +86,7 @@ async def test_a_key_that_came_with_something_else_is_refused(
 
 
 async def test_an_amount_is_the_same_however_it_is_spelt(
-    api: httpx.AsyncClient, engine: AsyncEngine
+    api: httpx.AsyncClient, engine: Engine
 ) -> None:
     headers = {"Idempotency-Key": "one"}
     answers = [
@@ -103,14 +101,12 @@ async def test_an_amount_is_the_same_however_it_is_spelt(
     assert (await api.post("/order/cancel", json=other, headers=headers)).status_code == 422
 
 
-async def test_a_key_whose_row_was_deleted_says_so(
-    api: httpx.AsyncClient, engine: AsyncEngine
-) -> None:
+async def test_a_key_whose_row_was_deleted_says_so(api: httpx.AsyncClient, engine: Engine) -> None:
     headers = {"Idempotency-Key": "one"}
     made = (await api.post("/order/cancel", json=CANCELLATION, headers=headers)).json()["row_id"]
-    async with engine.begin() as connection:
-        await connection.execute(text("DELETE FROM app.cancellation_items"))
-        await connection.execute(text("DELETE FROM app.cancellation_requests"))
+    async with transaction(engine) as connection:
+        await connection.execute("DELETE FROM app.cancellation_items")
+        await connection.execute("DELETE FROM app.cancellation_requests")
     answer = await api.post("/order/cancel", json=CANCELLATION, headers=headers)
     assert (answer.status_code, answer.json()["field"]) == (404, "Idempotency-Key")
     assert f"row {made} of app.cancellation_requests" in answer.json()["detail"]
@@ -119,11 +115,11 @@ async def test_a_key_whose_row_was_deleted_says_so(
 
 
 async def test_a_column_that_the_erp_gets_while_the_server_runs_is_written(
-    api: httpx.AsyncClient, engine: AsyncEngine
+    api: httpx.AsyncClient, engine: Engine
 ) -> None:
     async def alter(change: str) -> None:
-        async with engine.begin() as connection:
-            await connection.execute(text(f"ALTER TABLE app.cancellation_requests {change}"))
+        async with transaction(engine) as connection:
+            await connection.execute(f"ALTER TABLE app.cancellation_requests {change}")
 
     noted = {**CANCELLATION, "internal_notes": "damaged"}
     await alter("DROP COLUMN internal_notes")
@@ -136,9 +132,7 @@ async def test_a_column_that_the_erp_gets_while_the_server_runs_is_written(
     assert row["internal_notes"] == "damaged"
 
 
-async def test_a_refund_is_asked_for_on_the_row(
-    api: httpx.AsyncClient, engine: AsyncEngine
-) -> None:
+async def test_a_refund_is_asked_for_on_the_row(api: httpx.AsyncClient, engine: Engine) -> None:
     made = (await api.post("/order/cancel", json=CANCELLATION)).json()["row_id"]
     await settle(engine, made)
     refund = {"cancellation_id": made, "refund_amount": "12.50"}
@@ -148,17 +142,15 @@ async def test_a_refund_is_asked_for_on_the_row(
     assert (row["refund_status"], str(row["refund_amount"])) == ("processing", "12.50")
 
 
-async def test_the_outcome_is_told_to_who_waits(
-    api: httpx.AsyncClient, engine: AsyncEngine
-) -> None:
+async def test_the_outcome_is_told_to_who_waits(api: httpx.AsyncClient, engine: Engine) -> None:
     made = (await api.post("/order/cancel", json=CANCELLATION)).json()["row_id"]
     await settle(engine, made, sync_state="refused", error_message="order 480000101 is unknown")
     same = {"cancellation_id": made}
-    async with engine.begin() as connection:  # what is asked for is so already: nothing changes
+    async with transaction(engine) as connection:  # what is asked for is so already
         await connection.execute(
-            text("UPDATE app.cancellation_requests SET refund_status = 'processing'")
+            "UPDATE app.cancellation_requests SET refund_status = 'processing'"
         )
-        await connection.execute(text("DELETE FROM app.emag_changes"))
+        await connection.execute("DELETE FROM app.emag_changes")
     answer = await api.post("/order/process_refund", params={"wait": 5}, json=same)
     assert answer.status_code == 200
     assert answer.json()["success"] is False
@@ -166,17 +158,15 @@ async def test_the_outcome_is_told_to_who_waits(
 
 
 async def test_a_return_is_decided_by_the_erps_id_or_by_emags(
-    api: httpx.AsyncClient, engine: AsyncEngine
+    api: httpx.AsyncClient, engine: Engine
 ) -> None:
     made = (await api.post("/rma/create", json={"emag_order_id": "480000101"})).json()["row_id"]
     decided = {"return_id": made, "status": "approved"}
     assert (await api.post("/rma/update_status", json=decided)).status_code == 202
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await connection.execute(
-            text(
-                "INSERT INTO app.emag_return_integrations (return_request_id, emag_return_id,"
-                " platform, sync_state) VALUES (:id, '52000001', 'emag-ro', 'synced')"
-            ),
+            "INSERT INTO app.emag_return_integrations (return_request_id, emag_return_id,"
+            " platform, sync_state) VALUES (:id, '52000001', 'emag-ro', 'synced')",
             {"id": made},
         )
     decided = {"rma_id": 52000001, "status": "completed"}
@@ -187,9 +177,7 @@ async def test_a_return_is_decided_by_the_erps_id_or_by_emags(
     assert (found.status_code, found.json()["emag_rma_id"]) == (200, "52000001")
 
 
-async def test_an_invoice_is_taken_on_and_looked_at(
-    api: httpx.AsyncClient, engine: AsyncEngine
-) -> None:
+async def test_an_invoice_is_taken_on_and_looked_at(api: httpx.AsyncClient, engine: Engine) -> None:
     made = (await api.post("/invoice/create", json=INVOICE)).json()
     assert made["state"] == "pending"
     [row] = await rows(engine, "SELECT * FROM app.invoices")
@@ -197,24 +185,22 @@ async def test_an_invoice_is_taken_on_and_looked_at(
     assert (await api.get(f"/invoice/{made['row_id']}")).json()["state"] == "pending"
 
 
-async def test_a_draft_is_not_carried(api: httpx.AsyncClient, engine: AsyncEngine) -> None:
+async def test_a_draft_is_not_carried(api: httpx.AsyncClient, engine: Engine) -> None:
     draft = {**INVOICE, "status": "draft"}
     made = (await api.post("/invoice/create", json=draft)).json()["row_id"]
-    async with engine.begin() as connection:
-        await connection.execute(text("DELETE FROM app.emag_changes"))  # it was looked at
+    async with transaction(engine) as connection:
+        await connection.execute("DELETE FROM app.emag_changes")  # it was looked at
     assert (await api.get(f"/invoice/{made}")).json()["state"] == "idle"
 
 
 async def test_asking_for_a_payment_queues_a_read_of_the_order(
-    api: httpx.AsyncClient, engine: AsyncEngine
+    api: httpx.AsyncClient, engine: Engine
 ) -> None:
     made = (await api.post("/invoice/create", json=INVOICE)).json()["row_id"]
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await connection.execute(
-            text(
-                "INSERT INTO app.emag_invoice_integrations (invoice_id, emag_order_id, platform,"
-                " account_type, sync_state) VALUES (:id, 480000101, 'emag-ro', 'main', 'synced')"
-            ),
+            "INSERT INTO app.emag_invoice_integrations (invoice_id, emag_order_id, platform,"
+            " account_type, sync_state) VALUES (:id, 480000101, 'emag-ro', 'main', 'synced')",
             {"id": made},
         )
     answer = await api.post("/invoice/update_payment", json={"invoice_id": made})
@@ -224,7 +210,7 @@ async def test_asking_for_a_payment_queues_a_read_of_the_order(
 
 
 async def test_a_read_that_is_not_queued_is_not_said_to_be(
-    api: httpx.AsyncClient, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    api: httpx.AsyncClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hints, "MOST_UNSEEN", 1)
     for order_id in (480000101, 480000102):
@@ -247,16 +233,14 @@ async def test_a_read_that_is_not_queued_is_not_said_to_be(
     assert len(await rows(engine, "SELECT order_id FROM app.emag_orders")) == 1
 
 
-async def add_books(engine: AsyncEngine, row_id: int, **columns: object) -> None:
+async def add_books(engine: Engine, row_id: int, **columns: object) -> None:
     """Let a sync have looked at an invoice."""
     values = {"invoice_id": row_id, **columns}
-    async with engine.begin() as connection:
-        await connection.execute(text("DELETE FROM app.emag_changes"))
+    async with transaction(engine) as connection:
+        await connection.execute("DELETE FROM app.emag_changes")
         await connection.execute(
-            text(
-                f"INSERT INTO app.emag_invoice_integrations ({', '.join(values)})"
-                f" VALUES ({', '.join(f':{name}' for name in values)})"
-            ),
+            f"INSERT INTO app.emag_invoice_integrations ({', '.join(values)})"
+            f" VALUES ({', '.join(f':{name}' for name in values)})",
             values,
         )
 
@@ -274,7 +258,7 @@ async def add_books(engine: AsyncEngine, row_id: int, **columns: object) -> None
     ],
 )
 async def test_a_payment_that_nobody_can_ask_for_is_a_conflict_that_says_why(
-    api: httpx.AsyncClient, engine: AsyncEngine, books: dict[str, object] | None, why: str
+    api: httpx.AsyncClient, engine: Engine, books: dict[str, object] | None, why: str
 ) -> None:
     made = (await api.post("/invoice/create", json=INVOICE)).json()["row_id"]
     if books is not None:
@@ -286,12 +270,12 @@ async def test_a_payment_that_nobody_can_ask_for_is_a_conflict_that_says_why(
 
 
 async def test_a_payment_of_a_draft_is_a_conflict_that_says_why(
-    api: httpx.AsyncClient, engine: AsyncEngine
+    api: httpx.AsyncClient, engine: Engine
 ) -> None:
     draft = {**INVOICE, "status": "draft"}
     made = (await api.post("/invoice/create", json=draft)).json()["row_id"]
-    async with engine.begin() as connection:
-        await connection.execute(text("DELETE FROM app.emag_changes"))  # it was looked at
+    async with transaction(engine) as connection:
+        await connection.execute("DELETE FROM app.emag_changes")  # it was looked at
     answer = await api.post("/invoice/update_payment", json={"invoice_id": made})
     assert answer.status_code == 409
     assert (
@@ -301,25 +285,23 @@ async def test_a_payment_of_a_draft_is_a_conflict_that_says_why(
 
 
 @pytest.fixture
-async def on_both(api: httpx.AsyncClient, engine: AsyncEngine) -> dict[str, int]:
+async def on_both(api: httpx.AsyncClient, engine: Engine) -> dict[str, int]:
     """The ERP's rows of return 52000001 of two platforms, by platform."""
     made = {}
     for platform, order in (("emag-ro", "480000101"), ("emag-bg", "480000102")):
         answer = await api.post("/rma/create", json={"emag_order_id": order})
         made[platform] = answer.json()["row_id"]
-        async with engine.begin() as connection:
+        async with transaction(engine) as connection:
             await connection.execute(
-                text(
-                    "INSERT INTO app.emag_return_integrations (return_request_id, emag_return_id,"
-                    " platform, sync_state) VALUES (:id, '52000001', :platform, 'synced')"
-                ),
+                "INSERT INTO app.emag_return_integrations (return_request_id, emag_return_id,"
+                " platform, sync_state) VALUES (:id, '52000001', :platform, 'synced')",
                 {"id": made[platform], "platform": platform},
             )
     return made
 
 
 async def test_a_number_that_two_platforms_use_is_not_guessed_at(
-    api: httpx.AsyncClient, engine: AsyncEngine, on_both: dict[str, int]
+    api: httpx.AsyncClient, engine: Engine, on_both: dict[str, int]
 ) -> None:
     looked = await api.get("/rma/52000001")
     decided = await api.post("/rma/update_status", json={"rma_id": 52000001, "status": "completed"})
@@ -334,7 +316,7 @@ async def test_a_number_that_two_platforms_use_is_not_guessed_at(
 
 @pytest.mark.parametrize("platform", ["emag-ro", "emag-bg"])
 async def test_the_platform_tells_which_is_meant(
-    api: httpx.AsyncClient, engine: AsyncEngine, on_both: dict[str, int], platform: str
+    api: httpx.AsyncClient, engine: Engine, on_both: dict[str, int], platform: str
 ) -> None:
     looked = await api.get("/rma/52000001", params={"platform": platform})
     decision = {"rma_id": 52000001, "platform": platform, "status": "completed"}

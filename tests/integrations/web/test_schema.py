@@ -87,7 +87,7 @@ def served(database_url: str) -> Served:
             rate=1e6,
         )
         there = await fill(context)
-        await engine.dispose()
+        engine.close()
         return context, {**there, "secret": secret_of(context, account)}
 
     context, there = asyncio.run(build())
