@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from integrations.ledger.session import connect_blocking
 from migrations import capture
+from migrations.revisions import head
 
 FOLDER = Path(__file__).resolve().parent
 VERSION_TABLE = "emag_alembic_version"
@@ -109,11 +110,6 @@ def upgrade_sql(database_url: str | None = None) -> str:
             operations.execute(statement)
         operations.execute(_SCRIPT_UNLOCK)
     return output.getvalue()
-
-
-def head() -> str:
-    """The newest revision."""
-    return _scripts().get_current_head() or ""
 
 
 def _migrate(connection: Connection) -> None:

@@ -20,7 +20,7 @@ from integrations.ledger.check import OUR_TABLES
 from integrations.ledger.timings import Timings
 from integrations.settings import FOR_OTHERS, Settings
 from integrations.sync.plan import Event
-from migrations.run import head
+from migrations.revisions import head
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path: path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}

@@ -21,6 +21,7 @@ from integrations.ledger.line import is_broken
 from integrations.ledger.session import UNKNOWN, UTF8
 from integrations.ledger.way_in import missing_rights, unfit_columns
 from migrations.capture import CAPTURED
+from migrations.revisions import head
 
 OLDEST_SERVER = 14
 MOST_CLOCK_DIFFERENCE = 5.0  # seconds
@@ -170,8 +171,6 @@ async def _check_news_columns(name: str, connection: Connection) -> list[Finding
 
 
 async def _check_revision(name: str, connection: Connection) -> list[Finding]:
-    from migrations.run import head
-
     there = (await connection.execute(_VERSION_TABLE)).scalar_one()
     found = await rows_of(connection, "TABLE app.emag_alembic_version") if there else []
     revision = found[0].version_num if found else "none"

@@ -9,7 +9,8 @@ import pytest
 
 from integrations.ledger.check import OUR_TABLES
 from migrations import patience
-from migrations.run import UpgradeError, head, upgrade
+from migrations.revisions import head
+from migrations.run import UpgradeError, upgrade
 from tests.migrations import existing_erp
 from tests.migrations.sessions import LOCK_AWAITED, upgrading, wait_until
 
