@@ -117,9 +117,9 @@ class Engine:
         finally:
             if limit := self._limits.pop(connection, None):
                 limit.cancel()
-            if self._closed:
+            if self._closed or connection.info.transaction_status != TransactionStatus.IDLE:
                 await connection.close()
-            elif not connection.closed:
+            else:
                 self._idle.append(connection)
             self._free.release()
 
