@@ -179,12 +179,13 @@ async def release(account: str, at_most: int) -> None:
 
 async def most_in_a_run(channel: Channel, limit: int) -> int:
     """How many of an account's rows a run may claim unasked, whatever comes in meanwhile."""
-    above = load_settings().cancellations_pause_above
+    above = channel.pause_above
     return min(limit, (await _due(channel)).most(above)) if above else limit
 
 
-async def most_unasked(channel: Channel, limit: int, above: int) -> int | None:
+async def most_unasked(channel: Channel, limit: int) -> int | None:
     """How many of an account's rows may be claimed unasked now; None: a person is to be asked."""
+    above = channel.pause_above
     if not above:
         return limit
     due = await _due(channel)

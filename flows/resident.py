@@ -185,7 +185,7 @@ async def _attend(
     """
     trouble = vitals.trouble("database", "the database")
     looked_around = time.monotonic()
-    passes = _passes(shop.settings.cancellations_pause_above)
+    passes: Passes = PASSES
     wake = next(iter(desks.values())).wake
     file = EnvFile("the resident loops", shop.settings, lambda new: new.chosen(account))
     while not stopping.is_set():
@@ -276,29 +276,16 @@ def _note(desk: Desk, report: Report, vitals: Vitals) -> None:
         vitals.last_pass = datetime.now(UTC)
 
 
-def _passes(pause_above: int) -> Passes:
-    """What is done about rows of each kind that are due, and about each thing that eMAG hints at.
-
-    Of cancellations at most `pause_above` go unasked in an hour; where more would, a person is to
-    be asked, which the scheduled run does.
-    """
-
-    async def carry_cancellations(channel: Channel, report: Report) -> None:
-        limit = await most_unasked(channel, BATCH, pause_above)
-        if limit is None:
-            raise NotNowError
-        await carry_out(channel, Kind.CANCELLATION, limit, report, waits=False)
-
-    return {
-        Kind.RMA.value: _carry_returns,
-        Kind.CANCELLATION.value: carry_cancellations,
-        Kind.INVOICE.value: _carry_invoices,
-        **HINTS,
-    }
-
-
 async def _carry_returns(channel: Channel, report: Report) -> None:
     await carry_out(channel, Kind.RMA, BATCH, report, waits=False)
+
+
+async def _carry_cancellations(channel: Channel, report: Report) -> None:
+    """Where more are due than may go unasked, the scheduled run asks a person."""
+    limit = await most_unasked(channel, BATCH)
+    if limit is None:
+        raise NotNowError
+    await carry_out(channel, Kind.CANCELLATION, limit, report, waits=False)
 
 
 async def _carry_invoices(channel: Channel, report: Report) -> None:
@@ -316,6 +303,14 @@ async def _read_orders(channel: Channel, report: Report) -> None:
 
 # What eMAG's hints are about, and what reads it.
 HINTS: Passes = {"returns": _read_returns, "orders": _read_orders}
+
+# What is done about rows of each kind that are due, and about each thing that eMAG hints at.
+PASSES: Passes = {
+    Kind.RMA.value: _carry_returns,
+    Kind.CANCELLATION.value: _carry_cancellations,
+    Kind.INVOICE.value: _carry_invoices,
+    **HINTS,
+}
 
 
 async def _read_schema(shop: Shop, desks: Mapping[str, Desk]) -> None:

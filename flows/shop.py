@@ -78,6 +78,7 @@ async def open_channel(
             holder=f"{socket.gethostname()}:{os.getpid()}",
             sealer=sealer_of(settings.calls_keys),
             require_approval=settings.cancellations_require_approval,
+            pause_above=settings.cancellations_pause_above,
             write_back=settings.write_back,
             check_documents=settings.check_documents,
             background=background,

@@ -89,6 +89,7 @@ class Channel:
     Attributes:
         accounts: all configured accounts by name, since folding is for all of them.
         gate: lets at most `max_in_flight` requests be under way.
+        pause_above: how many cancellations may go unasked in an hour; 0: however many there are.
         write_back: whether the ERP's own `emag_*` columns are written.
         check_documents: whether a document is fetched before it is attached.
         scan: the open returns, read once for both directions; None where only one way is gone.
@@ -110,6 +111,7 @@ class Channel:
     holder: str
     sealer: Sealer | None = None
     require_approval: bool = False
+    pause_above: int = 0
     write_back: bool = True
     check_documents: bool = True
     scan: Scan | None = None
