@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import psycopg
@@ -89,8 +90,9 @@ class Engine:
             ending()
 
     async def _wait_for_one(self) -> None:
+        limit = asyncio.timeout(WAIT_SECONDS) if self._free.locked() else nullcontext()
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with limit:
                 await self._free.acquire()
         except TimeoutError:
             raise NoConnectionError(
