@@ -314,7 +314,12 @@ def assert_worth_searching(places: Mapping[str, str]) -> None:
         "raw.log": ("httpcore", "psycopg", "POST http://127.0.0.1"),
         "app.log": ("emag",),
         "output.log": ("EmagUnreachableError",),
-        "Prefect's tables": ("cancellation-sync", " refused", "emag.write_back", "artifact "),
+        "Prefect's tables": (
+            " refused",
+            "emag.write_back",
+            "artifact ",
+            "Executing flow 'cancellation-sync'",
+        ),
         "our books": ("480000101", "synced", "refused", "applied"),
         "bodies in the call record": ("480000101", "[redacted]"),
     }
