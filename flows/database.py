@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import psycopg
 
 from integrations.erp.connection import Connection
-from integrations.ledger.database import autocommit, open_engine
+from integrations.ledger.database import autocommit
 from integrations.ledger.engine import Engine
 from integrations.ledger.session import EncodingError
 from integrations.settings import ConfigurationError, Settings, redacted
@@ -40,7 +40,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Engine]:
         ConfigurationError: it has not been set up.
     """
     async with AsyncExitStack() as stack:
-        engine = open_engine(await _address(settings, stack))
+        engine = Engine(await _address(settings, stack))
         stack.callback(engine.close)
         try:
             async with autocommit(engine) as connection:

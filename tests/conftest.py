@@ -27,11 +27,11 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from integrations.embedded import start_embedded
+from integrations.ledger.engine import Engine
 from tests.compiling import compile_all
 
 if TYPE_CHECKING:
     from integrations.emag.accounts import Account
-    from integrations.ledger.engine import Engine
     from integrations.sandbox.market import Market
 
 pytest_plugins = ["tests.end_to_end.fault_table"]
@@ -255,9 +255,7 @@ def bare_database_url(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine on this test's migrated database."""
-    from integrations.ledger.database import open_engine
-
-    engine = open_engine(database_url)
+    engine = Engine(database_url)
     yield engine
     engine.close()
 

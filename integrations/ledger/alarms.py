@@ -6,10 +6,10 @@ Any run raises an alarm: it stands in the inbox then. One that somebody hears te
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from integrations.emag.accounts import Account
 from integrations.erp.connection import Connection
+from integrations.ledger.database import autocommit
 from integrations.ledger.deadlines import (
     DUE,
     Deadline,
@@ -17,9 +17,7 @@ from integrations.ledger.deadlines import (
     deadline_of,
     horizon,
 )
-
-if TYPE_CHECKING:
-    from integrations.ledger.engine import Engine
+from integrations.ledger.engine import Engine
 
 # More are told by the next run: what a shop has long missed must not flood its inbox at once.
 MOST = 200
@@ -98,8 +96,6 @@ async def forget_settled(engine: Engine, days: int) -> int:
 
     None of them could be told again because of that.
     """
-    from integrations.ledger.database import autocommit
-
     forgotten = 0
     async with autocommit(engine) as connection:
         values = {"days": max(days, 30), "most": AT_ONCE}

@@ -14,11 +14,6 @@ from integrations.ledger.patience import answers_within
 SCHEMA = "app"
 
 
-def open_engine(database_url: str, connections: int = 5) -> Engine:
-    """An engine that holds at most this many connections in this process."""
-    return Engine(database_url, connections)
-
-
 async def database_time(engine: Engine) -> datetime:
     """The time by which all of our books go, whatever this host's clock says."""
     async with autocommit(engine) as connection:

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from integrations.ledger.engine import Engine
+from typing import Any
 
 from integrations.erp.connection import Connection
+from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 _COLUMNS = "platform, route, name, what, value, seen, first_at, last_at"
 
@@ -89,8 +88,6 @@ async def note_drift(
 
     Beyond MOST_OF_A_ROUTE of a route no new ones are kept.
     """
-    from integrations.ledger.database import autocommit
-
     values = {
         "platform": platform,
         "route": route,

@@ -18,6 +18,8 @@ from psycopg.pq import TransactionStatus
 from integrations.ledger.patience import hang_up
 from integrations.ledger.session import connect
 
+CONNECTIONS = 5
+
 # How long somebody waits for a connection that others hold.
 WAIT_SECONDS = 30.0
 
@@ -36,7 +38,7 @@ class Engine:
     """
 
     def __init__(
-        self, url: str, connections: int, kind: type[Driver] = psycopg.AsyncConnection
+        self, url: str, connections: int = CONNECTIONS, kind: type[Driver] = psycopg.AsyncConnection
     ) -> None:
         self.url = url
         self._kind = kind

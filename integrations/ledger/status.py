@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from integrations.emag.accounts import Account
 from integrations.erp.connection import Connection, rows_of
 from integrations.erp.rows import Kind
 from integrations.ledger.books import BOOKS, State
-
-if TYPE_CHECKING:
-    from integrations.ledger.engine import Engine
+from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 # From this failure on, or after this long without its return, a row is also a person's matter.
 INBOX_ATTEMPTS = 10
@@ -147,8 +146,6 @@ class InboxEntry:
 
 async def read_status(engine: Engine) -> Status:
     """Where everything stands now; its cost does not grow with history."""
-    from integrations.ledger.database import autocommit
-
     async with autocommit(engine) as connection:
         return await status_of(connection)
 
@@ -187,8 +184,6 @@ async def _number(connection: Connection, query: str) -> int:
 
 async def read_inbox(engine: Engine, rows: int = 200) -> list[InboxEntry]:
     """The rows that wait for a person, the newest first, at most so many of each kind."""
-    from integrations.ledger.database import autocommit
-
     async with autocommit(engine) as connection:
         return await inbox_of(connection, rows)
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from integrations.erp.connection import Connection
 from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS, State
-
-if TYPE_CHECKING:
-    from integrations.ledger.engine import Engine
+from integrations.ledger.database import autocommit
+from integrations.ledger.engine import Engine
 
 # More are told by the next runs: old rows of a shop that upgrades or adopts its own, for example.
 MOST = 200
@@ -152,8 +151,6 @@ def _untold(row: Any) -> Untold:
 
 async def forget_told(engine: Engine, days: int) -> int:
     """Delete what was told so many days ago, 30 at least, of rows that have moved on; how many."""
-    from integrations.ledger.database import autocommit
-
     forgotten = 0
     async with autocommit(engine) as connection:
         values = {"days": max(days, 30), "most": AT_ONCE}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from integrations.erp.schema import ErpSchema, read_schema
-from integrations.ledger.database import autocommit, open_engine
+from integrations.ledger.database import autocommit
 from integrations.ledger.engine import Engine
 from integrations.settings import ConfigurationError, load_settings
 
@@ -41,7 +41,7 @@ async def database() -> Database:
         )
     opened = _OPENED.setdefault(asyncio.get_running_loop(), {})
     if url not in opened:
-        opened[url] = Database(open_engine(url))
+        opened[url] = Database(Engine(url))
     return opened[url]
 
 

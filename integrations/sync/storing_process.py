@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import Any
 
 from integrations.emag.client import open_client
-from integrations.ledger.database import open_engine
+from integrations.ledger.engine import Engine
 from integrations.sync.channel import Channel
 from integrations.sync.plan_cancellations import Policy
 from integrations.sync.receipt import Receipt
@@ -76,7 +76,7 @@ async def _work(say: Say) -> None:
         return
     logging.basicConfig(handlers=[_Passing(say)], level=logging.WARNING)
     logging.getLogger("emag").setLevel(outfit.log_level)
-    engine = open_engine(outfit.database_url)
+    engine = Engine(outfit.database_url)
     try:
         async with open_client(outfit.account) as client:
             channel = Channel(

@@ -14,7 +14,6 @@ import psycopg
 from integrations.emag.routes import ORDER_SAVE
 from integrations.emag.verdicts import judge
 from integrations.ledger.calls import Subject, close_call
-from integrations.ledger.database import open_engine
 from integrations.ledger.engine import Engine
 from integrations.ledger.history import Wanted, read_story
 from tests.benchmarks.figures import Figure
@@ -91,7 +90,7 @@ async def measure(urls: Mapping[int, str]) -> Mapping[str, Mapping[int, Sequence
 
     They are taken in turns, so that all databases see the same machine.
     """
-    engines = {calls: open_engine(url) for calls, url in urls.items()}
+    engines = {calls: Engine(url) for calls, url in urls.items()}
     found = {
         name: await _in_turns(engines, action)
         for name, action in {"write": _write, "find": _find}.items()

@@ -18,7 +18,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import ErpSchema, read_schema
 from integrations.ledger import claims, leases
 from integrations.ledger.books import BOOKS
-from integrations.ledger.database import open_engine, rolled_back
+from integrations.ledger.database import rolled_back
 from integrations.ledger.engine import Engine
 from integrations.ledger.timings import Timings
 from tests.benchmarks.figures import Figure
@@ -86,7 +86,7 @@ async def _measure(
     urls: Mapping[int, str],
 ) -> tuple[Mapping[int, Sequence[float]], Mapping[int, Any]]:
     """Seconds of each claim, taken in turns so that both see the same machine, and the plans."""
-    engines = {rows: open_engine(url) for rows, url in urls.items()}
+    engines = {rows: Engine(url) for rows, url in urls.items()}
     async with rolled_back(engines[SHORT]) as connection:
         schema = await read_schema(connection)
     seconds: dict[int, list[float]] = {rows: [] for rows in urls}

@@ -24,7 +24,7 @@ from integrations.erp.rows import Kind
 from integrations.erp.schema import read_schema
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
-from integrations.ledger.database import autocommit, open_engine, rolled_back, transaction
+from integrations.ledger.database import autocommit, rolled_back, transaction
 from integrations.ledger.engine import Engine
 from integrations.ledger.replay import Reference, replay
 from integrations.ledger.sealing import unseal
@@ -314,7 +314,7 @@ class Shop:
 @asynccontextmanager
 async def open_shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
     """A shop whose waits are short, with one account."""
-    engine = open_engine(database_url)
+    engine = Engine(database_url)
     async with rolled_back(engine) as connection:
         schema = await read_schema(connection)
     async with open_client(account, deadline=QUICK.deadline, connecting=CONNECTING) as client:

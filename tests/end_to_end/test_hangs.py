@@ -11,7 +11,7 @@ import pytest
 
 from integrations.emag.client import open_client
 from integrations.erp.rows import Kind
-from integrations.ledger.database import open_engine
+from integrations.ledger.engine import Engine
 from integrations.ledger.points import Point, listening
 from integrations.sandbox.market import Market
 from tests.end_to_end.conftest import CONNECTING
@@ -80,7 +80,7 @@ class TestOneProbeAtATime:
     async def test_though_it_takes_longer_than_the_pause_between_two(self, place: Place) -> None:
         channel = place.shop.channel
         channel = replace(channel, timings=replace(channel.timings, probe=0.0))
-        engines = channel.engine, open_engine(place.database_url)  # as of two processes
+        engines = channel.engine, Engine(place.database_url)  # as of two processes
         shops = [replace(place.shop, channel=replace(channel, engine=each)) for each in engines]
         hang(place)
         await place.rows(CANCELLATION)

@@ -16,7 +16,7 @@ from integrations.erp.rows import Kind
 from integrations.ledger.calls import Call, Subject
 from integrations.ledger.changes import fold
 from integrations.ledger.claims import Claim, claim
-from integrations.ledger.database import open_engine, rolled_back
+from integrations.ledger.database import rolled_back
 from integrations.ledger.engine import Engine
 from integrations.ledger.intents import Hindered, Intent, intend
 from integrations.ledger.line import is_undone
@@ -125,7 +125,7 @@ async def test_what_the_database_refuses_is_undone(shop: Shop) -> None:
     token, claims = await claimed(shop, CANCELLATION)
     url = shop.channel.engine.url
     options = "options=-c%20lock_timeout%3D50ms"
-    impatient = open_engine(f"{url}{'&' if '?' in url else '?'}{options}")
+    impatient = Engine(f"{url}{'&' if '?' in url else '?'}{options}")
 
     async with locked(shop, "SELECT FROM app.emag_cancellation_integrations FOR UPDATE"):
         with pytest.raises(psycopg.errors.LockNotAvailable) as refused:

@@ -28,7 +28,6 @@ from hypothesis.stateful import (
 from integrations.erp.rows import Kind
 from integrations.erp.tables import ERP_TABLES
 from integrations.ledger.books import BOOKS
-from integrations.ledger.database import open_engine
 from integrations.ledger.engine import Driver, Engine
 from integrations.ledger.points import Point, listening
 from integrations.sandbox.documents import DocumentKind
@@ -430,7 +429,7 @@ class Seller(World):
 
     async def _killed(self, kind: Kind, point: Point, nth: int) -> None:
         """A run whose process is gone at a point: nothing it would do on its way out happens."""
-        engine, struck, dead = open_engine(self.url), asyncio.Event(), False
+        engine, struck, dead = Engine(self.url), asyncio.Event(), False
 
         async def lend() -> Driver:
             if dead:

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 from flows.parameters import ReconcileParameters
 from flows.reconciliation import reconcile_channel
 from integrations.erp.rows import Kind
-from integrations.ledger.database import open_engine
+from integrations.ledger.engine import Engine
 from integrations.sandbox.fault_kinds import KINDS, READS_OF_RECORDS, ROUTES_OF, SAVES
 from integrations.sandbox.market import Market
 from integrations.sandbox.shelf import Shelf
@@ -244,7 +244,7 @@ class Days(World):
 
     async def _killed(self, kind: Kind, statements: int) -> None:
         """A run from whose n-th statement on the database hears nothing any more."""
-        engine, left = open_engine(self.url), statements
+        engine, left = Engine(self.url), statements
 
         def count(*_: object) -> None:
             nonlocal left

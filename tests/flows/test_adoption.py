@@ -8,7 +8,8 @@ import pytest
 
 from flows.adoption import preview_adoption
 from integrations.erp.rows import Kind
-from integrations.ledger.database import open_engine, rolled_back, transaction
+from integrations.ledger.database import rolled_back, transaction
+from integrations.ledger.engine import Engine
 from integrations.sandbox.market import Market
 
 
@@ -17,7 +18,7 @@ async def test_a_dry_adoption_shows_plans_and_queues_nothing(
     database_url: str, market: Market
 ) -> None:
     market.add_order({"id": 480000101, "status": 2})
-    engine = open_engine(database_url)
+    engine = Engine(database_url)
     async with transaction(engine) as connection:
         await connection.execute("SET LOCAL session_replication_role = replica")
         for number, order_id, created in (

@@ -20,7 +20,8 @@ from prefect.client.schemas.objects import FlowRun, TaskRun
 from flows import cancellation_sync, deployed, health_check, invoice_sync, rma_sync
 from flows.parameters import CancellationParameters, HealthParameters
 from integrations.ledger.books import State
-from integrations.ledger.database import open_engine, transaction
+from integrations.ledger.database import transaction
+from integrations.ledger.engine import Engine
 from integrations.sandbox.market import Market
 
 pytestmark = [
@@ -30,7 +31,7 @@ pytestmark = [
 
 
 async def add_cancellation(database_url: str, number: str, order_id: str) -> None:
-    engine = open_engine(database_url)
+    engine = Engine(database_url)
     async with transaction(engine) as connection:
         await connection.execute(
             "INSERT INTO app.cancellation_requests (cancellation_number, emag_order_id,"

@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 from integrations.erp.rows import Kind
 from integrations.ledger import adopt as adopting
 from integrations.ledger.adopt import adopt, adoptable
-from integrations.ledger.database import open_engine, transaction
+from integrations.ledger.database import transaction
 from integrations.ledger.engine import Engine
 from migrations.run import upgrade
 from tests.migrations import existing_erp
@@ -26,7 +26,7 @@ async def existing(bare_database_url: str) -> AsyncIterator[Engine]:
     """
     existing_erp.install(bare_database_url)
     upgrade(bare_database_url)
-    engine = open_engine(bare_database_url)
+    engine = Engine(bare_database_url)
     yield engine
     engine.close()
 
@@ -94,7 +94,7 @@ async def test_rows_count_from_midnight_utc_of_the_day(
         + (" AT TIME ZONE 'UTC'" if column == "timestamp" else ""),
         f"ALTER ROLE CURRENT_USER IN DATABASE {named} SET timezone = '{zone}'",
     )
-    connected_since = open_engine(existing.url)
+    connected_since = Engine(existing.url)
 
     await adopt(connected_since, since, [Kind.RMA])
 

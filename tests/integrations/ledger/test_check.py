@@ -9,7 +9,6 @@ from psycopg.conninfo import conninfo_to_dict
 
 from integrations.ledger import check
 from integrations.ledger.check import check_database
-from integrations.ledger.database import open_engine
 from integrations.ledger.engine import Engine
 from integrations.ledger.findings import Finding
 from migrations.run import upgrade
@@ -36,7 +35,7 @@ def migrated_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def existing(existing_url: str) -> AsyncIterator[Engine]:
     """The engine on an ERP that was there first."""
-    engine = open_engine(existing_url)
+    engine = Engine(existing_url)
     yield engine
     engine.close()
 
@@ -67,7 +66,7 @@ async def test_an_erp_that_was_there_first_has_only_history(existing: Engine) ->
 
 
 async def test_an_unreachable_server_is_the_only_finding() -> None:
-    engine = open_engine("postgresql://seller:secret@127.0.0.1:1/shop")
+    engine = Engine("postgresql://seller:secret@127.0.0.1:1/shop")
     (finding,) = await check_database(engine)
     assert (finding.name, finding.ok) == ("database", False)
     assert "Connection refused" in finding.detail
@@ -75,7 +74,7 @@ async def test_an_unreachable_server_is_the_only_finding() -> None:
 
 
 async def test_a_database_that_was_never_migrated_says_so(bare_database_url: str) -> None:
-    engine = open_engine(bare_database_url)
+    engine = Engine(bare_database_url)
     assert await _wrong(engine) == [Finding("revision", False, "none instead of 0007", UPGRADE)]
     engine.close()
 
@@ -154,7 +153,7 @@ async def test_a_trigger_disabled_on_a_partition_is_named(bare_database_url: str
         "CREATE TABLE app.invoices_1 PARTITION OF app.invoices FOR VALUES IN (1)",
     )
     upgrade(bare_database_url)
-    engine = open_engine(bare_database_url)
+    engine = Engine(bare_database_url)
     assert await _wrong(engine) == []
 
     _alter(bare_database_url, "ALTER TABLE app.invoices_1 DISABLE TRIGGER ALL")
@@ -342,7 +341,7 @@ async def test_missing_rights_are_listed_as_grants_that_suffice(migrated_url: st
         "REVOKE ALL ON FUNCTION app.emag_prepare_calls FROM PUBLIC",
         "REVOKE ALL ON FUNCTION app.emag_drop_calls FROM PUBLIC",
     )
-    engine = open_engine(url.replace("//postgres@", f"//{role}@"))
+    engine = Engine(url.replace("//postgres@", f"//{role}@"))
     try:
         (rights,) = [each for each in await _wrong(engine) if each.name == "rights"]
         for grant in (
@@ -380,7 +379,7 @@ async def test_a_sequence_of_the_erps_that_news_needs_is_named(database_url: str
         "CREATE SEQUENCE app.numbers",
         "ALTER TABLE app.return_requests ADD number bigint DEFAULT nextval('app.numbers')",
     )
-    limited = open_engine(database_url.replace("//postgres@", f"//{role}@"))
+    limited = Engine(database_url.replace("//postgres@", f"//{role}@"))
     try:
         (news,) = await _wrong(limited)
         assert news.name == "rights to bring eMAG's news in"

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from integrations.erp.connection import Connection, rows_of
-from integrations.ledger.database import autocommit, open_engine, rolled_back, transaction
+from integrations.ledger.database import autocommit, rolled_back, transaction
 from integrations.ledger.engine import Engine
 from integrations.ledger.patience import hang_up
 from integrations.ledger.session import connect
@@ -31,7 +31,7 @@ Way = Callable[[Engine], AbstractAsyncContextManager[Connection]]
 @pytest.fixture
 async def one(database_url: str) -> AsyncIterator[Engine]:
     """An engine with a single connection, and a table."""
-    engine = open_engine(database_url, connections=1)
+    engine = Engine(database_url, connections=1)
     async with autocommit(engine) as connection:
         await connection.execute("CREATE TABLE app.noted (what text)")
     yield engine
@@ -88,7 +88,7 @@ async def test_one_that_breaks_before_it_was_ever_lent_is_the_drivers_error(
         return connection
 
     monkeypatch.setattr("integrations.ledger.engine.connect", broken)
-    engine = open_engine(database_url)
+    engine = Engine(database_url)
     with pytest.raises(psycopg.OperationalError):
         await backend(engine)
     engine.close()

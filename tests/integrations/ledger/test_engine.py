@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from flows.prefect_server import free_port
 from integrations.erp.connection import Connection
 from integrations.ledger.database import autocommit, rolled_back
 from integrations.ledger.engine import Engine, NoConnectionError, has_ended
@@ -35,7 +34,7 @@ def connected(database_url: str) -> Iterator[Callable[[], int]]:
     with psycopg.connect(database_url, autocommit=True) as other:
 
         def count() -> int:
-            [found] = other.execute(OTHERS).fetchone() or [0]
+            [(found,)] = other.execute(OTHERS).fetchall()
             return int(found)
 
         yield count
@@ -96,7 +95,7 @@ async def test_whoever_is_cancelled_while_waiting_takes_none_along(two: Engine) 
 
 
 async def test_a_database_that_cannot_be_reached_is_the_drivers_error_each_time() -> None:
-    engine = Engine(f"postgresql://nobody@127.0.0.1:{free_port()}/none", 1)
+    engine = Engine("postgresql://nobody@127.0.0.1:9/none", 1)
     for _ in range(2):
         with pytest.raises(psycopg.OperationalError, match="refused"):
             await engine.lend()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from integrations.ledger.database import open_engine, rolled_back
+from integrations.ledger.database import rolled_back
 from integrations.ledger.engine import Engine
 from integrations.ledger.line import line
 
@@ -29,7 +29,7 @@ async def wait_for(engine: Engine, backends: int) -> None:
 async def test_it_ends_what_it_does_and_then_its_connection(
     database_url: str, engine: Engine
 ) -> None:
-    own = open_engine(database_url)
+    own = Engine(database_url)
     asking = asyncio.create_task(line(own).row(SLEEP, {}))
     await wait_for(engine, 1)
 
@@ -42,7 +42,7 @@ async def test_it_ends_what_it_does_and_then_its_connection(
 async def test_one_that_is_cancelled_ends_its_connection_too(
     database_url: str, engine: Engine
 ) -> None:
-    own = open_engine(database_url)
+    own = Engine(database_url)
     asking = asyncio.create_task(line(own).row(SLEEP, {}))
     await wait_for(engine, 1)
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from integrations.ledger.database import autocommit, open_engine, rolled_back
+from integrations.ledger.database import autocommit, rolled_back
+from integrations.ledger.engine import Engine
 from integrations.ledger.line import Line
 from integrations.ledger.session import EncodingError, connect, connect_blocking
 from integrations.ledger.uncommitted import uncommitted
@@ -39,7 +40,7 @@ async def test_each_of_our_connections_reads_and_writes_the_same(
     database_url: str, name: str, value: str
 ) -> None:
     set_for_all(database_url, name, value)
-    engine = open_engine(database_url)
+    engine = Engine(database_url)
     try:
         async with autocommit(engine) as pooled:
             assert (await pooled.execute(QUESTION)).rows == [ANSWER]

@@ -11,7 +11,7 @@ import pytest
 
 from integrations.emag.accounts import Account
 from integrations.ledger import hints
-from integrations.ledger.database import open_engine, rolled_back
+from integrations.ledger.database import rolled_back
 from integrations.ledger.engine import Engine
 from integrations.services.books import Database
 from integrations.web.app import create_app
@@ -83,7 +83,7 @@ async def test_a_flood_of_unknown_orders_is_bounded(
 async def test_callbacks_about_a_row_that_is_held_are_answered_and_keep_nobody_out(
     context: Context, account: Account, database_url: str
 ) -> None:
-    engine = open_engine(database_url)
+    engine = Engine(database_url)
     context = replace(context, database=Database(engine))
     served = httpx.ASGITransport(create_app(context))
     async with (

@@ -30,7 +30,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from integrations.emag.accounts import Account
-from integrations.ledger.database import open_engine
+from integrations.ledger.engine import Engine
 from integrations.services.books import Database
 from integrations.web.app import PREFIX, create_app
 from integrations.web.callbacks import secret_of
@@ -76,7 +76,7 @@ def served(database_url: str) -> Served:
     account = Account("main", "main", "x", SecretStr("y"), "http://127.0.0.1:9/api-3")
 
     async def build() -> tuple[Context, Mapping[str, Any]]:
-        engine = open_engine(database_url)
+        engine = Engine(database_url)
         context = Context(
             accounts={"main": account},
             database=Database(engine),
