@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import httpx
 
-from flows.garbage import look_seldom
+from flows.garbage import look_aside, look_seldom
 
 APPLICATION = "prefect.server.api.server:create_app"
 START_SECONDS = 90.0
@@ -225,6 +225,7 @@ def free_port() -> int:
 
 def _serve(port: str, listener: str | None = None) -> None:
     """Serve on the port, or on a socket that whoever started us has bound to it."""
+    look_aside()
     import uvicorn
 
     config = uvicorn.Config(
@@ -240,6 +241,7 @@ def _serve(port: str, listener: str | None = None) -> None:
 
 
 def _work(pool: str) -> None:
+    look_seldom()
     sys.argv = ["prefect", "worker", "start", "--pool", pool, "--type", "process"]
     sys.argv += ["--install-policy", "never"]
     runpy.run_module("prefect", run_name="__main__", alter_sys=True)
@@ -258,7 +260,6 @@ def _end_with_starter() -> None:
 
 
 def _main(what: str, *arguments: str) -> None:
-    look_seldom()
     threading.Thread(target=_end_with_starter, daemon=True).start()
     (_work if what == "worker" else _serve)(*arguments)
 
