@@ -45,7 +45,7 @@ async def database() -> Database:
     return opened[url]
 
 
-async def close_all() -> None:
+def close_all() -> None:
     """Close what this event loop has opened."""
     for each in _OPENED.pop(asyncio.get_running_loop(), {}).values():
         each.engine.close()

@@ -41,7 +41,7 @@ class EmagIntegrationManager:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await close_all()
+        close_all()
 
     async def sync_return_request(self, return_request_id: int) -> Result:
         """Queue a return of the ERP's by its id."""

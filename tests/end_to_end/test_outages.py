@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -17,7 +16,7 @@ from typing import Any, Literal
 
 import pytest
 
-from flows.prefect_server import prefect_server, settings_for
+from flows.prefect_server import free_port, prefect_server, settings_for
 from integrations.emag.accounts import Account
 from integrations.embedded import postmaster
 from integrations.erp.rows import Kind
@@ -398,7 +397,7 @@ class TestPoison:
     async def test_a_document_whose_host_is_down_ends_in_the_inbox(
         self, place: Place, tmp_path: Path
     ) -> None:
-        shop, port = place.shop, unused_port()
+        shop, port = place.shop, free_port()
         poisoned = await invoiced(shop, FIRST)
         await shop.erp.update(INVOICE, poisoned, pdf_url=f"http://127.0.0.1:{port}/F.pdf")
         neighbours = await place.rows(INVOICE)
@@ -475,10 +474,3 @@ class TestPoison:
 async def inbox(shop: Shop) -> dict[int, str]:
     """What waits for a person, and why."""
     return {entry.row_id: entry.reason for entry in await read_inbox(shop.channel.engine)}
-
-
-def unused_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port

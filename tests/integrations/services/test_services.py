@@ -37,7 +37,7 @@ async def configured(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Asyn
     """The environment of the ERP's own process."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     yield
-    await close_all()
+    close_all()
 
 
 async def sql(engine: Engine, statement: str, **values: object) -> list[dict[str, Any]]:
