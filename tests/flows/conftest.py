@@ -113,9 +113,7 @@ def configured(
         "EMAG_BASE_URL": account.base_url,
         "EMAG_ENVIRONMENT": "sandbox",
         "EMAG_QUIET_SECONDS": "0",
-        "EMAG_RATE_LIMIT_ORDERS": "8",
-        "EMAG_RATE_LIMIT_RMA": "2",
-        "EMAG_RATE_LIMIT_INVOICES": "2",
+        **{f"EMAG_RATE_LIMIT_{each.name}": str(rate) for each, rate in account.rates.items()},
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)

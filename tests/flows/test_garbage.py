@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-# Garbage by the hundred thousands, each of which says in which thread it was thrown away.
+# An application that makes garbage by the hundred thousands where the server calls it, and says in
+# which thread it was thrown away.
 PROGRAM = """
-import gc, threading, time
-from flows.garbage import look_aside
+import threading, time
+from flows import prefect_server
 
 class Waste:
     def __init__(self):
@@ -18,13 +19,18 @@ class Waste:
         threads.add(threading.current_thread().name)
 
 threads = set()
-look_aside()
-end = time.monotonic() + 60
-while not threads and time.monotonic() < end:
-    for _ in range(200_000):
-        Waste()
-    time.sleep(0.1)
-print(*threads)
+
+def create_app():
+    end = time.monotonic() + 60
+    while not threads and time.monotonic() < end:
+        for _ in range(200_000):
+            Waste()
+        time.sleep(0.1)
+    print(*threads)
+    raise SystemExit
+
+prefect_server.APPLICATION = "__main__:create_app"
+prefect_server._serve("0")
 """
 
 
