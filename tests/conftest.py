@@ -13,21 +13,17 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 from zlib import crc32
 
-import psycopg
 import pytest
-from psycopg import sql
-from sqlalchemy import make_url
 
 from integrations.embedded import start_embedded
 from integrations.ledger.engine import Engine
+from tests import databases
 from tests.compiling import compile_all
 
 if TYPE_CHECKING:
@@ -46,12 +42,14 @@ FOR_TESTS = frozenset({"EMAG_MODEL_STEPS", "EMAG_MODEL_IN_STEPS", "EMAG_MODEL_SE
 # The share of the tests among which the long ones are.
 WITH_LONG_ONES = 3 / 4
 
-# A test database needs to survive nothing, so it need not wait for the disk.
+# A test database needs to survive nothing, so it need not wait for the disk. Nobody cleans up in it
+# either: that takes locks and changes plans, at moments of its own.
 THROWAWAY = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_wal_size": "256MB",
+    "autovacuum": "off",
 }
 
 # Among what happens at the process's end: multiprocessing removes a folder of its own within ours.
@@ -215,8 +213,8 @@ def prefect_home(prefect_database: Path, tmp_path: Path) -> Path:
 def postgres() -> Iterator[str]:
     """URL of the one PostgreSQL that all workers share; it lives as long as somebody uses it."""
     server = start_embedded(Path(os.environ[SHARED_FOLDER]) / "pg", **THROWAWAY)
-    with closing(_maker_of_databases(server.url)):
-        yield server.url
+    yield server.url
+    databases.let_go(server.url)
     server.stop()
 
 
@@ -226,36 +224,38 @@ def template(postgres: str) -> str:
 
     What a migration makes depends on the day: the call record's partitions.
     """
-    return _template(postgres, TEMPLATE.format(datetime.now(UTC)))
-
-
-@functools.cache
-def _template(server: str, name: str) -> str:
-    with (Path(os.environ[SHARED_FOLDER]) / "template.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _exists(server, name):
-            _make_template(server, name)
-    return name
+    name = TEMPLATE.format(datetime.now(UTC))
+    return databases.template(postgres, name, Path(os.environ[SHARED_FOLDER]))
 
 
 @pytest.fixture
 def database_url(postgres: str, template: str) -> Iterator[str]:
-    """URL of a migrated, empty database for this test alone."""
-    with _database(postgres, template) as url:
+    """URL of a migrated, empty database that nobody else has now.
+
+    The test before may have left connections to it, which a `WarmEngine` takes over.
+    """
+    with databases.kept_database(postgres, template) as url:
+        yield url
+
+
+@pytest.fixture
+def new_database_url(postgres: str, template: str) -> Iterator[str]:
+    """URL of a migrated, empty database for this test alone, to which nobody is connected."""
+    with databases.new_database(postgres, template) as url:
         yield url
 
 
 @pytest.fixture
 def bare_database_url(postgres: str) -> Iterator[str]:
     """URL of a database for this test alone that no migration has seen."""
-    with _database(postgres, "template1") as url:
+    with databases.new_database(postgres, "template1") as url:
         yield url
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine on this test's migrated database."""
-    engine = Engine(database_url)
+    engine = databases.WarmEngine(database_url)
     yield engine
     engine.close()
 
@@ -298,57 +298,3 @@ def account(emag_url: str) -> Account:
         base_url=emag_url,
         rates={Family.ORDERS: 8.0, Family.RMA: 2.0, Family.INVOICES: 2.0},
     )
-
-
-@contextmanager
-def _database(server: str, template: str) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    _execute(
-        server,
-        sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
-            sql.Identifier(name), sql.Identifier(template)
-        ),
-    )
-    try:
-        yield _url(server, name)
-    finally:
-        _execute(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _make_template(server: str, template: str) -> None:
-    """Migrate beside and rename, so that a failed migration leaves no half template.
-
-    Its first visitor writes down what each would else find out anew about PostgreSQL's own tables.
-    """
-    from migrations.run import upgrade
-
-    with _database(server, "template1") as url:
-        upgrade(url)
-        name = make_url(url).database or ""
-        _execute(
-            server,
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(template), sql.Identifier(name)
-            ),
-        )
-    psycopg.connect(_url(server, template)).close()
-
-
-def _exists(server: str, name: str) -> bool:
-    with psycopg.connect(server) as connection:
-        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-        return found.fetchone() is not None
-
-
-def _execute(server: str, statement: sql.Composed) -> None:
-    _maker_of_databases(server).execute(statement)
-
-
-@functools.cache
-def _maker_of_databases(server: str) -> psycopg.Connection:
-    """A connection of this process that is kept: a new one for each database costs a fifth more."""
-    return psycopg.connect(server, autocommit=True)
-
-
-def _url(server: str, name: str) -> str:
-    return make_url(server).set(database=name).render_as_string(hide_password=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -34,6 +34,7 @@ from integrations.sandbox.market import Market
 from integrations.sync.channel import Channel, Tally
 from integrations.sync.plan_cancellations import Policy
 from migrations.run import upgrade
+from tests.databases import WarmEngine, kept_database
 from tests.migrations import existing_erp
 
 QUICK = Timings(
@@ -314,7 +315,7 @@ class Shop:
 @asynccontextmanager
 async def open_shop(database_url: str, market: Market, account: Account) -> AsyncIterator[Shop]:
     """A shop whose waits are short, with one account."""
-    engine = Engine(database_url)
+    engine = WarmEngine(database_url)
     async with rolled_back(engine) as connection:
         schema = await read_schema(connection)
     async with open_client(account, deadline=QUICK.deadline, connecting=CONNECTING) as client:
@@ -332,6 +333,19 @@ async def open_shop(database_url: str, market: Market, account: Account) -> Asyn
         )
         yield Shop(Erp(engine), market, channel)
     engine.close()
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, postgres: str, template: str) -> Iterator[str]:
+    """URL of a migrated, empty database for this test alone.
+
+    Where a test is marked `unpaced`, its requests wait for no limit.
+    """
+    from tests.end_to_end.pace import LET_GO
+
+    unpaced = request.node.get_closest_marker("unpaced") is not None
+    with kept_database(postgres, template, further=LET_GO if unpaced else "") as url:
+        yield url
 
 
 @pytest.fixture

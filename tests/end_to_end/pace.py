@@ -20,21 +20,24 @@ PAUSE = 0.3
 
 # Within a pause that eMAG has asked for, a slot at once would only make its owner ask for the next:
 # all are given the moment behind it.
-_FREE = """
-    CREATE OR REPLACE FUNCTION app.free_at_once() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        NEW.next_free_at := CASE
-            WHEN TG_OP = 'UPDATE' AND NEW.throttled > OLD.throttled
-                THEN NEW.next_free_at + interval '0.4 s'
-            WHEN TG_OP = 'UPDATE' AND OLD.next_free_at > clock_timestamp() + interval '0.15 s'
-                THEN OLD.next_free_at
-            ELSE clock_timestamp() + interval '0.1 s' END;
-        RETURN NEW;
-    END $$
-"""
-_TRIGGER = """
-    CREATE OR REPLACE TRIGGER free_at_once BEFORE INSERT OR UPDATE ON app.emag_rate_limits
-    FOR EACH ROW EXECUTE FUNCTION app.free_at_once()
+LET_GO = """
+    DO $do$ BEGIN
+        IF to_regproc('app.free_at_once') IS NULL THEN
+            CREATE FUNCTION app.free_at_once() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                NEW.next_free_at := CASE
+                    WHEN TG_OP = 'UPDATE' AND NEW.throttled > OLD.throttled
+                        THEN NEW.next_free_at + interval '0.4 s'
+                    WHEN TG_OP = 'UPDATE'
+                         AND OLD.next_free_at > clock_timestamp() + interval '0.15 s'
+                        THEN OLD.next_free_at
+                    ELSE clock_timestamp() + interval '0.1 s' END;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER free_at_once BEFORE INSERT OR UPDATE ON app.emag_rate_limits
+            FOR EACH ROW EXECUTE FUNCTION app.free_at_once();
+        END IF;
+    END $do$
 """
 
 _ERP = (
@@ -57,8 +60,7 @@ async def open_unpaced_shop(
         patch.setattr("integrations.sync.ask.WINDOW", PAUSE)
         async with open_shop(database_url, market, account) as shop:
             shop.channel = replace(shop.channel, timings=UNPACED)
-            await shop.sql(_FREE)
-            await shop.sql(_TRIGGER)
+            await shop.sql(LET_GO)
             yield shop
 
 

@@ -22,6 +22,8 @@ from tests.end_to_end.conftest import CONNECTING, Shop
 from tests.end_to_end.fault_table import PROPERTY
 from tests.end_to_end.pace import open_unpaced_shop, wipe
 
+pytestmark = pytest.mark.unpaced
+
 FIRST = 480000101
 
 # An answer that never comes is not waited for as long as one that may.

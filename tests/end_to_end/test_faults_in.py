@@ -18,6 +18,8 @@ from integrations.sandbox.market import Market
 from tests.end_to_end.conftest import CONNECTING, Shop
 from tests.end_to_end.pace import open_unpaced_shop, wipe
 
+pytestmark = pytest.mark.unpaced
+
 ORDER = 480_000_101
 ISSUED = "emag_issued_invoices"
 CANCELLATION, RMA, INVOICE = Kind.CANCELLATION, Kind.RMA, Kind.INVOICE

@@ -17,6 +17,8 @@ from integrations.sandbox.market import Market
 from tests.end_to_end.conftest import CONNECTING
 from tests.end_to_end.outages import FIRST, ORDER, Place, open_place
 
+pytestmark = pytest.mark.unpaced
+
 CANCELLATION, RETURN, INVOICE = Kind.CANCELLATION, Kind.RMA, Kind.INVOICE
 LATE = "eMAG did not answer in time"
 

@@ -38,6 +38,8 @@ from tests.end_to_end.conftest import PRICES
 from tests.end_to_end.lives import WHOLE, Life, Lives
 from tests.end_to_end.playing import World, play, step
 
+pytestmark = pytest.mark.unpaced
+
 STEPS = int(os.environ.get("EMAG_MODEL_STEPS", "2000"))
 STEPS_OF_A_CASE = 25
 

@@ -37,6 +37,8 @@ from integrations.sync.channel import Tally
 from tests.end_to_end.playing import World, play, step
 from tests.statements import told_of_commits, told_of_statements
 
+pytestmark = pytest.mark.unpaced
+
 STEPS = int(os.environ.get("EMAG_MODEL_IN_STEPS", "60"))
 STEPS_OF_A_CASE = 12
 

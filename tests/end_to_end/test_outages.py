@@ -33,6 +33,8 @@ from tests.end_to_end.scenes import SCENES, cancelled, invoiced
 from tests.flows.cli.conftest import Said, run_as_process, run_here
 from tests.kills.server import Server, serving_postgres
 
+pytestmark = pytest.mark.unpaced
+
 ROOT = Path(__file__).parents[2]
 CANCELLATION, RETURN, INVOICE = Kind.CANCELLATION, Kind.RMA, Kind.INVOICE
 

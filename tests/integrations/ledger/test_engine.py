@@ -21,6 +21,12 @@ OTHERS = """
 
 
 @pytest.fixture
+def database_url(new_database_url: str) -> str:
+    """Connections are counted here."""
+    return new_database_url
+
+
+@pytest.fixture
 def two(database_url: str) -> Iterator[Engine]:
     """An engine with two connections."""
     engine = Engine(database_url, 2)

@@ -42,6 +42,12 @@ _BACKENDS = """
 """
 
 
+@pytest.fixture
+def database_url(new_database_url: str) -> str:
+    """What stands still here is all that is connected, and that shall be one connection."""
+    return new_database_url
+
+
 @contextmanager
 def frozen(database_url: str) -> Iterator[None]:
     """Whoever serves a connection to the database now does nothing at all."""
