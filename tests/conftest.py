@@ -225,7 +225,7 @@ def template(postgres: str) -> str:
     What a migration makes depends on the day: the call record's partitions.
     """
     name = TEMPLATE.format(datetime.now(UTC))
-    return databases.template(postgres, name, Path(os.environ[SHARED_FOLDER]))
+    return databases.migrated(postgres, name, Path(os.environ[SHARED_FOLDER]))
 
 
 @pytest.fixture

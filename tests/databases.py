@@ -24,6 +24,9 @@ from sqlalchemy import make_url
 
 from integrations.ledger.engine import CONNECTIONS, Driver, Engine
 
+# How a test that is not over yet makes its database as good as new; triggers capture nothing of it.
+EMPTY = "SELECT tests.empty()"
+
 # The trigger comes last: what is noted is what came after it.
 _PREPARE = """
     CREATE SCHEMA tests;
@@ -119,7 +122,7 @@ def kept_database(server: str, template: str, *, further: str = "") -> Iterator[
 @contextmanager
 def new_database(server: str, template: str) -> Iterator[str]:
     """URL of a database like this template that ends with its user."""
-    url = _create(server, f"test_{uuid4().hex}", template, "file_copy")
+    url = _create(server, f"test_{uuid4().hex}", template)
     try:
         yield url
     finally:
@@ -127,7 +130,7 @@ def new_database(server: str, template: str) -> Iterator[str]:
 
 
 @functools.cache
-def template(server: str, name: str, folder: Path) -> str:
+def migrated(server: str, name: str, folder: Path) -> str:
     """The name of a migrated database, which whichever process came first has made."""
     with (folder / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -146,7 +149,7 @@ def let_go(server: str) -> None:
 
 
 def _make(server: str, template: str, further: str) -> _Kept:
-    url = _create(server, f"kept_{os.getpid()}_{uuid4().hex}", template, "file_copy")
+    url = _create(server, f"kept_{os.getpid()}_{uuid4().hex}", template)
     connection = psycopg.connect(url, autocommit=True)
     if further:
         connection.execute(further.encode())
@@ -157,24 +160,20 @@ def _make(server: str, template: str, further: str) -> _Kept:
 
 def _emptied(kept: _Kept) -> bool:
     """Empty a database and renew its sessions; whether it is as it was made."""
-    own = [_pid(connection) for connection in _warm[kept.url] if _forgets(connection)]
+    own = [each.info.backend_pid for each in _warm[kept.url] if _forgets(each)]
     try:
         kept.connection.execute(_END_OTHERS, [own])
         if kept.connection.execute(_AS_MADE).fetchone() != kept.made:
             return False
-        kept.connection.execute("SELECT tests.empty()")
+        kept.connection.execute(EMPTY)
     except psycopg.Error:
         return False  # nobody gets in any more, or a test has ended this session, too
     return True
 
 
 def _forgets(connection: Driver) -> bool:
-    """Whether a session is as a new one. If not, it is ended, and nobody will be lent it."""
+    """Make a session as a new one, and tell whether it is."""
     return connection.pgconn.exec_(_FORGET).status == psycopg.pq.ExecStatus.COMMAND_OK
-
-
-def _pid(connection: Driver) -> int:
-    return connection.info.backend_pid
 
 
 def _let_go(kept: _Kept) -> None:
@@ -192,7 +191,7 @@ def _make_template(server: str, name: str) -> None:
 
     with new_database(server, "template1") as url:
         upgrade(url)
-        made = _create(server, name, make_url(url).database or "", "wal_log")
+        made = _create(server, name, make_url(url).database or "")
     psycopg.connect(made).close()
 
 
@@ -201,9 +200,9 @@ def _exists(server: str, name: str) -> bool:
     return found.fetchone() is not None
 
 
-def _create(server: str, name: str, template: str, strategy: str) -> str:
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}").format(
-        sql.Identifier(name), sql.Identifier(template), sql.Identifier(strategy)
+def _create(server: str, name: str, template: str) -> str:
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
+        sql.Identifier(name), sql.Identifier(template)
     )
     _maker(server).execute(create)
     return make_url(server).set(database=name).render_as_string(hide_password=False)

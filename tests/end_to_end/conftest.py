@@ -337,14 +337,14 @@ async def open_shop(database_url: str, market: Market, account: Account) -> Asyn
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, postgres: str, template: str) -> Iterator[str]:
-    """URL of a migrated, empty database for this test alone.
+    """URL of a migrated, empty database that nobody else has now.
 
     Where a test is marked `unpaced`, its requests wait for no limit.
     """
-    from tests.end_to_end.pace import LET_GO
+    from tests.end_to_end.pace import FREE_AT_ONCE
 
     unpaced = request.node.get_closest_marker("unpaced") is not None
-    with kept_database(postgres, template, further=LET_GO if unpaced else "") as url:
+    with kept_database(postgres, template, further=FREE_AT_ONCE if unpaced else "") as url:
         yield url
 
 

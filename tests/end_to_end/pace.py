@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from integrations.emag.accounts import Account
-from integrations.ledger.check import OUR_TABLES
 from integrations.sandbox.market import Market
+from tests.databases import EMPTY
 from tests.end_to_end.conftest import QUICK, Shop, open_shop
 
 UNPACED = replace(QUICK, slot_tolerance=1.0, ask_again=0.001)
@@ -20,7 +20,7 @@ PAUSE = 0.3
 
 # Within a pause that eMAG has asked for, a slot at once would only make its owner ask for the next:
 # all are given the moment behind it.
-LET_GO = """
+FREE_AT_ONCE = """
     DO $do$ BEGIN
         IF to_regproc('app.free_at_once') IS NULL THEN
             CREATE FUNCTION app.free_at_once() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -40,15 +40,6 @@ LET_GO = """
     END $do$
 """
 
-_ERP = (
-    "return_items",
-    "return_requests",
-    "cancellation_items",
-    "cancellation_requests",
-    "invoice_items",
-    "invoices",
-)
-
 
 @asynccontextmanager
 async def open_unpaced_shop(
@@ -60,14 +51,12 @@ async def open_unpaced_shop(
         patch.setattr("integrations.sync.ask.WINDOW", PAUSE)
         async with open_shop(database_url, market, account) as shop:
             shop.channel = replace(shop.channel, timings=UNPACED)
-            await shop.sql(LET_GO)
+            await shop.sql(FREE_AT_ONCE)
             yield shop
 
 
 async def wipe(shop: Shop) -> None:
-    """Make the shop as good as new: empty tables (deleting is quicker than TRUNCATE), no orders."""
-    for tables in (_ERP, OUR_TABLES):  # emptying the ERP's is captured, too
-        deletions = ", ".join(f"{name} AS (DELETE FROM app.{name})" for name in tables)
-        await shop.sql(f"WITH {deletions} SELECT 1")
+    """Make the shop as good as new: empty tables, no orders."""
+    await shop.sql(EMPTY)
     shop.market.reset()
     shop.reports.clear()
